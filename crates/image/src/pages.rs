@@ -1,0 +1,222 @@
+//! Initial contents of a slot, in a sealed memfd.
+//!
+//! Only pages that some byte of the image lies in are in the file, in *runs*: contiguous ranges of the
+//! slot that are contiguous in the file too. Each run is a kernel mapping per slot, so small gaps are
+//! filled with zero pages rather than split.
+
+use rustix::fs::{MemfdFlags, SealFlags};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+/// Bytes of a page on every target we know.
+pub const PAGE: u64 = 4096;
+
+/// A gap of at most this many bytes between two pages does not end a run.
+const MAX_GAP: u64 = 1 << 20;
+
+/// A contiguous range of the slot that the file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageRun {
+    /// First byte, from the slot's base; a multiple of the page size.
+    pub slot_offset: u64,
+    /// First byte in the file; a multiple of the page size.
+    pub file_offset: u64,
+    /// Bytes; a multiple of the page size.
+    pub length: u64,
+}
+
+/// Why pages could not be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum PagesError {
+    /// The kernel refused one of the steps.
+    #[error("cannot store {bytes} bytes of initial pages: {step}: {source}")]
+    System {
+        /// What was being done.
+        step: &'static str,
+        /// Size of the pages.
+        bytes: u64,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
+}
+
+/// The stored pages of an image.
+#[derive(Debug)]
+pub struct Pages {
+    file: Option<File>,
+    runs: Vec<PageRun>,
+}
+
+impl Pages {
+    /// The file, unless no byte of the image differs from zero.
+    pub fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The runs, by ascending offset in the slot and in the file.
+    pub fn runs(&self) -> &[PageRun] {
+        &self.runs
+    }
+
+    /// A descriptor of its own for the same file.
+    ///
+    /// # Errors
+    ///
+    /// When the process has no descriptor left.
+    pub fn duplicate(&self) -> std::io::Result<Option<OwnedFd>> {
+        self.file.as_ref().map(|file| file.as_fd().try_clone_to_owned()).transpose()
+    }
+
+    /// The byte range of the slot starting at `slot_offset`; zero outside every run.
+    ///
+    /// # Errors
+    ///
+    /// When reading the file fails.
+    pub fn read(&self, slot_offset: u64, into: &mut [u8]) -> std::io::Result<()> {
+        into.fill(0);
+        let end = slot_offset + into.len() as u64;
+        for run in &self.runs {
+            let from = run.slot_offset.max(slot_offset);
+            let to = (run.slot_offset + run.length).min(end);
+            if let (true, Some(file)) = (from < to, &self.file) {
+                let part = &mut into[(from - slot_offset) as usize..(to - slot_offset) as usize];
+                file.read_exact_at(part, run.file_offset + (from - run.slot_offset))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Collects the bytes of an image before they are stored.
+#[derive(Debug, Default)]
+pub struct PagesBuilder {
+    pages: BTreeMap<u64, Box<[u8; PAGE as usize]>>,
+}
+
+impl PagesBuilder {
+    /// No bytes: everything is zero.
+    pub fn new() -> PagesBuilder {
+        PagesBuilder::default()
+    }
+
+    /// Overwrites the bytes at `slot_offset`.
+    pub fn write(&mut self, slot_offset: u64, bytes: &[u8]) {
+        let (mut at, mut bytes) = (slot_offset, bytes);
+        while !bytes.is_empty() {
+            let within = (at % PAGE) as usize;
+            let (now, rest) = bytes.split_at(bytes.len().min(PAGE as usize - within));
+            // A page of zeros that does not exist yet is what it would become.
+            let page = at - within as u64;
+            if self.pages.contains_key(&page) || now.iter().any(|byte| *byte != 0) {
+                let page = self.pages.entry(page).or_insert_with(|| Box::new([0; PAGE as usize]));
+                page[within..within + now.len()].copy_from_slice(now);
+            }
+            at += now.len() as u64;
+            bytes = rest;
+        }
+    }
+
+    /// The runs that the collected pages will be stored in.
+    pub fn runs(&self) -> Vec<PageRun> {
+        let mut runs: Vec<PageRun> = Vec::new();
+        for page in self.pages.keys().copied() {
+            match runs.last_mut() {
+                Some(run) if page - (run.slot_offset + run.length) <= MAX_GAP => {
+                    run.length = page + PAGE - run.slot_offset;
+                }
+                last => {
+                    let file_offset = last.map_or(0, |run| run.file_offset + run.length);
+                    runs.push(PageRun { slot_offset: page, file_offset, length: PAGE });
+                }
+            }
+        }
+        runs
+    }
+
+    /// Stores the pages in a sealed memfd.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses a memfd of that size, a write, or a seal.
+    pub fn finish(self) -> Result<Pages, PagesError> {
+        let runs = self.runs();
+        let Some(last) = runs.last() else {
+            return Ok(Pages { file: None, runs });
+        };
+        let bytes = last.file_offset + last.length;
+        let failed = |step| move |source: std::io::Error| PagesError::System { step, bytes, source };
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let fd = rustix::fs::memfd_create("hatchery-pages", flags).map_err(|e| failed("memfd_create")(e.into()))?;
+        let file = File::from(fd);
+        file.set_len(bytes).map_err(failed("ftruncate"))?;
+        let mut run = 0;
+        for (page, contents) in &self.pages {
+            while *page >= runs[run].slot_offset + runs[run].length {
+                run += 1;
+            }
+            let at = runs[run].file_offset + (page - runs[run].slot_offset);
+            file.write_all_at(&contents[..], at).map_err(failed("write"))?;
+        }
+        let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+        rustix::fs::fcntl_add_seals(&file, seals).map_err(|e| failed("seal")(e.into()))?;
+        Ok(Pages { file: Some(file), runs })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn zeros_alone_are_not_stored() {
+        let mut builder = PagesBuilder::new();
+        builder.write(100, &[0; 10_000]);
+        let pages = builder.finish().expect("pages");
+        assert!(pages.file().is_none());
+        assert!(pages.runs().is_empty());
+    }
+
+    #[test]
+    fn a_small_gap_is_bridged_and_a_large_one_is_not() {
+        let mut builder = PagesBuilder::new();
+        builder.write(0, &[1]);
+        builder.write(PAGE * 10, &[1]);
+        builder.write(MAX_GAP * 8, &[1]);
+        assert_eq!(
+            builder.runs(),
+            [
+                PageRun { slot_offset: 0, file_offset: 0, length: PAGE * 11 },
+                PageRun { slot_offset: MAX_GAP * 8, file_offset: PAGE * 11, length: PAGE },
+            ]
+        );
+    }
+
+    #[test]
+    fn stored_pages_cannot_be_changed() {
+        let mut builder = PagesBuilder::new();
+        builder.write(0, &[1]);
+        let pages = builder.finish().expect("pages");
+        let file = File::from(pages.duplicate().expect("descriptor").expect("a file"));
+        assert!(file.write_all_at(&[2], 0).is_err());
+        assert!(file.set_len(0).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(writes in prop::collection::vec((0u64..5 << 20, prop::collection::vec(any::<u8>(), 0..9000)), 0..8)) {
+            let mut builder = PagesBuilder::new();
+            let mut model = vec![0u8; 6 << 20];
+            for (at, bytes) in &writes {
+                builder.write(*at, bytes);
+                model[*at as usize..*at as usize + bytes.len()].copy_from_slice(bytes);
+            }
+            let pages = builder.finish().expect("pages");
+            let mut read = vec![1u8; model.len()];
+            pages.read(0, &mut read).expect("read");
+            prop_assert!(read == model);
+        }
+    }
+}
