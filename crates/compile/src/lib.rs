@@ -1,1 +1,26 @@
-//! placeholder
+//! From WebAssembly modules to an [`Image`](hatchery_image::Image): validation, static linking, code
+//! generation.
+//!
+//! This crate never knows processes, mappings or hosts: it turns bytes into bytes and tables, calls no
+//! code that it generates, and has no `unsafe`. Of the workspace it uses `hatchery-image` only.
+//!
+//! ```text
+//!  bytes ──decode──► Module (validated once) ─┐
+//!                                             ├─link──► Linked ──function──► code ──assemble──► Image
+//!  LinkSet: which module, which imports ──────┘            └──────thunk─────►
+//! ```
+//!
+//! * `decode`: one module, validated, its sections as data. Nothing behind it sees invalid input.
+//! * [`LinkSet`], `link`: which instances there are, what their imports mean, where everything is in a
+//!   slot, what the initialization plan says. All constant expressions are evaluated here.
+//! * `function`: one function body to the code generator's form.
+//! * `thunk`: code that no module contains: ways in and out of guest code.
+//! * `assemble`: one blob of code, its maps, its pages.
+
+mod error;
+mod function;
+mod link;
+mod signature;
+mod symbol;
+
+pub use error::{Budget, BudgetError, CompileError, LinkError};

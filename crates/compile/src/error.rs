@@ -1,0 +1,159 @@
+//! Why there is no image.
+
+use hatchery_image::{InstanceId, LayoutError, PagesError, TextError};
+
+/// Why a set of modules could not be compiled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// A module is malformed or invalid, whatever features are supported.
+    #[error("invalid WebAssembly: {message} (at offset {offset:#x})")]
+    Invalid {
+        /// The module's number in the link set; 0 outside of one.
+        module: usize,
+        /// Where in its binary.
+        offset: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// A module uses a proposal that is not supported.
+    #[error("the {proposal} proposal is not supported: {message} (at offset {offset:#x})")]
+    Unsupported {
+        /// The module's number in the link set; 0 outside of one.
+        module: usize,
+        /// The proposal's name.
+        proposal: &'static str,
+        /// Where in its binary.
+        offset: usize,
+        /// What needs it.
+        message: String,
+    },
+    /// The instances do not fit together.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The set is larger than its budget.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
+    /// Memories, tables and globals do not fit a slot.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// A function is too large or too complicated for the code generator.
+    #[error("function {function} of module {module} exceeds a limit of the code generator: {message}")]
+    Limit {
+        /// The module's number in the link set.
+        module: usize,
+        /// The function's index in its module.
+        function: u32,
+        /// Which limit.
+        message: String,
+    },
+    /// The target CPU is unknown or not this machine's kind.
+    #[error("cannot compile for this target: {0}")]
+    Target(String),
+    /// Code could not be mapped.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// Initial pages could not be stored.
+    #[error(transparent)]
+    Pages(#[from] PagesError),
+    /// A mistake of the compiler's own.
+    #[error("bug in the compiler: {0}")]
+    Internal(String),
+}
+
+/// Why the instances of a set do not fit together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// Nothing has this name where the import looks for it.
+    #[error("unknown import: `{module}` `{name}` of core instance {} is not there", .instance.0)]
+    UnknownImport {
+        /// The importing instance.
+        instance: InstanceId,
+        /// Module name of the import.
+        module: String,
+        /// Field name of the import.
+        name: String,
+    },
+    /// What has this name is of another type.
+    #[error("incompatible import type: `{module}` `{name}` of core instance {} must be {expected}, found {found}", .instance.0)]
+    IncompatibleImport {
+        /// The importing instance.
+        instance: InstanceId,
+        /// Module name of the import.
+        module: String,
+        /// Field name of the import.
+        name: String,
+        /// What the module asks for.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// The host provides functions only.
+    #[error("unknown import: `{module}` `{name}` of core instance {} is {expected}, and the host provides only functions", .instance.0)]
+    HostImportNotFunction {
+        /// The importing instance.
+        instance: InstanceId,
+        /// Module name of the import.
+        module: String,
+        /// Field name of the import.
+        name: String,
+        /// What the module asks for.
+        expected: String,
+    },
+    /// The set names a module or an earlier instance that is not in it.
+    #[error("core instance {} names {what} {number}, which the set does not have", .instance.0)]
+    NotInSet {
+        /// The instance that names it.
+        instance: InstanceId,
+        /// `"module"` or `"instance"`.
+        what: &'static str,
+        /// Its number.
+        number: usize,
+    },
+}
+
+/// What linking may take; checked before any work that grows with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Core instances.
+    pub instances: u64,
+    /// Functions defined or imported, over all instances.
+    pub functions: u64,
+    /// Bytes of code sections, over all instances.
+    pub code_bytes: u64,
+    /// Types declared, over all modules.
+    pub types: u64,
+    /// Memories, tables, globals, segments, imports and exports, over all instances.
+    pub items: u64,
+    /// Elements of element segments, over all instances.
+    pub elements: u64,
+    /// Bytes of data segments, over all instances.
+    pub data_bytes: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget {
+            instances: 10_000,
+            functions: 1_000_000,
+            code_bytes: 512 << 20,
+            types: 1_000_000,
+            items: 2_000_000,
+            elements: 20_000_000,
+            data_bytes: 1 << 30,
+        }
+    }
+}
+
+/// Which part of the budget a set exceeds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the modules link to {needed} {what}; the budget allows {allowed}")]
+pub struct BudgetError {
+    /// What there is too much of.
+    pub what: &'static str,
+    /// How much there would be.
+    pub needed: u64,
+    /// How much there may be.
+    pub allowed: u64,
+}

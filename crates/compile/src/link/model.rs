@@ -1,0 +1,107 @@
+//! The result of linking: every index space of every core instance resolved to places in the image.
+
+use hatchery_image::{
+    DataSegmentId, DefinedMemory, DefinedTable, ElemSegmentId, FunctionId, Global, GlobalId, HostImportId, InstanceId,
+    LayoutPlan, MemoryId, TableId, TypeId, TypeTable,
+};
+use std::ops::Range;
+
+/// What a function index of a core instance stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FuncTarget {
+    /// A function that some instance of the set defines.
+    Defined(FunctionId),
+    /// A function that the host provides.
+    Host(HostImportId),
+}
+
+/// A function of the set, to be compiled.
+#[derive(Debug, Clone)]
+pub(crate) struct FunctionDef {
+    /// The core instance it belongs to.
+    pub(crate) instance: InstanceId,
+    /// Its index in that instance's module, imports counted.
+    pub(crate) index: u32,
+    /// Its type.
+    pub(crate) ty: TypeId,
+    /// Its body (locals and instructions) in the module's binary.
+    pub(crate) body: Range<usize>,
+}
+
+/// The index spaces of one core instance.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LinkedInstance {
+    /// The module it instantiates, as a number in the link set.
+    pub(crate) module: usize,
+    /// Function types by type index; `None` for types that are no functions.
+    pub(crate) types: Vec<Option<TypeId>>,
+    /// Functions by function index.
+    pub(crate) funcs: Vec<FuncTarget>,
+    /// Types of the functions by function index.
+    pub(crate) func_types: Vec<TypeId>,
+    /// Tables by table index.
+    pub(crate) tables: Vec<TableId>,
+    /// Memories by memory index.
+    pub(crate) memories: Vec<MemoryId>,
+    /// Globals by global index.
+    pub(crate) globals: Vec<GlobalId>,
+    /// Data segments by index.
+    pub(crate) data: Vec<DataSegmentId>,
+    /// Element segments by index.
+    pub(crate) elems: Vec<ElemSegmentId>,
+}
+
+/// A global's value after linking; every constant expression is evaluated then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConstValue {
+    /// Bits of any number or vector, zero extended.
+    Bits(u128),
+    /// A function; its packed word is known once code is placed.
+    Func(FuncTarget, TypeId),
+    /// A null reference.
+    Null,
+}
+
+/// Everything that translating a function may ask.
+#[derive(Debug)]
+pub(crate) struct Linked {
+    pub(crate) types: TypeTable,
+    pub(crate) instances: Vec<LinkedInstance>,
+    /// By [`FunctionId`].
+    pub(crate) functions: Vec<FunctionDef>,
+    /// By [`HostImportId`].
+    pub(crate) host_imports: Vec<HostImportDef>,
+    /// By [`MemoryId`]; places in `layout.memories`.
+    pub(crate) memories: Vec<DefinedMemory>,
+    /// By [`TableId`]; places in `layout.tables`. `growable` decides whether the length is a constant.
+    pub(crate) tables: Vec<DefinedTable>,
+    /// By [`GlobalId`].
+    pub(crate) globals: Vec<Global>,
+    /// By [`GlobalId`]; the value of an immutable global is a constant of the code, too.
+    pub(crate) global_values: Vec<ConstValue>,
+    pub(crate) layout: LayoutPlan,
+}
+
+/// A function the host must provide.
+#[derive(Debug, Clone)]
+pub(crate) struct HostImportDef {
+    pub(crate) instance: InstanceId,
+    pub(crate) module: Box<str>,
+    pub(crate) name: Box<str>,
+    pub(crate) ty: TypeId,
+}
+
+/// What an external name in generated code stands for; assembly patches the calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Symbol {
+    /// A defined function.
+    Function(FunctionId),
+    /// The thunk of a host import.
+    HostThunk(HostImportId),
+    /// The thunk of a built-in.
+    Builtin(hatchery_image::abi::Builtin),
+    /// The entry trampoline of a function type.
+    Entry(TypeId),
+    /// The shim from native to array form of a function type.
+    Spill(TypeId),
+}
