@@ -1,1 +1,36 @@
-fn main() {}
+//! The `hatchery` command.
+//!
+//! It knows the face, the WASI crate and the script runner, and nothing below them. One verb a file;
+//! this one parses the line, calls the verb and turns what it returns into an exit status.
+
+mod args;
+mod report;
+mod run;
+mod wast;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Run WebAssembly from known-clean instances.
+#[derive(Debug, Parser)]
+#[command(name = "hatchery", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::Run),
+    Wast(wast::Wast),
+}
+
+fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::from_env("HATCHERY_LOG");
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let outcome = match Cli::parse().verb {
+        Verb::Run(run) => run.execute(),
+        Verb::Wast(wast) => wast.execute(),
+    };
+    outcome.unwrap_or_else(|error| report::failure(&error))
+}

@@ -1,0 +1,323 @@
+//! The one error type, opaque, with a kind.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What went wrong, as far as a program needs to distinguish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The guest trapped; see [`Error::trap`].
+    Trap,
+    /// A limit of the host is reached: slots, stacks, memory. Retrying after something was given back
+    /// may succeed.
+    Exhausted,
+    /// The bytes are no valid WebAssembly, or need a proposal that is not supported, or exceed a limit.
+    Compile,
+    /// Imports and exports do not fit together.
+    Link,
+    /// The caller asked for something that is not there or has another type.
+    Usage,
+    /// A host function, or the operating system, failed.
+    Host,
+    /// We are at fault.
+    Bug,
+}
+
+/// Why a guest stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Trap {
+    /// An `unreachable` instruction.
+    Unreachable,
+    /// A memory access beyond the memory's length.
+    MemoryOutOfBounds,
+    /// A table access beyond the table's length.
+    TableOutOfBounds,
+    /// `call_indirect` beyond the table's length.
+    UndefinedElement,
+    /// `call_indirect` of a null element.
+    UninitializedElement,
+    /// `call_indirect` of a function of another type.
+    IndirectCallTypeMismatch,
+    /// The result of an integer operation does not fit.
+    IntegerOverflow,
+    /// Division or remainder by zero.
+    IntegerDivideByZero,
+    /// Truncation of a NaN to an integer.
+    InvalidConversionToInteger,
+    /// The guest's stack is used up.
+    StackOverflow,
+    /// `ref.as_non_null` of null.
+    NullReference,
+    /// `call_ref` of null.
+    NullFunctionReference,
+    /// The deadline has passed.
+    DeadlineExceeded,
+    /// All fuel is consumed.
+    OutOfFuel,
+    /// The call was cancelled by the host.
+    Cancelled,
+    /// An async host function was reached from a call that cannot be suspended.
+    CannotSuspend,
+}
+
+/// One frame of a guest's stack, innermost first in [`Error::backtrace`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    pub(crate) instance: Option<Box<str>>,
+    pub(crate) function: u32,
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) offset: Option<u32>,
+}
+
+impl Frame {
+    /// The name of the module, where it has one.
+    pub fn module(&self) -> Option<&str> {
+        self.instance.as_deref()
+    }
+
+    /// The function's index in its module.
+    pub fn function(&self) -> u32 {
+        self.function
+    }
+
+    /// The function's name, where the module has a name section.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Offset of the instruction in the module's binary.
+    pub fn offset(&self) -> Option<u32> {
+        self.offset
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.offset {
+            Some(offset) => write!(f, "{offset:#8x}: ")?,
+            None => f.write_str("       ?: ")?,
+        }
+        write!(f, "{}!", self.module().unwrap_or("<unknown>"))?;
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "<wasm function {}>", self.function),
+        }
+    }
+}
+
+/// What the kinds carry.
+#[derive(Debug)]
+pub(crate) enum Detail {
+    Trap { trap: Trap, backtrace: Vec<Frame> },
+    Message(String),
+    Source(Box<dyn StdError + Send + Sync>),
+    Context { context: String, source: Error },
+}
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    detail: Detail,
+}
+
+/// Anything that can go wrong, in one word.
+///
+/// It prints as a sentence; a trap's backtrace follows with the alternate form, `{:#}`.
+pub struct Error(Box<Inner>);
+
+const _: () = assert!(size_of::<Error>() == size_of::<usize>());
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, detail: Detail) -> Error {
+        Error(Box::new(Inner { kind, detail }))
+    }
+
+    pub(crate) fn message(kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error::new(kind, Detail::Message(message.into()))
+    }
+
+    pub(crate) fn source_of(kind: ErrorKind, source: impl StdError + Send + Sync + 'static) -> Error {
+        Error::new(kind, Detail::Source(Box::new(source)))
+    }
+
+    /// An error of a host function. The guest is left at once, and the call that entered it fails with
+    /// this error, which [`downcast_ref`](Error::downcast_ref) gives back.
+    pub fn host(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+        let error = error.into();
+        // An error of ours that passed through host code keeps its kind.
+        match error.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(error) => Error::new(ErrorKind::Host, Detail::Source(error)),
+        }
+    }
+
+    /// What kind of error this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The trap, if this is one.
+    pub fn trap(&self) -> Option<Trap> {
+        match &self.0.detail {
+            Detail::Trap { trap, .. } => Some(*trap),
+            Detail::Context { source, .. } => source.trap(),
+            _ => None,
+        }
+    }
+
+    /// The guest's stack where it trapped, innermost frame first; empty for other kinds.
+    pub fn backtrace(&self) -> &[Frame] {
+        match &self.0.detail {
+            Detail::Trap { backtrace, .. } => backtrace,
+            Detail::Context { source, .. } => source.backtrace(),
+            _ => &[],
+        }
+    }
+
+    /// The host function's error, if it is an `E`.
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        match &self.0.detail {
+            Detail::Source(source) => source.downcast_ref::<E>(),
+            Detail::Context { source, .. } => source.downcast_ref::<E>(),
+            _ => None,
+        }
+    }
+
+    /// The same error, with a sentence in front that says what was being done.
+    #[must_use]
+    pub fn context(self, context: impl Into<String>) -> Error {
+        Error::new(self.kind(), Detail::Context { context: context.into(), source: self })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.detail {
+            Detail::Trap { trap, backtrace } => {
+                write!(f, "wasm trap: {trap}")?;
+                if f.alternate() && !backtrace.is_empty() {
+                    f.write_str("\nwasm backtrace:")?;
+                    for (i, frame) in backtrace.iter().enumerate() {
+                        write!(f, "\n{i:5}: {frame}")?;
+                    }
+                }
+                Ok(())
+            }
+            Detail::Message(message) => f.write_str(message),
+            Detail::Source(source) => {
+                source.fmt(f)?;
+                if f.alternate() {
+                    let mut cause = source.source();
+                    while let Some(error) = cause {
+                        write!(f, ": {error}")?;
+                        cause = error.source();
+                    }
+                }
+                Ok(())
+            }
+            Detail::Context { context, source } => {
+                write!(f, "{context}: ")?;
+                source.fmt(f)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self:#}", self.kind())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.0.detail {
+            Detail::Source(source) => source.source(),
+            Detail::Context { source, .. } => source.source(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code().message())
+    }
+}
+
+/// The traps on both sides of the border.
+macro_rules! traps {
+    ($($name:ident),* $(,)?) => {
+        impl Trap {
+            pub(crate) fn code(self) -> hatchery_image::TrapCode {
+                match self {
+                    $(Trap::$name => hatchery_image::TrapCode::$name,)*
+                }
+            }
+
+            pub(crate) fn from_code(code: hatchery_image::TrapCode) -> Option<Trap> {
+                match code {
+                    $(hatchery_image::TrapCode::$name => Some(Trap::$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+traps!(
+    Unreachable,
+    MemoryOutOfBounds,
+    TableOutOfBounds,
+    UndefinedElement,
+    UninitializedElement,
+    IndirectCallTypeMismatch,
+    IntegerOverflow,
+    IntegerDivideByZero,
+    InvalidConversionToInteger,
+    StackOverflow,
+    NullReference,
+    NullFunctionReference,
+    DeadlineExceeded,
+    OutOfFuel,
+    Cancelled,
+    CannotSuspend,
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the disk is full")]
+    struct DiskFull;
+
+    #[test]
+    fn a_host_error_comes_back_as_itself() {
+        let error = Error::host(DiskFull).context("writing the log");
+        assert_eq!(error.kind(), ErrorKind::Host);
+        assert!(error.downcast_ref::<DiskFull>().is_some());
+        assert_eq!(error.to_string(), "writing the log: the disk is full");
+    }
+
+    #[test]
+    fn our_own_error_keeps_its_kind_on_its_way_through_host_code() {
+        let ours = Error::message(ErrorKind::Link, "unknown import");
+        let boxed: Box<dyn StdError + Send + Sync> = Box::new(ours);
+        assert_eq!(Error::host(boxed).kind(), ErrorKind::Link);
+    }
+
+    #[test]
+    fn the_alternate_form_has_the_backtrace() {
+        let frame = Frame { instance: Some("m".into()), function: 3, name: None, offset: Some(0x2a) };
+        let error =
+            Error::new(ErrorKind::Trap, Detail::Trap { trap: Trap::Unreachable, backtrace: vec![frame] });
+        assert_eq!(format!("{error}"), "wasm trap: unreachable");
+        assert_eq!(
+            format!("{error:#}"),
+            "wasm trap: unreachable\nwasm backtrace:\n    0:     0x2a: m!<wasm function 3>"
+        );
+    }
+}
