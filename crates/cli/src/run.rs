@@ -1,0 +1,247 @@
+//! `hatchery run`: runs a program, or one of its exports.
+
+use crate::args::{self, Dir};
+use crate::report;
+use anyhow::{Context, anyhow, bail};
+use hatchery::{Config, Engine, ErrorKind, Extern, Instance, Interruption, Limits, Linker, Module, Val, ValType};
+use hatchery_wasi::{DirPerms, FilePerms, I32Exit, WasiCtx, WasiCtxBuilder};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Run a program
+///
+/// FILE is a WebAssembly module in the binary (.wasm) or the text format (.wat). The exit status is the
+/// program's own; a trap is 134 and prints a backtrace.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    /// Give the program a directory of the host, under another name if there is one
+    #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = args::dir)]
+    dirs: Vec<Dir>,
+
+    /// Set a variable of the program's environment; without a value, pass on the host's
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = args::env)]
+    env: Vec<(String, String)>,
+
+    /// Stop the program after this long, such as 10s or 500ms
+    #[arg(long, value_name = "TIME", value_parser = args::duration)]
+    timeout: Option<Duration>,
+
+    /// Stop the program after this many instructions
+    #[arg(long, value_name = "UNITS", conflicts_with = "timeout")]
+    fuel: Option<u64>,
+
+    /// Refuse the program more memory than this, such as 64MiB
+    #[arg(long, value_name = "BYTES", value_parser = args::bytes)]
+    max_memory: Option<u64>,
+
+    /// Call this export instead of the program's start, with the ARGS as its arguments, and print its results
+    #[arg(long, value_name = "NAME")]
+    invoke: Option<String>,
+
+    /// The program
+    file: PathBuf,
+
+    /// Its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+impl Run {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
+        let engine = Engine::new(&self.config())?;
+        let module = self.load(&engine)?;
+        let mut linker = Linker::new(&engine);
+        hatchery_wasi::p1::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
+        let prepared = linker
+            .prepare(&module)
+            .with_context(|| format!("cannot link `{}`", self.file.display()))?
+            .with_limits(self.limits());
+        match prepared.instantiate(self.wasi()?).and_then(|mut instance| self.start(&mut instance)) {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => self.outcome(error),
+        }
+    }
+
+    fn config(&self) -> Config {
+        let interruption = match (self.timeout, self.fuel) {
+            (Some(_), _) => Interruption::Deadline,
+            (_, Some(_)) => Interruption::Fuel,
+            _ => Interruption::None,
+        };
+        Config::new().interruption(interruption)
+    }
+
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::new();
+        if let Some(bytes) = self.max_memory {
+            limits = limits.max_memory(bytes);
+        }
+        if let Some(fuel) = self.fuel {
+            limits = limits.fuel(fuel);
+        }
+        if let Some(timeout) = self.timeout {
+            limits = limits.deadline(timeout);
+        }
+        limits
+    }
+
+    fn load(&self, engine: &Engine) -> anyhow::Result<Module> {
+        let bytes = std::fs::read(&self.file).with_context(|| format!("cannot read `{}`", self.file.display()))?;
+        if !bytes.starts_with(b"\0asm") && std::str::from_utf8(&bytes).is_err() {
+            bail!("`{}` is no WebAssembly: neither the binary nor the text format", self.file.display());
+        }
+        let name = self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        Module::with_name(engine, &name, &bytes).with_context(|| format!("cannot compile `{}`", self.file.display()))
+    }
+
+    fn wasi(&self) -> anyhow::Result<WasiCtx> {
+        let mut builder = WasiCtxBuilder::new();
+        builder.inherit_stdio();
+        builder.arg(self.file.file_name().unwrap_or(self.file.as_os_str()).to_string_lossy());
+        if self.invoke.is_none() {
+            builder.args(&self.args);
+        }
+        for (name, value) in &self.env {
+            builder.env(name, value);
+        }
+        for dir in &self.dirs {
+            builder
+                .preopened_dir(&dir.host, &dir.guest, DirPerms::all(), FilePerms::all())
+                .with_context(|| format!("cannot open the directory `{}`", dir.host.display()))?;
+        }
+        Ok(builder.build())
+    }
+
+    /// What preview 1 asks of an embedder: a command has `_start`; a reactor has, perhaps, `_initialize`,
+    /// which comes before any other export.
+    fn start(&self, instance: &mut Instance<WasiCtx>) -> Result<(), hatchery::Error> {
+        let exists = |instance: &Instance<WasiCtx>, name: &str| matches!(instance.export(name), Some(Extern::Func(_)));
+        if exists(instance, "_initialize") {
+            instance.func::<(), ()>("_initialize")?.call(instance, ())?;
+        }
+        if let Some(name) = &self.invoke {
+            return self.call(instance, name);
+        }
+        if exists(instance, "_start") {
+            return instance.func::<(), ()>("_start")?.call(instance, ());
+        }
+        if exists(instance, "_initialize") {
+            return Ok(());
+        }
+        Err(hatchery::Error::host(no_start(instance, &self.file)))
+    }
+
+    fn call(&self, instance: &mut Instance<WasiCtx>, name: &str) -> Result<(), hatchery::Error> {
+        let Some(Extern::Func(func)) = instance.export(name) else {
+            let known = exports(instance);
+            return Err(hatchery::Error::host(format!("there is no exported function `{name}`; there are: {known}")));
+        };
+        let ty = func.ty(instance);
+        if ty.params().len() != self.args.len() {
+            let (wanted, given) = (ty.params().len(), self.args.len());
+            let message = format!("`{name}` has the type {ty}, which takes {wanted} arguments, but {given} were given");
+            return Err(hatchery::Error::host(message));
+        }
+        let parse = |(ty, text): (&ValType, &String)| parse_value(*ty, text);
+        let values = ty.params().iter().zip(&self.args).map(parse).collect::<anyhow::Result<Vec<Val>>>();
+        let values = values.map_err(|error| hatchery::Error::host(format!("{error:#}")))?;
+        for value in func.call_dynamic(instance, &values)? {
+            println(&show_value(&value))?;
+        }
+        Ok(())
+    }
+
+    fn outcome(&self, error: hatchery::Error) -> anyhow::Result<ExitCode> {
+        if let Some(exit) = error.downcast_ref::<I32Exit>() {
+            return Ok(ExitCode::from(exit.0 as u8));
+        }
+        let file = self.file.display().to_string();
+        match error.kind() {
+            ErrorKind::Trap => Ok(report::trap(&file, &error)),
+            _ => Err(anyhow!(error)).with_context(|| format!("cannot run `{file}`")),
+        }
+    }
+}
+
+/// Prints a line; a closed standard output is an error of the host, not a panic.
+fn println(line: &str) -> Result<(), hatchery::Error> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{line}").map_err(hatchery::Error::host)
+}
+
+fn exports(instance: &Instance<WasiCtx>) -> String {
+    let mut names: Vec<_> = instance
+        .exports()
+        .filter(|(_, item)| matches!(item, Extern::Func(_)))
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    let more = names.len().saturating_sub(10);
+    names.truncate(10);
+    match (names.is_empty(), more) {
+        (true, _) => "none".into(),
+        (_, 0) => names.join(", "),
+        _ => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+fn no_start(instance: &Instance<WasiCtx>, file: &Path) -> String {
+    let known = exports(instance);
+    format!("`{}` has no `_start`; name one of its functions with --invoke: {known}", file.display())
+}
+
+/// A value as it is written on the command line.
+fn parse_value(ty: ValType, text: &str) -> anyhow::Result<Val> {
+    let wanted = || format!("`{text}` is no {ty}");
+    Ok(match ty {
+        ValType::I32 => Val::I32(integer(text, i32::MIN.into(), u32::MAX.into()).with_context(wanted)? as i32),
+        ValType::I64 => Val::I64(integer(text, i64::MIN.into(), u64::MAX.into()).with_context(wanted)? as i64),
+        ValType::F32 => Val::from(text.parse::<f32>().with_context(wanted)?),
+        ValType::F64 => Val::from(text.parse::<f64>().with_context(wanted)?),
+        ValType::V128 => Val::V128(integer(text, 0, i128::MAX).with_context(wanted)? as u128),
+        _ => bail!("a {ty} cannot be given on the command line"),
+    })
+}
+
+/// A decimal or `0x` integer, signed or unsigned.
+fn integer(text: &str, least: i128, most: i128) -> anyhow::Result<i128> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    let magnitude = match digits.strip_prefix("0x") {
+        Some(hex) => i128::from_str_radix(hex, 16),
+        None => digits.parse(),
+    }?;
+    let value = if negative { -magnitude } else { magnitude };
+    if value < least || value > most {
+        bail!("it is outside {least} to {most}");
+    }
+    Ok(value)
+}
+
+fn show_value(value: &Val) -> String {
+    match value {
+        Val::I32(value) => value.to_string(),
+        Val::I64(value) => value.to_string(),
+        Val::F32(bits) => f32::from_bits(*bits).to_string(),
+        Val::F64(bits) => f64::from_bits(*bits).to_string(),
+        Val::V128(value) => format!("{value:#034x}"),
+        Val::FuncRef(None) | Val::ExternRef(None) => "null".into(),
+        Val::FuncRef(Some(_)) => "a function".into(),
+        Val::ExternRef(Some(_)) => "a host value".into(),
+        _ => format!("{value:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_signed_or_unsigned() {
+        assert!(matches!(parse_value(ValType::I32, "-1"), Ok(Val::I32(-1))));
+        assert!(matches!(parse_value(ValType::I32, "4294967295"), Ok(Val::I32(-1))));
+        assert!(matches!(parse_value(ValType::I64, "0x10"), Ok(Val::I64(16))));
+        let error = format!("{:#}", parse_value(ValType::I32, "4294967296").unwrap_err());
+        assert!(error.contains("`4294967296` is no i32"), "{error}");
+        assert!(parse_value(ValType::ExternRef, "1").is_err());
+    }
+}
