@@ -1,0 +1,29 @@
+//! `trap/…`: how long a call takes that ends in a trap.
+
+use crate::measure::Pair;
+use crate::{Case, call, peer};
+
+const GUEST: &str = r#"
+    (module
+      (memory 1)
+      (func (export "load") (drop (i32.load (i32.const 0x7fffffff))))
+      (func (export "unreachable") unreachable)
+      (func (export "divide") (drop (i32.div_s (i32.const 1) (i32.load (i32.const 0))))))
+"#;
+
+pub(crate) const CASES: &[Case] = &[
+    Case { name: "trap/memory-out-of-bounds", peer_config: "default", make: || trap("load") },
+    Case { name: "trap/unreachable", peer_config: "default", make: || trap("unreachable") },
+    Case { name: "trap/divide-by-zero", peer_config: "default", make: || trap("divide") },
+];
+
+fn trap(name: &'static str) -> anyhow::Result<Pair> {
+    let mut instance = call::ours(GUEST)?;
+    let func = instance.func::<(), ()>(name)?;
+    let (mut store, peer) = peer::instantiate(GUEST)?;
+    let peer = peer.get_typed_func::<(), ()>(&mut store, name)?;
+    Ok(Pair {
+        ours: Box::new(move |n| (0..n).for_each(|_| drop(func.call(&mut instance, ()).expect_err("a trap")))),
+        peer: Box::new(move |n| (0..n).for_each(|_| drop(peer.call(&mut store, ()).expect_err("a trap")))),
+    })
+}

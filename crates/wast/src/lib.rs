@@ -1,0 +1,1 @@
+//! Runs specification scripts on the face; never knows how code is made.
