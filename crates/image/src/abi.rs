@@ -108,6 +108,50 @@ pub union RawVal {
     pub reference: u64,
 }
 
+#[expect(unsafe_code, reason = "reads a union whose every bit pattern is valid in every field")]
+mod values {
+    use super::RawVal;
+
+    macro_rules! accessors {
+        ($($(#[$doc:meta])* $field:ident, $from:ident, $get:ident, $ty:ty;)*) => {
+            impl RawVal {
+                $(
+                    /// This value, and zero in all bytes that it does not have.
+                    #[inline(always)]
+                    pub const fn $from(value: $ty) -> RawVal {
+                        let mut raw = RawVal::ZERO;
+                        raw.$field = value;
+                        raw
+                    }
+
+                    $(#[$doc])*
+                    #[inline(always)]
+                    pub const fn $get(self) -> $ty {
+                        // SAFETY: all 16 bytes of a `RawVal` are initialized, and every pattern of them
+                        // is a value of every field.
+                        unsafe { self.$field }
+                    }
+                )*
+            }
+        };
+    }
+
+    accessors! {
+        /// The low 4 bytes.
+        i32, from_i32, get_i32, i32;
+        /// The low 8 bytes.
+        i64, from_i64, get_i64, i64;
+        /// The low 4 bytes, as the bits of a float.
+        f32, from_f32_bits, get_f32_bits, u32;
+        /// The low 8 bytes, as the bits of a float.
+        f64, from_f64_bits, get_f64_bits, u64;
+        /// All bytes.
+        v128, from_v128, get_v128, [u8; 16];
+        /// The low 8 bytes, as a reference's word.
+        reference, from_reference, get_reference, u64;
+    }
+}
+
 impl RawVal {
     /// All bytes zero: zero of every number type, null of every reference type.
     pub const ZERO: RawVal = RawVal { v128: [0; 16] };
