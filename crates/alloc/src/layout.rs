@@ -142,9 +142,11 @@ mod tests {
             (PAGE, vec![region(0, PAGE, 0)], LayoutFlaw::BeyondLimit { region: 0 }),
             (PAGE, vec![region(0, 0, 2 * PAGE)], LayoutFlaw::Overlap { region: 0 }),
             (3 * PAGE, vec![region(PAGE, 0, PAGE), region(0, 0, PAGE)], LayoutFlaw::Overlap { region: 1 }),
-            (3 * PAGE, vec![region(PAGE, 0, PAGE), region(usize::MAX - PAGE + 1, 0, PAGE)], LayoutFlaw::Overlap {
-                region: 1,
-            }),
+            (
+                3 * PAGE,
+                vec![region(PAGE, 0, PAGE), region(usize::MAX - PAGE + 1, 0, PAGE)],
+                LayoutFlaw::Overlap { region: 1 },
+            ),
         ];
         for (bytes, regions, flaw) in cases {
             assert_eq!(SlotLayout::new(bytes, regions), Err(flaw));

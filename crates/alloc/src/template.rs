@@ -168,8 +168,7 @@ fn check_file(file: Option<&OwnedFd>, runs: &[Run]) -> Result<(), TemplateError>
         return Ok(());
     }
     let file = file.ok_or(TemplateError::NoFile)?;
-    let stat =
-        rustix::fs::fstat(file).map_err(|e| TemplateError::System { step: "fstat", source: e.into() })?;
+    let stat = rustix::fs::fstat(file).map_err(|e| TemplateError::System { step: "fstat", source: e.into() })?;
     let bytes = stat.st_size as u64;
     for (run, r) in runs.iter().enumerate() {
         let end = r.file_offset.saturating_add(r.len as u64);

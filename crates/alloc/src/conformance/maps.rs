@@ -1,0 +1,45 @@
+//! What the kernel says about a range of address space: the judge of protections.
+
+use core::ops::Range;
+
+/// A stretch of address space with one protection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stretch {
+    pub(super) range: Range<usize>,
+    pub(super) read: bool,
+    pub(super) write: bool,
+    pub(super) execute: bool,
+}
+
+/// The parts of `range` that are mapped, in order.
+pub(super) fn stretches(range: Range<usize>) -> Vec<Stretch> {
+    let text = std::fs::read_to_string("/proc/self/maps").expect("the kernel lists mappings");
+    let mut found: Vec<Stretch> = Vec::new();
+    for stretch in text.lines().map(parse) {
+        let start = stretch.range.start.max(range.start);
+        let end = stretch.range.end.min(range.end);
+        if start < end {
+            found.push(Stretch { range: start..end, ..stretch });
+        }
+    }
+    found
+}
+
+fn parse(line: &str) -> Stretch {
+    let mut fields = line.split(' ');
+    let (start, end) = fields.next().and_then(|field| field.split_once('-')).expect("a range");
+    let flags = fields.next().expect("flags").as_bytes();
+    let hex = |digits| usize::from_str_radix(digits, 16).expect("a hexadecimal address");
+    Stretch { range: hex(start)..hex(end), read: flags[0] == b'r', write: flags[1] == b'w', execute: flags[2] == b'x' }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_understood() {
+        let stretch = parse("7f00001000-7f00003000 rw-p 00000000 00:00 0 [heap]");
+        assert_eq!(stretch, Stretch { range: 0x7f_0000_1000..0x7f_0000_3000, read: true, write: true, execute: false });
+    }
+}
