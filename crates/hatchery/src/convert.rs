@@ -1,0 +1,68 @@
+//! Conversions at the border: the face's plain types from and to the lower crates' own.
+
+use crate::config::{Bounds, Config, Cpu, Determinism, Interruption, Optimization, Speculation};
+use crate::val::{FuncType, ValType};
+use hatchery_compile::Budget;
+use hatchery_image as image;
+
+/// The choices of a compilation under this configuration.
+pub(crate) fn tunables(config: &Config) -> image::Tunables {
+    let defaults = image::Tunables::default();
+    image::Tunables {
+        memory32_reservation: config.memory_reservation.unwrap_or(defaults.memory32_reservation),
+        memory64_reservation: config.memory_reservation.unwrap_or(defaults.memory64_reservation),
+        memory_guard: config.memory_guard.unwrap_or(defaults.memory_guard),
+        table_room: config.table_room.unwrap_or(defaults.table_room),
+        explicit_bounds: config.bounds == Bounds::Explicit,
+        speculation_guards: config.speculation == Speculation::Guarded,
+        interruption: match config.interruption {
+            Interruption::None => image::Interruption::None,
+            Interruption::Deadline => image::Interruption::Word,
+            Interruption::Fuel => image::Interruption::Fuel,
+        },
+        determinism: match config.determinism {
+            Determinism::Relaxed => image::Determinism::Relaxed,
+            Determinism::Strict => image::Determinism::Strict,
+        },
+        opt_level: match config.optimization {
+            Optimization::None => image::OptLevel::None,
+            Optimization::Speed => image::OptLevel::Speed,
+        },
+        cpu: match &config.cpu {
+            Cpu::Baseline => image::CpuTarget::Baseline,
+            Cpu::Native => image::CpuTarget::Native,
+            Cpu::Named(name) => image::CpuTarget::Named(name.clone()),
+        },
+    }
+}
+
+/// The link budget under this configuration.
+pub(crate) fn budget(config: &Config) -> Budget {
+    let mut budget = Budget::default();
+    budget.instances = config.max_core_instances.map_or(budget.instances, |n| n as u64);
+    budget.functions = config.max_functions.map_or(budget.functions, |n| n as u64);
+    budget.code_bytes = config.max_code_bytes.unwrap_or(budget.code_bytes);
+    budget
+}
+
+/// A value type as the face shows it.
+pub(crate) fn val_type(ty: image::ValType) -> ValType {
+    match ty {
+        image::ValType::I32 => ValType::I32,
+        image::ValType::I64 => ValType::I64,
+        image::ValType::F32 => ValType::F32,
+        image::ValType::F64 => ValType::F64,
+        image::ValType::V128 => ValType::V128,
+        image::ValType::Ref(r) => match (r.is_func(), r.nullable, r.heap) {
+            (true, true, image::HeapType::Func) => ValType::FuncRef,
+            (true, ..) => ValType::TypedFuncRef,
+            (false, true, _) => ValType::ExternRef,
+            (false, false, _) => ValType::NonNullExternRef,
+        },
+    }
+}
+
+/// A function type as the face shows it.
+pub(crate) fn func_type(ty: &image::FuncType) -> FuncType {
+    FuncType::new(ty.params.iter().map(|ty| val_type(*ty)), ty.results.iter().map(|ty| val_type(*ty)))
+}
