@@ -13,8 +13,9 @@
 mod maps;
 mod subject;
 
-use crate::{AllocateError, InstanceAllocator, PAGE, Region, RegionKind, SlotLayout};
+use crate::{AllocateError, InstanceAllocator, PAGE, Region, RegionKind, SlotLayout, Template};
 use core::ops::Range;
+use std::sync::Arc;
 use subject::{Sample, Subject};
 
 /// Runs everything that holds for any implementation, each part on an allocator of its own. Up to 64 slots
@@ -49,6 +50,17 @@ pub fn exhaustion(allocator: &dyn InstanceAllocator, slots: usize) {
         live.push(Subject::new(allocator, sample));
     }
     live.into_iter().for_each(Subject::release);
+}
+
+/// Allocates a slot and releases it at once.
+///
+/// # Panics
+///
+/// When there is none.
+pub fn cycle(allocator: &dyn InstanceAllocator, template: &Arc<Template>) {
+    let slot = allocator.allocate(template).expect("a slot");
+    // SAFETY: C1: it was allocated a line above; C2, C3: nobody else has it.
+    unsafe { allocator.release(slot) };
 }
 
 /// Sizes zero, one page and many; regions side by side and apart; contents everywhere, nowhere, across guards.
