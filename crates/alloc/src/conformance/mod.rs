@@ -14,7 +14,6 @@ mod maps;
 mod subject;
 
 use crate::{AllocateError, InstanceAllocator, PAGE, Region, RegionKind, SlotLayout, Template};
-use core::ops::Range;
 use std::sync::Arc;
 use subject::{Sample, Subject};
 
@@ -72,21 +71,20 @@ fn samples() -> Vec<Sample> {
         accessible: accessible * PAGE,
         limit: limit * PAGE,
     };
-    let pages = |range: Range<usize>| range.start * PAGE..range.end * PAGE;
-    let of = |bytes: usize, regions: &[Region], runs: &[Range<usize>], seed| {
+    let of = |bytes: usize, regions: &[Region], runs: &[(usize, usize)], seed| {
         let layout = SlotLayout::new(bytes * PAGE, regions).expect("a sound layout");
-        let runs: Vec<_> = runs.iter().cloned().map(pages).collect();
+        let runs: Vec<_> = runs.iter().map(|(start, end)| start * PAGE..end * PAGE).collect();
         Sample::new(layout, &runs, seed)
     };
     let usual = [region(Volatile, 0, 1, 1), region(Image, 1, 3, 3), region(Image, 9, 4, 20)];
     vec![
-        of(40, &usual, &[1..3, 10..12], 1),
-        of(40, &usual, &[0..13], 2),
+        of(40, &usual, &[(1, 3), (10, 12)], 1),
+        of(40, &usual, &[(0, 13)], 2),
         of(40, &usual, &[], 3),
         of(1, &[], &[], 4),
         of(1, &[region(Volatile, 0, 1, 1)], &[], 5),
-        of(33, &[region(Image, 0, 0, 17), region(Image, 17, 1, 1), region(Image, 20, 0, 0)], &[17..18], 6),
-        of(90, &[region(Volatile, 0, 2, 2), region(Image, 2, 70, 70)], &[2..3, 30..40, 71..72], 7),
+        of(33, &[region(Image, 0, 0, 17), region(Image, 17, 1, 1), region(Image, 20, 0, 0)], &[(17, 18)], 6),
+        of(90, &[region(Volatile, 0, 2, 2), region(Image, 2, 70, 70)], &[(2, 3), (30, 40), (71, 72)], 7),
     ]
 }
 
