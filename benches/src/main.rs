@@ -7,6 +7,7 @@
 //! printed is the median of each and the median of the ratios of neighbours.
 
 mod call;
+mod kernel;
 mod measure;
 mod peer;
 mod report;
@@ -38,7 +39,7 @@ struct Case {
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let mut report = report::Report::new(args.json);
-    for case in [call::CASES, trap::CASES].into_iter().flatten() {
+    for case in [call::CASES, trap::CASES, kernel::CASES].into_iter().flatten() {
         if args.filter.as_deref().is_some_and(|filter| !case.name.contains(filter)) {
             continue;
         }

@@ -1,0 +1,20 @@
+;; call_indirect: eight targets at random.
+(module
+  (type $f (func (param i32) (result i32)))
+  (table 8 8 funcref)
+  (elem (i32.const 0) $f0 $f1 $f2 $f3 $f4 $f5 $f6 $f7)
+  (func $f0 (type $f) (i32.add (i32.mul (local.get 0) (i32.const 3)) (i32.const 0)))
+  (func $f1 (type $f) (i32.add (i32.mul (local.get 0) (i32.const 5)) (i32.const 1)))
+  (func $f2 (type $f) (i32.add (i32.mul (local.get 0) (i32.const 7)) (i32.const 2)))
+  (func $f3 (type $f) (i32.add (i32.mul (local.get 0) (i32.const 9)) (i32.const 3)))
+  (func $f4 (type $f) (i32.add (i32.mul (local.get 0) (i32.const 11)) (i32.const 4)))
+  (func $f5 (type $f) (i32.add (i32.mul (local.get 0) (i32.const 13)) (i32.const 5)))
+  (func $f6 (type $f) (i32.add (i32.mul (local.get 0) (i32.const 15)) (i32.const 6)))
+  (func $f7 (type $f) (i32.add (i32.mul (local.get 0) (i32.const 17)) (i32.const 7)))
+  (func (export "run") (param $n i32) (result i64) (local $x i32) (local $seed i32)
+    (local.set $seed (i32.const 1))
+    (loop $again
+      (local.set $seed (i32.add (i32.mul (local.get $seed) (i32.const 1664525)) (i32.const 1013904223)))
+      (local.set $x (call_indirect (type $f) (local.get $x) (i32.and (i32.shr_u (local.get $seed) (i32.const 13)) (i32.const 7))))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (i64.extend_i32_u (local.get $x))))
