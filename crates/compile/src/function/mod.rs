@@ -96,7 +96,7 @@ pub(crate) struct Translator<'a, 'b> {
     /// The operand stack. A `v128` is always an `i8x16` here, a reference an `i64`.
     stack: Vec<Value>,
     /// Blocks that are open, outermost first; the function's own is the first.
-    frames: Vec<Frame>,
+    frames: Vec<Frame<'a>>,
     /// Whether the next instruction can be reached. Instructions that cannot are validated only.
     reachable: bool,
     /// Variables of the locals.
@@ -111,8 +111,10 @@ pub(crate) struct Translator<'a, 'b> {
     fuel: Fuel,
     /// Values passed along edges so far; see [`control`].
     edge_values: usize,
-    /// Values on their way: arguments of a call, of a branch.
+    /// Values on their way: arguments of a call, results.
     scratch: Vec<Value>,
+    /// Arguments of an edge, on their way.
+    edge: Vec<ir::BlockArg>,
     callees: HashMap<crate::link::Symbol, ir::FuncRef>,
     funcrefs: HashMap<crate::link::Symbol, ir::FuncRef>,
     signatures: HashMap<TypeId, ir::SigRef>,
@@ -144,6 +146,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             fuel: Fuel::default(),
             edge_values: 0,
             scratch: Vec::with_capacity(16),
+            edge: Vec::new(),
             callees: HashMap::new(),
             funcrefs: HashMap::new(),
             signatures: HashMap::new(),
