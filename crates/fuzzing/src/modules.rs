@@ -1,0 +1,71 @@
+//! Modules out of random bytes.
+
+use arbitrary::{Result, Unstructured};
+use wasm_smith::{Config, Module};
+
+/// What random modules may contain: what the runtime supports.
+pub(crate) fn config(u: &mut Unstructured<'_>) -> Result<Config> {
+    Ok(Config {
+        allow_start_export: true,
+        bulk_memory_enabled: true,
+        canonicalize_nans: false,
+        custom_descriptors_enabled: false,
+        custom_page_sizes_enabled: false,
+        exceptions_enabled: false,
+        export_everything: true,
+        extended_const_enabled: true,
+        gc_enabled: false,
+        max_imports: 4,
+        max_memories: 3,
+        max_memory32_bytes: 4 << 20,
+        max_memory64_bytes: 4 << 20,
+        max_table_elements: 1000,
+        max_tables: 3,
+        memory64_enabled: u.arbitrary()?,
+        memory_max_size_required: true,
+        multi_value_enabled: true,
+        reference_types_enabled: true,
+        relaxed_simd_enabled: u.arbitrary()?,
+        saturating_float_to_int_enabled: true,
+        shared_everything_threads_enabled: false,
+        sign_extension_ops_enabled: true,
+        simd_enabled: true,
+        table_max_size_required: true,
+        tail_call_enabled: true,
+        threads_enabled: false,
+        wide_arithmetic_enabled: false,
+        ..Config::default()
+    })
+}
+
+/// A valid module that imports functions at most.
+pub(crate) fn valid(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let mut config = config(u)?;
+    config.max_imports = 0;
+    Ok(Module::new(config, u)?.to_bytes())
+}
+
+/// Bytes that look like a module to some degree: random ones, a valid module, or a valid module with some
+/// bytes changed, removed or cut off.
+pub(crate) fn near_valid(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    if u.ratio(1, 4)? {
+        let mut bytes = b"\0asm\x01\0\0\0".to_vec();
+        bytes.extend_from_slice(u.bytes(u.len())?);
+        return Ok(bytes);
+    }
+    let config = config(u)?;
+    let mut bytes = Module::new(config, u)?.to_bytes();
+    for _ in 0..u.int_in_range(0..=8)? {
+        let at = u.choose_index(bytes.len())?;
+        match u.int_in_range(0..=3)? {
+            0 => bytes[at] = u.arbitrary()?,
+            1 => drop(bytes.remove(at)),
+            2 => bytes.insert(at, u.arbitrary()?),
+            _ => bytes.truncate(at),
+        }
+        if bytes.is_empty() {
+            break;
+        }
+    }
+    Ok(bytes)
+}
