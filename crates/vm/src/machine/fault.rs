@@ -1,0 +1,139 @@
+//! What a fault means: the guest's trap, a page to open, or somebody else's business.
+
+#![expect(unsafe_code, reason = "follows the task's activation while guest code is interrupted")]
+
+use super::backtrace::{self, Origin};
+use super::context::GuestContext;
+use super::task::TaskRecord;
+use super::x86_64::{self as sys, Interrupted};
+use hatchery_image::TrapCode;
+
+/// A trap by a signal, for the landing to pick up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fault {
+    pub(super) code: TrapCode,
+    /// The address whose access faulted, where it was a page fault.
+    pub(super) address: Option<usize>,
+}
+
+impl Fault {
+    pub(super) const NONE: Fault = Fault { code: TrapCode::Unreachable, address: None };
+}
+
+/// What a signal says, apart from registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The page at this address does not allow the access.
+    Page(usize),
+    /// A privileged instruction, an address that is none, or a signal for which the stack had no room: the
+    /// kernel does not tell which.
+    Protection,
+    /// Arithmetic or an undefined instruction.
+    Instruction,
+}
+
+impl Cause {
+    fn address(self) -> Option<usize> {
+        match self {
+            Cause::Page(address) => Some(address),
+            Cause::Protection | Cause::Instruction => None,
+        }
+    }
+}
+
+/// What becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The instruction can be executed again.
+    Retry,
+    /// The registers are those of a landing: return from the handler.
+    Landed,
+    /// Host code has used up a guest stack.
+    HostOverflow,
+    /// Not about guest code.
+    Foreign,
+}
+
+/// Bytes above the guard in which a stack pointer leaves no room for the kernel to deliver a signal: its frame,
+/// the largest extended state there is included.
+const SIGNAL_FRAME: usize = 16 << 10;
+/// A failed bounds check under speculation guards accesses address 0.
+const NULL_PAGE: usize = 4096;
+
+/// Judges a fault, and changes the registers if it is a trap.
+///
+/// # Safety
+///
+/// Called by a signal handler on the thread that the fault interrupted; `task` is its current task.
+pub(super) unsafe fn judge(task: *mut TaskRecord, cause: Cause, at: &mut Interrupted<'_>) -> Verdict {
+    // SAFETY: a current task's record is live, and an activation that is in its chain as well. While the pc is
+    // in the guest's text nothing borrows them; otherwise they are only read.
+    let Some((guest, landing)) = (unsafe { (*task).activation.as_ref() }).map(|a| (a.guest, a.landing)) else {
+        return Verdict::Foreign;
+    };
+    // SAFETY: so is the activation's context.
+    let guest = unsafe { &*guest };
+    // SAFETY: the record is live.
+    let record = unsafe { &*task };
+    let Some(offset) = guest.image().text.offset_of(at.pc()) else {
+        return match cause {
+            Cause::Page(address) if record.guards(address) => Verdict::HostOverflow,
+            _ => Verdict::Foreign,
+        };
+    };
+    // SAFETY: code of this guest is what was interrupted.
+    let code = match unsafe { judge_guest(record, guest, offset, cause, at) } {
+        Judgement::Open => return Verdict::Retry,
+        Judgement::Bug => return Verdict::Foreign,
+        Judgement::Trap(code) => code,
+    };
+    let (pc, sp, fp) = (at.pc(), at.sp(), at.fp());
+    // SAFETY: as above; the walk wants the contexts of all activations live, which they are in the chain.
+    unsafe {
+        (*task).fault = Fault { code, address: cause.address() };
+        backtrace::walk(task, Origin::Fault { pc, sp, fp });
+    }
+    at.land(landing, sys::FAULTED);
+    Verdict::Landed
+}
+
+/// What a fault of guest code is.
+enum Judgement {
+    Trap(TrapCode),
+    /// The page is open now.
+    Open,
+    /// Compiled code did what it never should.
+    Bug,
+}
+
+/// # Safety
+///
+/// The interrupted instruction is code of this guest, at `offset`, on this record's stack.
+unsafe fn judge_guest(
+    record: &TaskRecord,
+    guest: &GuestContext,
+    offset: u32,
+    cause: Cause,
+    at: &Interrupted<'_>,
+) -> Judgement {
+    let mapped = || guest.image().traps.find(offset).map_or(Judgement::Bug, Judgement::Trap);
+    match cause {
+        Cause::Instruction => mapped(),
+        Cause::Page(address) if record.guards(address) => Judgement::Trap(TrapCode::StackOverflow),
+        // SAFETY: code of this guest was interrupted, so that its slot may be asked.
+        Cause::Page(address) => match unsafe { (guest.owns(address), at.was_write()) } {
+            // SAFETY: as above.
+            (true, true) if unsafe { guest.opens(address) } => Judgement::Open,
+            (true, _) => mapped(),
+            (false, _) if address < NULL_PAGE => mapped(),
+            // An access that left the slot is no trap, whatever the map says.
+            (false, _) => Judgement::Bug,
+        },
+        Cause::Protection if guest.image().text.bytes()[offset as usize] == sys::HALT => mapped(),
+        // A signal of the host's for which there was no room on the guest's stack.
+        Cause::Protection if at.sp().wrapping_sub(record.lowest) < SIGNAL_FRAME => {
+            Judgement::Trap(TrapCode::StackOverflow)
+        }
+        Cause::Protection => Judgement::Bug,
+    }
+}
