@@ -5,6 +5,7 @@
 
 use crate::image::InstanceId;
 use crate::trap::TrapCode;
+use crate::types::TypeId;
 
 /// A guest function's number in its image, over all core instances. Imported functions have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +22,8 @@ pub struct FunctionRecord {
     pub instance: InstanceId,
     /// Its index in that instance's module, imports counted.
     pub index: u32,
+    /// Its type; what a funcref from outside is checked against.
+    pub ty: TypeId,
     /// Its name, from the name section.
     pub name: Option<Box<str>>,
 }
@@ -142,7 +145,9 @@ mod tests {
 
     #[test]
     fn a_return_address_behind_the_last_call_is_the_callers() {
-        let record = |start, length| FunctionRecord { start, length, instance: InstanceId(0), index: 0, name: None };
+        let ty = TypeId::from_index(0);
+        let record =
+            |start, length| FunctionRecord { start, length, instance: InstanceId(0), index: 0, ty, name: None };
         let map = FunctionMap::new(vec![record(0, 10), record(64, 5)]);
         assert_eq!(map.find(10).map(|r| r.start), Some(0));
         assert_eq!(map.find(11), None);
