@@ -1,0 +1,206 @@
+//! What one guest is given: the context, and how an embedder puts it together.
+
+use crate::host::{
+    Clock, Dir, DirPerms, Entropy, FilePerms, InputStream, NullStream, OsInput, OsOutput, OutputStream, SystemClock,
+    SystemEntropy,
+};
+use crate::p1::Table;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+
+/// Everything a guest can reach, and what it holds open. One guest, one context.
+pub struct WasiCtx {
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<String>,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) entropy: Box<dyn Entropy>,
+    pub(crate) table: Table,
+}
+
+impl WasiCtx {
+    /// A builder for a context that holds nothing yet.
+    pub fn builder() -> WasiCtxBuilder {
+        WasiCtxBuilder::new()
+    }
+}
+
+impl fmt::Debug for WasiCtx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WasiCtx").field("args", &self.args).field("table", &self.table).finish_non_exhaustive()
+    }
+}
+
+/// As many descriptors as a guest may have open, if the embedder does not say. A process may usually have 1024, and
+/// other guests need some.
+const DESCRIPTORS: usize = 512;
+
+/// Puts a [`WasiCtx`] together. What is not said is absent: no arguments, no environment, no directories, input that is
+/// at its end, output that goes nowhere. Clocks and entropy are the system's.
+pub struct WasiCtxBuilder {
+    args: Vec<String>,
+    env: Vec<String>,
+    clock: Option<Box<dyn Clock>>,
+    entropy: Box<dyn Entropy>,
+    stdin: Box<dyn InputStream>,
+    stdout: Box<dyn OutputStream>,
+    stderr: Box<dyn OutputStream>,
+    preopens: Vec<(Dir, String)>,
+    descriptors: usize,
+}
+
+impl WasiCtxBuilder {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self {
+            args: Vec::new(),
+            env: Vec::new(),
+            clock: None,
+            entropy: Box::new(SystemEntropy),
+            stdin: Box::new(NullStream),
+            stdout: Box::new(NullStream),
+            stderr: Box::new(NullStream),
+            preopens: Vec::new(),
+            descriptors: DESCRIPTORS,
+        }
+    }
+
+    /// Adds an argument. The first is by custom the program's name.
+    pub fn arg(&mut self, arg: impl Into<String>) -> &mut Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(&mut self, args: impl IntoIterator<Item = impl Into<String>>) -> &mut Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds a variable to the environment.
+    pub fn env(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> &mut Self {
+        self.env.push(format!("{}={}", name.as_ref(), value.as_ref()));
+        self
+    }
+
+    /// Adds variables to the environment.
+    pub fn envs(&mut self, envs: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> &mut Self {
+        for (name, value) in envs {
+            self.env(name, value);
+        }
+        self
+    }
+
+    /// Adds this process's variables, as far as they are UTF-8.
+    pub fn inherit_env(&mut self) -> &mut Self {
+        let utf8 = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        self.envs(std::env::vars_os().filter_map(utf8))
+    }
+
+    /// What the guest reads as its standard input.
+    pub fn stdin(&mut self, stream: impl InputStream + 'static) -> &mut Self {
+        self.stdin = Box::new(stream);
+        self
+    }
+
+    /// Where the guest's standard output goes.
+    pub fn stdout(&mut self, stream: impl OutputStream + 'static) -> &mut Self {
+        self.stdout = Box::new(stream);
+        self
+    }
+
+    /// Where the guest's standard error goes.
+    pub fn stderr(&mut self, stream: impl OutputStream + 'static) -> &mut Self {
+        self.stderr = Box::new(stream);
+        self
+    }
+
+    /// The guest reads this process's standard input. If that is closed, it is at its end.
+    pub fn inherit_stdin(&mut self) -> &mut Self {
+        match OsInput::inherit() {
+            Ok(stream) => self.stdin(stream),
+            Err(_) => self.stdin(NullStream),
+        }
+    }
+
+    /// The guest writes to this process's standard output. If that is closed, output goes nowhere.
+    pub fn inherit_stdout(&mut self) -> &mut Self {
+        match OsOutput::inherit_stdout() {
+            Ok(stream) => self.stdout(stream),
+            Err(_) => self.stdout(NullStream),
+        }
+    }
+
+    /// The guest writes to this process's standard error. If that is closed, output goes nowhere.
+    pub fn inherit_stderr(&mut self) -> &mut Self {
+        match OsOutput::inherit_stderr() {
+            Ok(stream) => self.stderr(stream),
+            Err(_) => self.stderr(NullStream),
+        }
+    }
+
+    /// All three standard streams are this process's.
+    pub fn inherit_stdio(&mut self) -> &mut Self {
+        self.inherit_stdin().inherit_stdout().inherit_stderr()
+    }
+
+    /// Lets the guest use the host's directory `host` under the name `guest`, and everything below it, as far as
+    /// permitted. No path the guest can give leads out of it.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be opened.
+    pub fn preopened_dir(
+        &mut self,
+        host: impl AsRef<Path>,
+        guest: impl Into<String>,
+        dirs: DirPerms,
+        files: FilePerms,
+    ) -> std::io::Result<&mut Self> {
+        self.preopens.push((Dir::open_ambient(host, dirs, files)?, guest.into()));
+        Ok(self)
+    }
+
+    /// The clock the guest sees.
+    pub fn clock(&mut self, clock: impl Clock + 'static) -> &mut Self {
+        self.clock = Some(Box::new(clock));
+        self
+    }
+
+    /// Where the guest's random bytes come from.
+    pub fn entropy(&mut self, entropy: impl Entropy + 'static) -> &mut Self {
+        self.entropy = Box::new(entropy);
+        self
+    }
+
+    /// How many descriptors the guest may have open at a time.
+    pub fn max_descriptors(&mut self, count: usize) -> &mut Self {
+        self.descriptors = count;
+        self
+    }
+
+    /// The context, which takes all that was said: the builder is then as if new. The monotonic clock starts, unless
+    /// the embedder gave one.
+    pub fn build(&mut self) -> WasiCtx {
+        let this = std::mem::take(self);
+        let mut table = Table::new(this.descriptors);
+        table.push_input(this.stdin);
+        table.push_output(this.stdout);
+        table.push_output(this.stderr);
+        this.preopens.into_iter().for_each(|(dir, name)| table.push_preopen(dir, name));
+        let clock = this.clock.unwrap_or_else(|| Box::new(SystemClock::new()));
+        WasiCtx { args: this.args, env: this.env, clock, entropy: this.entropy, table }
+    }
+}
+
+impl Default for WasiCtxBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for WasiCtxBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WasiCtxBuilder").field("args", &self.args).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,295 @@
+//! An open file: reading, writing and its attributes.
+//!
+//! Whether a write appends, and how durable it must be before it returns, is said with each write and not kept in
+//! the kernel's descriptor: so a positioned write goes where it says even while appending is on.
+
+use super::error::uninterrupted;
+use super::{Access, Error, FilePerms, FileType, Result, SetTime, Stat};
+use rustix::fs::{Advice as OsAdvice, FallocateFlags, SeekFrom};
+use rustix::io::{Errno, ReadWriteFlags};
+use std::io::{IoSlice, IoSliceMut};
+use std::num::NonZeroU64;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Where in a file something is read or written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// At the descriptor's own position, which moves along.
+    Current,
+    /// At this offset; the descriptor's position stays.
+    At(u64),
+    /// At the end, wherever that is when the bytes arrive; the descriptor's position moves there. Writing only.
+    End,
+}
+
+/// What must have reached the disk when a write returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing.
+    None,
+    /// The bytes, and what is needed to read them.
+    Data,
+    /// All attributes, too.
+    File,
+}
+
+/// What a guest intends to do with a range of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// Nothing special.
+    Normal,
+    /// Read it in order.
+    Sequential,
+    /// Read it in no order.
+    Random,
+    /// Read it soon.
+    WillNeed,
+    /// Not read it soon.
+    DontNeed,
+    /// Read it once.
+    NoReuse,
+}
+
+/// The offset that stands for "the descriptor's own" in vectored calls with flags.
+const OWN_OFFSET: u64 = u64::MAX;
+
+/// An open file that is not a directory.
+#[derive(Debug)]
+pub struct File {
+    fd: OwnedFd,
+    file_type: FileType,
+    access: Access,
+    perms: FilePerms,
+}
+
+impl File {
+    /// `access` is what it was opened for, which can be less than the system's descriptor could do; `perms` are what
+    /// the embedder allows. A descriptor of anything but a regular file must be non-blocking.
+    pub(super) fn new(fd: OwnedFd, file_type: FileType, access: Access, perms: FilePerms) -> Self {
+        Self { fd, file_type, access, perms }
+    }
+
+    /// What kind of file it is.
+    pub fn file_type(&self) -> FileType {
+        self.file_type
+    }
+
+    /// What the embedder allows.
+    pub fn perms(&self) -> FilePerms {
+        self.perms
+    }
+
+    /// What can be waited on; regular files are always ready, so there is nothing.
+    pub fn watched(&self) -> Option<BorrowedFd<'_>> {
+        (self.file_type != FileType::Regular).then(|| self.fd.as_fd())
+    }
+
+    /// How many bytes can be read without waiting.
+    pub fn available(&self) -> u64 {
+        match self.file_type {
+            FileType::Regular => self.left().unwrap_or(0),
+            _ => rustix::io::ioctl_fionread(&self.fd).unwrap_or(0),
+        }
+    }
+
+    fn left(&self) -> Result<u64> {
+        Ok(self.stat()?.size.saturating_sub(self.tell()?))
+    }
+
+    /// Reads into the buffers, in order; zero bytes mean the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WouldBlock`] when it is a pipe or the like with nothing in it now; whatever the system says.
+    pub fn read(&self, buffers: &mut [IoSliceMut<'_>], position: Position) -> Result<usize> {
+        if !self.access.reads() {
+            return Err(Error::Os(Errno::BADF));
+        }
+        match position {
+            Position::At(offset) => uninterrupted(|| rustix::io::preadv(&self.fd, buffers, offset)),
+            Position::Current | Position::End => uninterrupted(|| rustix::io::readv(&self.fd, buffers)),
+        }
+    }
+
+    /// Writes the buffers, in order, and says how much of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WouldBlock`] when it is a pipe or the like with no room now; whatever the system says.
+    pub fn write(&self, buffers: &[IoSlice<'_>], position: Position, durability: Durability) -> Result<usize> {
+        if !self.access.writes() {
+            return Err(Error::Os(Errno::BADF));
+        }
+        if self.file_type != FileType::Regular {
+            return uninterrupted(|| rustix::io::writev(&self.fd, buffers));
+        }
+        let mut flags = match durability {
+            Durability::None => ReadWriteFlags::empty(),
+            Durability::Data => ReadWriteFlags::DSYNC,
+            Durability::File => ReadWriteFlags::SYNC,
+        };
+        let offset = match position {
+            Position::At(offset) => offset,
+            Position::Current => OWN_OFFSET,
+            Position::End => {
+                flags |= ReadWriteFlags::APPEND;
+                OWN_OFFSET
+            }
+        };
+        uninterrupted(|| rustix::io::pwritev2(&self.fd, buffers, offset, flags))
+    }
+
+    /// Moves the descriptor's position and says where it then is.
+    ///
+    /// # Errors
+    ///
+    /// When it would be before the start, or the file has no positions.
+    pub fn seek(&self, to: SeekFrom) -> Result<u64> {
+        uninterrupted(|| rustix::fs::seek(&self.fd, to))
+    }
+
+    /// The descriptor's position.
+    ///
+    /// # Errors
+    ///
+    /// When the file has no positions.
+    pub fn tell(&self) -> Result<u64> {
+        uninterrupted(|| rustix::fs::tell(&self.fd))
+    }
+
+    /// The file's attributes.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
+    pub fn stat(&self) -> Result<Stat> {
+        uninterrupted(|| rustix::fs::fstat(&self.fd)).map(Stat::from)
+    }
+
+    /// Cuts the file to this length, or extends it with zeros.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPermitted`] when the embedder does not allow writing; whatever the system says.
+    pub fn set_size(&self, size: u64) -> Result<()> {
+        self.require_writing()?;
+        uninterrupted(|| rustix::fs::ftruncate(&self.fd, size))
+    }
+
+    /// Sets the file's times.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPermitted`] when the embedder does not allow writing; whatever the system says.
+    pub fn set_times(&self, accessed: SetTime, modified: SetTime) -> Result<()> {
+        self.require(FilePerms::WRITE)?;
+        let times = SetTime::pair(accessed, modified)?;
+        uninterrupted(|| rustix::fs::futimens(&self.fd, &times))
+    }
+
+    /// Reserves room on the disk, and extends the file if the range reaches beyond its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPermitted`] when the embedder does not allow writing; whatever the system says.
+    pub fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+        self.require_writing()?;
+        uninterrupted(|| rustix::fs::fallocate(&self.fd, FallocateFlags::empty(), offset, len))
+    }
+
+    /// Tells the system what will be read. A length of zero means up to the end.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
+    pub fn advise(&self, offset: u64, len: u64, advice: Advice) -> Result<()> {
+        let advice = match advice {
+            Advice::Normal => OsAdvice::Normal,
+            Advice::Sequential => OsAdvice::Sequential,
+            Advice::Random => OsAdvice::Random,
+            Advice::WillNeed => OsAdvice::WillNeed,
+            Advice::DontNeed => OsAdvice::DontNeed,
+            Advice::NoReuse => OsAdvice::NoReuse,
+        };
+        uninterrupted(|| rustix::fs::fadvise(&self.fd, offset, NonZeroU64::new(len), advice))
+    }
+
+    /// Waits until everything written has reached the disk, or, with [`Durability::Data`], the bytes have.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
+    pub fn sync(&self, durability: Durability) -> Result<()> {
+        match durability {
+            Durability::None => Ok(()),
+            Durability::Data => uninterrupted(|| rustix::fs::fdatasync(&self.fd)),
+            Durability::File => uninterrupted(|| rustix::fs::fsync(&self.fd)),
+        }
+    }
+
+    fn require_writing(&self) -> Result<()> {
+        self.require(FilePerms::WRITE)?;
+        if self.access.writes() { Ok(()) } else { Err(Error::Os(Errno::BADF)) }
+    }
+
+    fn require(&self, perms: FilePerms) -> Result<()> {
+        if self.perms.contains(perms) { Ok(()) } else { Err(Error::NotPermitted) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(perms: FilePerms) -> File {
+        File::new(tempfile::tempfile().unwrap().into(), FileType::Regular, Access::ReadWrite, perms)
+    }
+
+    fn contents(file: &File) -> Vec<u8> {
+        let mut room = vec![0; 64];
+        let read = file.read(&mut [IoSliceMut::new(&mut room)], Position::At(0)).unwrap();
+        room.truncate(read);
+        room
+    }
+
+    #[test]
+    fn positions_do_what_they_say() {
+        let file = scratch(FilePerms::all());
+        let write = |bytes: &[u8], position, durability| {
+            assert_eq!(file.write(&[IoSlice::new(bytes)], position, durability), Ok(bytes.len()));
+        };
+        write(b"hello", Position::Current, Durability::None);
+        assert_eq!(file.seek(SeekFrom::Start(1)), Ok(1));
+        write(b" world", Position::End, Durability::Data);
+        assert_eq!(file.tell(), Ok(11));
+        write(b"J", Position::At(0), Durability::File);
+        assert_eq!(file.tell(), Ok(11));
+        assert_eq!(contents(&file), b"Jello world");
+        assert_eq!(file.seek(SeekFrom::End(-5)), Ok(6));
+        assert_eq!(file.available(), 5);
+        assert_eq!(file.seek(SeekFrom::Current(-7)), Err(Error::Os(Errno::INVAL)));
+    }
+
+    #[test]
+    fn sizes_and_times_are_set_where_allowed() {
+        let file = scratch(FilePerms::all());
+        file.set_size(100).unwrap();
+        file.allocate(0, 200).unwrap();
+        file.set_times(SetTime::To(5), SetTime::To(1_000_000_007)).unwrap();
+        file.set_times(SetTime::Keep, SetTime::Keep).unwrap();
+        let stat = file.stat().unwrap();
+        assert_eq!((stat.size, stat.accessed, stat.modified), (200, 5, 1_000_000_007));
+        file.advise(0, 0, Advice::Sequential).unwrap();
+        file.sync(Durability::Data).unwrap();
+        file.sync(Durability::File).unwrap();
+    }
+
+    #[test]
+    fn without_permission_nothing_changes() {
+        let file = scratch(FilePerms::READ);
+        assert_eq!(file.set_size(1), Err(Error::NotPermitted));
+        assert_eq!(file.allocate(0, 1), Err(Error::NotPermitted));
+        assert_eq!(file.set_times(SetTime::Now, SetTime::Now), Err(Error::NotPermitted));
+        assert_eq!(file.stat().unwrap().size, 0);
+    }
+}

@@ -1,0 +1,220 @@
+//! Streams that are descriptors of this process: what it inherited, pipes, files.
+//!
+//! They are shared with other processes, so their mode must not be changed: a terminal that this process made
+//! non-blocking would be so for the shell, too. Instead each operation first asks whether it would block, and a write
+//! to a pipe is no longer than what a pipe that has any room takes whole.
+
+use super::error::uninterrupted;
+use super::{Error, FileType, InputStream, Interest, OutputStream, Ready, Result, Stat, Watch, wait};
+use rustix::io::Errno;
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// A pipe reported as writable has room for at least this much (`PIPE_BUF`).
+const PIPE_ROOM: usize = 4096;
+
+/// Whether an operation on a descriptor can wait for another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// A regular file: never.
+    Prompt,
+    /// A pipe, terminal or socket: yes.
+    Waits,
+}
+
+fn pace(fd: BorrowedFd<'_>) -> Pace {
+    match rustix::fs::fstat(fd).map(Stat::from) {
+        Ok(stat) if stat.file_type == FileType::Regular => Pace::Prompt,
+        _ => Pace::Waits,
+    }
+}
+
+/// What a guest is told: character devices only where there is a terminal, as guests take one for the other.
+fn file_type(fd: BorrowedFd<'_>) -> FileType {
+    match rustix::fs::fstat(fd).map(Stat::from) {
+        Ok(stat) if stat.file_type == FileType::CharacterDevice => terminal(fd),
+        Ok(stat) => stat.file_type,
+        Err(_) => FileType::Unknown,
+    }
+}
+
+fn terminal(fd: BorrowedFd<'_>) -> FileType {
+    if std::io::IsTerminal::is_terminal(&fd) { FileType::CharacterDevice } else { FileType::Unknown }
+}
+
+fn would_block(fd: BorrowedFd<'_>, interest: Interest) -> Result<bool> {
+    Ok(wait(&[Watch { fd, interest }], Duration::ZERO)?[0] == Ready::No)
+}
+
+/// Input from a descriptor.
+#[derive(Debug)]
+pub struct OsInput {
+    fd: OwnedFd,
+    pace: Pace,
+}
+
+impl OsInput {
+    /// Reads from this descriptor.
+    pub fn new(fd: impl Into<OwnedFd>) -> Self {
+        let fd = fd.into();
+        Self { pace: pace(fd.as_fd()), fd }
+    }
+
+    /// Reads from this process's standard input, past any buffer of the standard library.
+    ///
+    /// # Errors
+    ///
+    /// When it is closed, or no descriptor is left to refer to it.
+    pub fn inherit() -> Result<Self> {
+        Ok(Self::new(std::io::stdin().as_fd().try_clone_to_owned()?))
+    }
+}
+
+impl InputStream for OsInput {
+    fn read(&mut self, buffers: &mut [IoSliceMut<'_>]) -> Result<usize> {
+        if self.pace == Pace::Waits && would_block(self.fd.as_fd(), Interest::Read)? {
+            return Err(Error::WouldBlock);
+        }
+        uninterrupted(|| rustix::io::readv(&self.fd, buffers))
+    }
+
+    fn watched(&self) -> Option<BorrowedFd<'_>> {
+        (self.pace == Pace::Waits).then(|| self.fd.as_fd())
+    }
+
+    fn available(&self) -> u64 {
+        rustix::io::ioctl_fionread(&self.fd).unwrap_or(0)
+    }
+
+    fn file_type(&self) -> FileType {
+        file_type(self.fd.as_fd())
+    }
+}
+
+/// Output to a descriptor.
+#[derive(Debug)]
+pub struct OsOutput {
+    fd: OwnedFd,
+    pace: Pace,
+}
+
+impl OsOutput {
+    /// Writes to this descriptor.
+    pub fn new(fd: impl Into<OwnedFd>) -> Self {
+        let fd = fd.into();
+        Self { pace: pace(fd.as_fd()), fd }
+    }
+
+    /// Writes to this process's standard output, past any buffer of the standard library.
+    ///
+    /// # Errors
+    ///
+    /// When it is closed, or no descriptor is left to refer to it.
+    pub fn inherit_stdout() -> Result<Self> {
+        Ok(Self::new(std::io::stdout().as_fd().try_clone_to_owned()?))
+    }
+
+    /// Writes to this process's standard error.
+    ///
+    /// # Errors
+    ///
+    /// When it is closed, or no descriptor is left to refer to it.
+    pub fn inherit_stderr() -> Result<Self> {
+        Ok(Self::new(std::io::stderr().as_fd().try_clone_to_owned()?))
+    }
+
+    fn write_some(&self, buffers: &[IoSlice<'_>]) -> Result<usize> {
+        if would_block(self.fd.as_fd(), Interest::Write)? {
+            return Err(Error::WouldBlock);
+        }
+        let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+        if total <= PIPE_ROOM {
+            return uninterrupted(|| rustix::io::writev(&self.fd, buffers));
+        }
+        let first = buffers.iter().find(|buffer| !buffer.is_empty()).map_or(&[][..], |buffer| buffer);
+        uninterrupted(|| rustix::io::write(&self.fd, &first[..first.len().min(PIPE_ROOM)]))
+    }
+}
+
+impl OutputStream for OsOutput {
+    fn write(&mut self, buffers: &[IoSlice<'_>]) -> Result<usize> {
+        match self.pace {
+            Pace::Prompt => uninterrupted(|| rustix::io::writev(&self.fd, buffers)),
+            Pace::Waits => self.write_some(buffers),
+        }
+    }
+
+    /// Pipes and terminals have nothing to synchronize, which is no error here.
+    fn flush(&mut self) -> Result<()> {
+        match uninterrupted(|| rustix::io::retry_on_intr(|| rustix::fs::fsync(&self.fd))) {
+            Err(Error::Os(Errno::INVAL | Errno::ROFS | Errno::NOTSUP)) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn watched(&self) -> Option<BorrowedFd<'_>> {
+        (self.pace == Pace::Waits).then(|| self.fd.as_fd())
+    }
+
+    fn file_type(&self) -> FileType {
+        file_type(self.fd.as_fd())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_pipe_would_block_and_a_closed_one_ends() {
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        let mut input = OsInput::new(read);
+        let mut room = [0; 8];
+        assert_eq!(input.read(&mut [IoSliceMut::new(&mut room)]), Err(Error::WouldBlock));
+        rustix::io::write(&write, b"abc").unwrap();
+        assert_eq!(input.available(), 3);
+        assert_eq!(input.read(&mut [IoSliceMut::new(&mut room)]), Ok(3));
+        drop(write);
+        assert_eq!(input.read(&mut [IoSliceMut::new(&mut room)]), Ok(0));
+    }
+
+    #[test]
+    fn a_full_pipe_would_block_and_never_does() {
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        let mut output = OsOutput::new(write);
+        let much = vec![7; 1 << 20];
+        let mut written = 0;
+        let last = loop {
+            match output.write(&[IoSlice::new(&much)]) {
+                Ok(some) => written += some,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(last, Error::WouldBlock);
+        assert!((PIPE_ROOM..1 << 20).contains(&written));
+        drop(read);
+        assert_eq!(output.write(&[IoSlice::new(&much)]), Err(Error::Os(Errno::PIPE)));
+    }
+
+    #[test]
+    fn a_file_is_written_whole() {
+        let mut file = tempfile::tempfile().unwrap();
+        let mut output = OsOutput::new(file.try_clone().unwrap());
+        let much = vec![7; 1 << 20];
+        assert_eq!(output.write(&[IoSlice::new(&much), IoSlice::new(b"end")]), Ok((1 << 20) + 3));
+        assert_eq!(output.file_type(), FileType::Regular);
+        assert!(output.watched().is_none());
+        output.flush().unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        let mut input = OsInput::new(file);
+        let mut room = vec![0; 2 << 20];
+        assert_eq!(input.read(&mut [IoSliceMut::new(&mut room)]), Ok((1 << 20) + 3));
+    }
+
+    #[test]
+    fn dev_null_is_no_terminal() {
+        let null = std::fs::File::open("/dev/null").unwrap();
+        assert_eq!(OsInput::new(null).file_type(), FileType::Unknown);
+    }
+}

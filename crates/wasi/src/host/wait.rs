@@ -1,0 +1,108 @@
+//! Waiting until one of several descriptors is ready, for a bounded time.
+
+use super::Result;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Until something can be read, or the end is reached.
+    Read,
+    /// Until something can be written, or nobody reads any more.
+    Write,
+}
+
+/// What a descriptor was found to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// Not ready.
+    No,
+    /// The operation would not block.
+    Yes,
+    /// The operation would not block, and the other side is gone.
+    HungUp,
+}
+
+/// A descriptor and what it is watched for.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch<'fd> {
+    /// The descriptor.
+    pub fd: BorrowedFd<'fd>,
+    /// What for.
+    pub interest: Interest,
+}
+
+/// Waits at most `timeout` until one of the descriptors is ready, and says how each was found. A signal ends the
+/// waiting early, with none ready. With nothing to watch it sleeps.
+///
+/// # Errors
+///
+/// When the system has no memory for it, or more descriptors are watched than a process may open.
+pub fn wait(watches: &[Watch<'_>], timeout: Duration) -> Result<Vec<Ready>> {
+    let mut fds: Vec<_> = watches.iter().map(|watch| PollFd::from_borrowed_fd(watch.fd, flags(watch))).collect();
+    match poll(&mut fds, Some(&timespec(timeout))) {
+        Ok(_) => Ok(fds.iter().map(ready).collect()),
+        Err(Errno::INTR) => Ok(vec![Ready::No; watches.len()]),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn flags(watch: &Watch<'_>) -> PollFlags {
+    match watch.interest {
+        Interest::Read => PollFlags::IN,
+        Interest::Write => PollFlags::OUT,
+    }
+}
+
+fn timespec(timeout: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(timeout.subsec_nanos()),
+    }
+}
+
+/// An error counts as ready: the operation itself will then report it.
+fn ready(fd: &PollFd<'_>) -> Ready {
+    let found = fd.revents();
+    if found.contains(PollFlags::HUP) {
+        Ready::HungUp
+    } else if found.is_empty() {
+        Ready::No
+    } else {
+        Ready::Yes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+    use std::time::Instant;
+
+    #[test]
+    fn a_pipe_becomes_readable_and_then_hangs_up() {
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        let look = || {
+            let watches = [
+                Watch { fd: read.as_fd(), interest: Interest::Read },
+                Watch { fd: read.as_fd(), interest: Interest::Read },
+            ];
+            wait(&watches, Duration::ZERO).unwrap()[1]
+        };
+        assert_eq!(look(), Ready::No);
+        rustix::io::write(&write, b"x").unwrap();
+        assert_eq!(look(), Ready::Yes);
+        drop(write);
+        assert_eq!(look(), Ready::HungUp);
+    }
+
+    #[test]
+    fn watching_nothing_sleeps() {
+        let start = Instant::now();
+        assert!(wait(&[], Duration::from_millis(5)).unwrap().is_empty());
+        assert!(start.elapsed() >= Duration::from_millis(5));
+    }
+}

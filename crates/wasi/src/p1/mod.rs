@@ -1,0 +1,68 @@
+//! Preview 1: `wasi_snapshot_preview1`, all of it.
+//!
+//! Each function of the interface is a Rust function of the same name over a [`Guest`]: its arguments are the guest's
+//! integers, its answer is `Ok`, an [`Errno`] for the guest, or a trap. None of them writes to the guest's memory
+//! before everything that can be checked has been; none allocates what a guest's number asks for without a bound; none
+//! waits longer than a slice without asking whether the guest is still wanted.
+//!
+//! | part | functions |
+//! |---|---|
+//! | `args` | `args_*`, `environ_*` |
+//! | `clock`, `random`, `process` | `clock_*`; `random_get`; `proc_*`, `sched_yield` |
+//! | `fd_io` | `fd_read`, `fd_write`, `fd_pread`, `fd_pwrite` |
+//! | `fd_pos` | `fd_seek`, `fd_tell`, `fd_advise`, `fd_allocate`, `fd_sync`, `fd_datasync` |
+//! | `fd_stat` | `fd_fdstat_*`, `fd_filestat_*` |
+//! | `fd_table` | `fd_close`, `fd_renumber`, `fd_prestat_*` |
+//! | `fd_readdir`, `path`, `path_open` | directories |
+//! | `poll` | `poll_oneoff` |
+//! | `sock` | `sock_*`, which there are none to use with |
+//!
+//! **Rights.** A descriptor has the rights it was opened with, and those it can pass on; both only ever shrink, and
+//! what they lack is `notcapable`. What the *embedder* does not allow (see [`DirPerms`](crate::DirPerms)) is `perm`.
+//! So a guest that asks a directory what can be done with it sees what it gave up, and learns about a read-only
+//! directory when it tries to write.
+
+mod args;
+mod clock;
+mod encode;
+mod errno;
+mod fd_io;
+mod fd_pos;
+mod fd_readdir;
+mod fd_stat;
+mod fd_table;
+mod guest;
+mod iovec;
+mod path;
+mod path_open;
+mod poll;
+mod process;
+mod random;
+mod rights;
+mod sock;
+mod table;
+
+pub use args::{args_get, args_sizes_get, environ_get, environ_sizes_get};
+pub use clock::{clock_res_get, clock_time_get};
+pub use errno::Errno;
+pub use fd_io::{fd_pread, fd_pwrite, fd_read, fd_write};
+pub use fd_pos::{fd_advise, fd_allocate, fd_datasync, fd_seek, fd_sync, fd_tell};
+pub use fd_readdir::fd_readdir;
+pub use fd_stat::{
+    fd_fdstat_get, fd_fdstat_set_flags, fd_fdstat_set_rights, fd_filestat_get, fd_filestat_set_size,
+    fd_filestat_set_times,
+};
+pub use fd_table::{fd_close, fd_prestat_dir_name, fd_prestat_get, fd_renumber};
+pub use guest::{Answer, Failure, Fault, Guest, Memory};
+pub use path::{
+    path_create_directory, path_filestat_get, path_filestat_set_times, path_link, path_readlink, path_remove_directory,
+    path_rename, path_symlink, path_unlink_file,
+};
+pub use path_open::path_open;
+pub use poll::poll_oneoff;
+pub use process::{proc_exit, proc_raise, sched_yield};
+pub use random::random_get;
+pub use rights::{FdFlags, Rights};
+pub use sock::{sock_accept, sock_recv, sock_send, sock_shutdown};
+
+pub(crate) use table::Table;

@@ -1,0 +1,168 @@
+//! The guest's descriptors by number.
+
+use super::{Errno, FdFlags, Rights};
+use crate::host::{Descriptor, Dir, InputStream, OutputStream};
+
+/// What a number stands for.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) descriptor: Descriptor,
+    /// What it may be used for.
+    pub(super) base: Rights,
+    /// What may be used of that which is opened through it.
+    pub(super) inheriting: Rights,
+    pub(super) flags: FdFlags,
+    /// The name a guest knows it by, if it was open from the start.
+    pub(super) preopen: Option<Box<str>>,
+}
+
+/// Numbers are given out lowest first, as guests and the people who write them expect.
+#[derive(Debug)]
+pub(crate) struct Table {
+    slots: Vec<Option<Slot>>,
+    limit: usize,
+}
+
+impl Table {
+    /// At most `limit` descriptors are open at a time; those given from the start count, but are always taken.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { slots: Vec::new(), limit }
+    }
+
+    /// Gives a stream the next number.
+    pub(crate) fn push_input(&mut self, stream: Box<dyn InputStream>) {
+        self.push(Descriptor::Input(stream), Rights::INPUT, Rights::empty(), None);
+    }
+
+    /// Gives a stream the next number.
+    pub(crate) fn push_output(&mut self, stream: Box<dyn OutputStream>) {
+        self.push(Descriptor::Output(stream), Rights::OUTPUT, Rights::empty(), None);
+    }
+
+    /// Gives a directory the next number, and a name for the guest to find it by.
+    pub(crate) fn push_preopen(&mut self, dir: Dir, name: String) {
+        let inheriting = Rights::DIRECTORY | Rights::FILE;
+        self.push(Descriptor::Dir(dir), Rights::DIRECTORY, inheriting, Some(name.into()));
+    }
+
+    fn push(&mut self, descriptor: Descriptor, base: Rights, inheriting: Rights, preopen: Option<Box<str>>) {
+        let flags = FdFlags::empty();
+        self.slots.push(Some(Slot { descriptor, base, inheriting, flags, preopen }));
+    }
+
+    /// The number a new descriptor would get.
+    pub(super) fn vacant(&self) -> Result<u32, Errno> {
+        let found = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
+        let number = u32::try_from(found).map_err(|_| Errno::Mfile)?;
+        if found < self.limit { Ok(number) } else { Err(Errno::Mfile) }
+    }
+
+    /// Opens a descriptor under the lowest number.
+    pub(super) fn insert(&mut self, slot: Slot) -> Result<u32, Errno> {
+        let number = self.vacant()?;
+        match self.slots.get_mut(number as usize) {
+            Some(place) => *place = Some(slot),
+            None => self.slots.push(Some(slot)),
+        }
+        Ok(number)
+    }
+
+    /// What a number stands for, whatever its rights.
+    pub(super) fn get(&mut self, fd: i32) -> Result<&mut Slot, Errno> {
+        self.place(fd)?.as_mut().ok_or(Errno::Badf)
+    }
+
+    /// What a number stands for, if it has these rights.
+    pub(super) fn with(&mut self, fd: i32, rights: Rights) -> Result<&mut Slot, Errno> {
+        let slot = self.get(fd)?;
+        if slot.base.contains(rights) { Ok(slot) } else { Err(Errno::NotCapable) }
+    }
+
+    /// Two directories at once, which may be the same.
+    pub(super) fn dirs(&self, a: (i32, Rights), b: (i32, Rights)) -> Result<(&Dir, &Dir), Errno> {
+        Ok((self.dir(a.0, a.1)?, self.dir(b.0, b.1)?))
+    }
+
+    /// The directory a number stands for, if it has these rights.
+    pub(super) fn dir(&self, fd: i32, rights: Rights) -> Result<&Dir, Errno> {
+        let slot = self.slot(fd)?;
+        let Descriptor::Dir(dir) = &slot.descriptor else { return Err(Errno::NotDir) };
+        if slot.base.contains(rights) { Ok(dir) } else { Err(Errno::NotCapable) }
+    }
+
+    /// What a number stands for, to look at.
+    pub(super) fn slot(&self, fd: i32) -> Result<&Slot, Errno> {
+        let place = usize::try_from(fd).ok().and_then(|index| self.slots.get(index));
+        place.and_then(Option::as_ref).ok_or(Errno::Badf)
+    }
+
+    /// Closes a number.
+    pub(super) fn remove(&mut self, fd: i32) -> Result<Slot, Errno> {
+        self.place(fd)?.take().ok_or(Errno::Badf)
+    }
+
+    /// Moves what one number stands for to another, which must be open and is closed first.
+    pub(super) fn renumber(&mut self, from: i32, to: i32) -> Result<(), Errno> {
+        self.slot(from)?;
+        self.slot(to)?;
+        if from != to {
+            let slot = self.remove(from)?;
+            *self.place(to)? = Some(slot);
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, fd: i32) -> Result<&mut Option<Slot>, Errno> {
+        let index = usize::try_from(fd).map_err(|_| Errno::Badf)?;
+        self.slots.get_mut(index).ok_or(Errno::Badf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::NullStream;
+
+    fn slot() -> Slot {
+        Slot {
+            descriptor: Descriptor::Input(Box::new(NullStream)),
+            base: Rights::FD_READ,
+            inheriting: Rights::empty(),
+            flags: FdFlags::empty(),
+            preopen: None,
+        }
+    }
+
+    #[test]
+    fn numbers_are_given_lowest_first_up_to_the_limit() {
+        let mut table = Table::new(3);
+        assert_eq!([0, 1, 2].map(|_| table.insert(slot()).unwrap()), [0, 1, 2]);
+        assert_eq!(table.insert(slot()).err(), Some(Errno::Mfile));
+        table.remove(1).unwrap();
+        assert_eq!(table.remove(1).err(), Some(Errno::Badf));
+        assert_eq!(table.insert(slot()), Ok(1));
+    }
+
+    #[test]
+    fn renumbering_needs_both_and_keeps_one() {
+        let mut table = Table::new(4);
+        assert_eq!([0, 1].map(|_| table.insert(slot()).unwrap()), [0, 1]);
+        table.get(0).unwrap().flags = FdFlags::APPEND;
+        assert_eq!(table.renumber(0, 7), Err(Errno::Badf));
+        assert_eq!(table.renumber(0, i32::MAX), Err(Errno::Badf));
+        assert_eq!(table.renumber(-1, 1), Err(Errno::Badf));
+        assert_eq!(table.renumber(0, 0), Ok(()));
+        assert_eq!(table.renumber(0, 1), Ok(()));
+        assert_eq!(table.get(1).unwrap().flags, FdFlags::APPEND);
+        assert_eq!(table.get(0).err(), Some(Errno::Badf));
+    }
+
+    #[test]
+    fn rights_are_checked_before_use() {
+        let mut table = Table::new(4);
+        table.insert(slot()).unwrap();
+        assert!(table.with(0, Rights::FD_READ).is_ok());
+        assert_eq!(table.with(0, Rights::FD_WRITE).err(), Some(Errno::NotCapable));
+        assert_eq!(table.dir(0, Rights::empty()).err(), Some(Errno::NotDir));
+    }
+}
