@@ -111,19 +111,18 @@ impl Translator<'_, '_> {
             return Some(self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, index, (length - reach) as i64));
         }
         let length = self.memory_length(memory);
-        if reach <= memory.place.minimum {
-            // A memory never shrinks, so the difference is no less than 0.
-            let last = self.builder.ins().iadd_imm_s(length, (reach as i64).wrapping_neg());
-            return Some(self.builder.ins().icmp(IntCC::UnsignedGreaterThan, index, last));
-        }
         if !memory.memory64 {
             // Both are far below 2^63.
             let end = self.builder.ins().iadd_imm_s(index, reach as i64);
             return Some(self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, length));
         }
-        let short = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, length, reach as i64);
         let last = self.builder.ins().iadd_imm_s(length, (reach as i64).wrapping_neg());
         let beyond = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, index, last);
+        if reach <= memory.place.minimum {
+            // A memory never shrinks, so that the difference is no less than 0.
+            return Some(beyond);
+        }
+        let short = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, length, reach as i64);
         Some(self.builder.ins().bor(short, beyond))
     }
 }

@@ -19,7 +19,7 @@ use wasmparser::{BlockType, BrTable, Operator};
 
 /// Most values that a function may pass along its edges. Two bytes of WebAssembly can pass a thousand:
 /// without a limit, a small module takes all memory.
-const MAX_EDGE_VALUES: usize = 20_000_000;
+const MAX_EDGE_VALUES: usize = 10_000_000;
 
 /// An open block.
 #[derive(Debug)]
