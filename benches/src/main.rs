@@ -7,6 +7,8 @@
 //! printed is the median of each and the median of the ratios of neighbours.
 
 mod call;
+mod compile;
+mod guest;
 mod kernel;
 mod measure;
 mod peer;
@@ -39,7 +41,7 @@ struct Case {
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let mut report = report::Report::new(args.json);
-    for case in [call::CASES, trap::CASES, kernel::CASES].into_iter().flatten() {
+    for case in [call::CASES, trap::CASES, kernel::CASES, guest::CASES, compile::CASES].into_iter().flatten() {
         if args.filter.as_deref().is_some_and(|filter| !case.name.contains(filter)) {
             continue;
         }

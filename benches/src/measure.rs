@@ -23,13 +23,20 @@ pub(crate) struct Outcome {
 const SAMPLE: Duration = Duration::from_millis(4);
 /// Samples of each side.
 const ROUNDS: usize = 41;
+/// Samples of each side when a single operation is longer than a sample.
+const SLOW_ROUNDS: usize = 9;
+/// From when on an operation is slow.
+const SLOW: Duration = Duration::from_millis(100);
 
 /// Times both sides in turns.
 pub(crate) fn compare(pair: &mut Pair) -> Outcome {
     let ours_count = calibrate(&mut pair.ours);
     let peer_count = calibrate(&mut pair.peer);
+    let start = Instant::now();
+    (pair.peer)(peer_count);
+    let rounds = if start.elapsed() > SLOW { SLOW_ROUNDS } else { ROUNDS };
     let (mut ours, mut peer, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         let a = sample(&mut pair.ours, ours_count);
         let b = sample(&mut pair.peer, peer_count);
         ours.push(a);

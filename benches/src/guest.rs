@@ -1,0 +1,111 @@
+//! `kernel/…` with real programs: each run is a fresh instance, and what it prints is compared.
+
+use crate::measure::Pair;
+use crate::{Case, peer};
+use hatchery::{Config, Engine, Linker, Module};
+use hatchery_wasi::host::MemoryOutput;
+use hatchery_wasi::{I32Exit, WasiCtx};
+use std::path::{Path, PathBuf};
+use wasmtime::Store;
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "kernel/sqlite",
+        peer_config: "default, with instantiation",
+        make: || Program { file: "c-sqlite-p1.wasm", args: &[":memory:", SQL] }.pair(),
+    },
+    Case {
+        name: "kernel/rust-sort",
+        peer_config: "default, with instantiation",
+        make: || Program { file: "rust-kitchen-p1.wasm", args: &["sort", "100000"] }.pair(),
+    },
+    Case {
+        name: "kernel/c-qsort",
+        peer_config: "default, with instantiation",
+        make: || Program { file: "c-kitchen-p1.wasm", args: &["qsort", "100000"] }.pair(),
+    },
+    Case {
+        name: "kernel/go-json",
+        peer_config: "default, with instantiation",
+        make: || Program { file: "go-kitchen-p1.wasm", args: &["json", "a", "b"] }.pair(),
+    },
+];
+
+const SQL: &str = "create table t(a integer primary key, b text, c real); \
+    with recursive n(x) as (select 1 union all select x + 1 from n where x < 20000) \
+    insert into t select x, 'row ' || (x * 7919 % 20000), x / 3.0 from n; \
+    create index i on t(b); \
+    select count(*), sum(c) from t where b between 'row 1' and 'row 5'; \
+    select b, c from t order by c desc, b limit 3;";
+
+/// A program and its arguments.
+struct Program {
+    file: &'static str,
+    args: &'static [&'static str],
+}
+
+/// The bytes of a guest: from the project, or from the folder where larger ones are looked for.
+pub(crate) fn bytes(file: &str) -> anyhow::Result<Vec<u8>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let elsewhere = std::env::var_os("HATCHERY_GUESTS").map_or_else(|| root.join("../shared/guests"), PathBuf::from);
+    let found = [root.join("guests"), elsewhere].into_iter().map(|folder| folder.join(file)).find(|path| path.exists());
+    let path = found.ok_or_else(|| anyhow::anyhow!("there is no {file}; name its folder with HATCHERY_GUESTS"))?;
+    Ok(std::fs::read(path)?)
+}
+
+impl Program {
+    fn pair(self) -> anyhow::Result<Pair> {
+        let bytes = bytes(self.file)?;
+        let (mut ours, mut peer) = (self.ours(&bytes)?, self.peer(&bytes)?);
+        let (a, b) = (ours()?, peer()?);
+        anyhow::ensure!(a == b && !a.is_empty(), "the sides disagree");
+        Ok(Pair {
+            ours: Box::new(move |n| (0..n).for_each(|_| assert_eq!(ours().expect("it runs"), a))),
+            peer: Box::new(move |n| (0..n).for_each(|_| assert_eq!(peer().expect("it runs"), b))),
+        })
+    }
+
+    fn ours(&self, bytes: &[u8]) -> anyhow::Result<impl FnMut() -> anyhow::Result<Vec<u8>> + use<>> {
+        let engine = Engine::new(&Config::new())?;
+        let module = Module::new(&engine, bytes)?;
+        let mut linker = Linker::new(&engine);
+        hatchery_wasi::p1::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
+        let prepared = linker.prepare(&module)?;
+        let args = self.args;
+        Ok(move || {
+            let out = MemoryOutput::new(1 << 20);
+            let ctx = WasiCtx::builder().arg("program").args(args.iter().copied()).stdout(out.clone()).build();
+            let mut instance = prepared.instantiate(ctx)?;
+            match instance.func::<(), ()>("_start")?.call(&mut instance, ()) {
+                Ok(()) => {}
+                Err(error) if error.downcast_ref::<I32Exit>().is_some_and(|exit| exit.0 == 0) => {}
+                Err(error) => return Err(error.into()),
+            }
+            Ok(out.contents())
+        })
+    }
+
+    fn peer(&self, bytes: &[u8]) -> anyhow::Result<impl FnMut() -> anyhow::Result<Vec<u8>> + use<>> {
+        let engine = peer::engine()?;
+        let module = wasmtime::Module::new(&engine, bytes)?;
+        let mut linker = wasmtime::Linker::<WasiP1Ctx>::new(&engine);
+        wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |ctx| ctx)?;
+        let pre = linker.instantiate_pre(&module)?;
+        let args = self.args;
+        Ok(move || {
+            let out = MemoryOutputPipe::new(1 << 20);
+            let ctx = WasiCtxBuilder::new().arg("program").args(args).stdout(out.clone()).build_p1();
+            let mut store = Store::new(&engine, ctx);
+            let instance = pre.instantiate(&mut store)?;
+            match instance.get_typed_func::<(), ()>(&mut store, "_start")?.call(&mut store, ()) {
+                Ok(()) => {}
+                Err(error) if error.downcast_ref::<wasmtime_wasi::I32Exit>().is_some_and(|exit| exit.0 == 0) => {}
+                Err(error) => return Err(error.into()),
+            }
+            Ok(out.contents().to_vec())
+        })
+    }
+}
