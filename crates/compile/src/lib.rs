@@ -17,10 +17,13 @@
 //! * `thunk`: code that no module contains: ways in and out of guest code.
 //! * `assemble`: one blob of code, its maps, its pages.
 
+mod decode;
 mod error;
 mod function;
 mod link;
 mod signature;
 mod symbol;
 
+pub use decode::{Features, validate, validate_as};
 pub use error::{Budget, BudgetError, CompileError, LinkError};
+pub use link::{LinkSet, ModuleIndex, check};

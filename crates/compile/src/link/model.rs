@@ -2,8 +2,10 @@
 
 use hatchery_image::{
     DataSegmentId, DefinedMemory, DefinedTable, ElemSegmentId, FunctionId, Global, GlobalId, HostImportId, InstanceId,
-    LayoutPlan, MemoryId, TableId, TypeId, TypeTable,
+    LayoutPlan, MemoryId, StepKind, TableId, TypeId, TypeTable,
 };
+use super::types::TypeMap;
+use crate::error::CompileError;
 use std::ops::Range;
 
 /// What a function index of a core instance stands for.
@@ -34,7 +36,7 @@ pub(crate) struct LinkedInstance {
     /// The module it instantiates, as a number in the link set.
     pub(crate) module: usize,
     /// Function types by type index; `None` for types that are no functions.
-    pub(crate) types: Vec<Option<TypeId>>,
+    pub(crate) types: TypeMap,
     /// Functions by function index.
     pub(crate) funcs: Vec<FuncTarget>,
     /// Types of the functions by function index.
@@ -104,4 +106,76 @@ pub(crate) enum Symbol {
     Entry(TypeId),
     /// The shim from native to array form of a function type.
     Spill(TypeId),
+}
+
+/// An item of one of the index spaces of a core instance, resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinkedItem {
+    Func(FuncTarget, TypeId),
+    Table(TableId),
+    Memory(MemoryId),
+    Global(GlobalId),
+}
+
+/// A reference that a table or an element segment holds. It is a word once code is placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RefValue {
+    Null,
+    Func(FuncTarget, TypeId),
+}
+
+/// A step of the initialization plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LinkedStep {
+    pub(crate) instance: InstanceId,
+    pub(crate) kind: LinkedStepKind,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LinkedStepKind {
+    /// Nothing that depends on where code is.
+    Known(StepKind),
+    /// Calls a start function.
+    Start(FuncTarget),
+}
+
+/// What of a core instance is no concern of code.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct InstanceFace {
+    pub(crate) name: Option<Box<str>>,
+    /// In the module's order.
+    pub(crate) exports: Vec<(Box<str>, LinkedItem)>,
+    /// Its steps in the plan.
+    pub(crate) steps: Range<usize>,
+}
+
+/// A data segment's bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct DataSource {
+    pub(crate) module: usize,
+    /// In the module's binary.
+    pub(crate) range: Range<usize>,
+}
+
+/// A linked set.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// What code depends on.
+    pub(crate) linked: Linked,
+    /// By instance.
+    pub(crate) faces: Vec<InstanceFace>,
+    pub(crate) steps: Vec<LinkedStep>,
+    /// By `TableId`: the initial value of every element.
+    pub(crate) table_values: Vec<RefValue>,
+    /// By `ElemSegmentId`.
+    pub(crate) elems: Vec<Vec<RefValue>>,
+    /// By `DataSegmentId`.
+    pub(crate) data: Vec<DataSource>,
+}
+
+/// The item at `index`, which the validator or this crate has checked.
+pub(crate) fn at<T: Copy>(items: &[T], index: u32) -> Result<T, CompileError> {
+    let missing = || CompileError::Internal(format!("index {index} of a space of {} was not refused", items.len()));
+    items.get(index as usize).copied().ok_or_else(missing)
 }

@@ -1,0 +1,72 @@
+//! Validation of function bodies, and what linking needs to know of them.
+
+use super::gc;
+use std::collections::BTreeSet;
+use wasmparser::{
+    FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, OperatorsReader, ValidatorResources,
+    WasmModuleResources,
+};
+
+/// What a body does that decides how others are compiled.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Indices of the tables that it grows.
+    pub(crate) grown_tables: BTreeSet<u32>,
+}
+
+/// Why a body is refused.
+pub(crate) enum BodyError {
+    Invalid(wasmparser::Error),
+    NeedsGc { offset: u64, what: &'static str },
+}
+
+impl From<wasmparser::Error> for BodyError {
+    fn from(error: wasmparser::Error) -> BodyError {
+        BodyError::Invalid(error)
+    }
+}
+
+/// Validates a body, reading it once.
+pub(crate) fn validate(
+    function: FuncToValidate<ValidatorResources>,
+    body: &FunctionBody<'_>,
+    scratch: &mut FuncValidatorAllocations,
+    findings: &mut Findings,
+) -> Result<(), BodyError> {
+    let features = function.features;
+    let mut validator = function.into_validator(core::mem::take(scratch));
+    let mut reader = body.get_binary_reader();
+    reader.set_features(features);
+    let locals = body.get_locals_reader()?;
+    validator.read_locals(&mut reader)?;
+    for local in locals {
+        let (_, ty) = local?;
+        gc::check_value(ty).map_err(|what| BodyError::NeedsGc { offset: body.range().start, what })?;
+    }
+    let mut operators = OperatorsReader::new(reader);
+    while !operators.eof() {
+        let offset = operators.original_position();
+        let op = operators.read()?;
+        validator.op(offset, &op)?;
+        gc::check_operator(&op).map_err(|what| BodyError::NeedsGc { offset, what })?;
+        if let Operator::TableGrow { table } = op {
+            findings.grown_tables.insert(table);
+        }
+    }
+    operators.finish()?;
+    *scratch = validator.into_allocations();
+    Ok(())
+}
+
+/// A copy of what validating a body again takes.
+pub(crate) fn duplicate(function: &FuncToValidate<ValidatorResources>) -> FuncToValidate<ValidatorResources>
+where
+    ValidatorResources: WasmModuleResources + Clone,
+{
+    FuncToValidate {
+        resources: function.resources.clone(),
+        index: function.index,
+        ty: function.ty,
+        features: function.features,
+    }
+}

@@ -1,0 +1,72 @@
+//! The link budget: sums over counts, before anything is built that grows with them.
+
+use super::set::LinkSet;
+use crate::decode::{ImportType, Module};
+use crate::error::{Budget, BudgetError};
+
+/// What a set would take.
+#[derive(Debug, Default)]
+struct Cost {
+    functions: u64,
+    code_bytes: u64,
+    items: u64,
+    elements: u64,
+    data_bytes: u64,
+}
+
+/// Checks the number of instances, which needs no module to be decoded.
+pub(super) fn check_instances(set: &LinkSet, budget: &Budget) -> Result<(), BudgetError> {
+    within("instances", set.instances.len() as u64, budget.instances)
+}
+
+/// Checks everything else.
+pub(super) fn check(set: &LinkSet, modules: &[Module], budget: &Budget) -> Result<(), BudgetError> {
+    let types = modules.iter().map(|module| module.type_count() as u64).fold(0, u64::saturating_add);
+    within("types", types, budget.types)?;
+    let costs: Vec<Cost> = modules.iter().map(cost).collect();
+    let total = set.instances.iter().filter_map(|spec| costs.get(spec.module.0)).fold(Cost::default(), Cost::and);
+    within("functions", total.functions, budget.functions)?;
+    within("bytes of code", total.code_bytes, budget.code_bytes)?;
+    within("imports, exports, memories, tables, globals and segments", total.items, budget.items)?;
+    within("table elements with an initial value", total.elements, budget.elements)?;
+    within("bytes of data segments", total.data_bytes, budget.data_bytes)
+}
+
+fn within(what: &'static str, needed: u64, allowed: u64) -> Result<(), BudgetError> {
+    if needed <= allowed { Ok(()) } else { Err(BudgetError { what, needed, allowed }) }
+}
+
+impl Cost {
+    fn and(self, other: &Cost) -> Cost {
+        Cost {
+            functions: self.functions.saturating_add(other.functions),
+            code_bytes: self.code_bytes.saturating_add(other.code_bytes),
+            items: self.items.saturating_add(other.items),
+            elements: self.elements.saturating_add(other.elements),
+            data_bytes: self.data_bytes.saturating_add(other.data_bytes),
+        }
+    }
+}
+
+/// What one instance of a module takes.
+fn cost(module: &Module) -> Cost {
+    let imported = module.imports.iter().filter(|import| matches!(import.ty, ImportType::Func(_))).count();
+    let items = [
+        module.imports.len(),
+        module.exports.len(),
+        module.memories.len(),
+        module.tables.len(),
+        module.globals.len(),
+        module.elems.len(),
+        module.data.len(),
+    ];
+    let sum = |values: &mut dyn Iterator<Item = u64>| values.fold(0, u64::saturating_add);
+    let filled = module.tables.iter().filter(|table| table.init.is_some()).map(|table| table.limits.minimum);
+    Cost {
+        functions: (imported + module.functions.len()) as u64,
+        code_bytes: u64::from(module.code_bytes),
+        items: sum(&mut items.into_iter().map(|count| count as u64)),
+        elements: sum(&mut module.elems.iter().map(|elem| elem.items.len() as u64).chain(filled)),
+        data_bytes: sum(&mut module.data.iter().map(|data| data.range.len() as u64)),
+    }
+}

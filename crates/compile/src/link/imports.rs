@@ -1,0 +1,213 @@
+//! What an import means, and whether it may.
+
+use super::instance::Linker;
+use super::model::{HostImportDef, LinkedInstance, LinkedItem, LinkedStepKind, at};
+use super::set::{InstanceSpec, Mode};
+use super::types::{ref_type, value_type};
+use crate::decode::{ImportDecl, ImportType, Limits, MemoryDecl, TableDecl};
+use crate::error::{CompileError, LinkError};
+use crate::link::FuncTarget;
+use hatchery_image::{HostImportId, InstanceId, StepKind, TypeId, ValType};
+use std::collections::HashMap;
+
+/// Whose exports each module name means.
+pub(super) type Sources<'a> = HashMap<&'a str, InstanceId>;
+
+/// Why what is there is not what the module asks for, in words.
+struct Mismatch {
+    expected: String,
+    found: String,
+}
+
+impl Linker<'_> {
+    /// The instances that `spec` names; all of them must come before it.
+    pub(super) fn sources<'s>(&self, id: InstanceId, spec: &'s InstanceSpec) -> Result<Sources<'s>, LinkError> {
+        let mut sources = Sources::new();
+        for (name, source) in &spec.imports {
+            if source.index() >= id.index() {
+                return Err(LinkError::NotInSet { instance: id, what: "instance", number: source.index() });
+            }
+            sources.insert(name, *source);
+        }
+        Ok(sources)
+    }
+
+    /// Resolves one import and adds it to the instance's index spaces.
+    pub(super) fn import(
+        &mut self,
+        id: InstanceId,
+        sources: &Sources<'_>,
+        import: &ImportDecl,
+        into: &mut LinkedInstance,
+    ) -> Result<(), CompileError> {
+        let item = match sources.get(&*import.module) {
+            Some(source) => self.export_of(id, *source, import)?,
+            None => self.host_import(id, import, into)?,
+        };
+        if let Err(Mismatch { expected, found }) = self.check_import(item, import, into)? {
+            let (module, name) = (import.module.to_string(), import.name.to_string());
+            return Err(LinkError::IncompatibleImport { instance: id, module, name, expected, found }.into());
+        }
+        self.length_check(id, item, import);
+        match item {
+            LinkedItem::Func(target, ty) => {
+                into.funcs.push(target);
+                into.func_types.push(ty);
+            }
+            LinkedItem::Table(table) => into.tables.push(table),
+            LinkedItem::Memory(memory) => into.memories.push(memory),
+            LinkedItem::Global(global) => into.globals.push(global),
+        }
+        Ok(())
+    }
+
+    fn export_of(&self, id: InstanceId, source: InstanceId, import: &ImportDecl) -> Result<LinkedItem, CompileError> {
+        let unknown = || {
+            let (module, name) = (import.module.to_string(), import.name.to_string());
+            LinkError::UnknownImport { instance: id, module, name }
+        };
+        let (module, spaces) = self.linked_instance(source)?;
+        let item = module.export_named(&import.name).ok_or_else(unknown)?;
+        spaces.item(item)
+    }
+
+    /// The host provides functions, of whatever type the module asks for.
+    fn host_import(
+        &mut self,
+        id: InstanceId,
+        import: &ImportDecl,
+        into: &LinkedInstance,
+    ) -> Result<LinkedItem, CompileError> {
+        let ImportType::Func(ty) = import.ty else {
+            return Err(LinkError::HostImportNotFunction {
+                instance: id,
+                module: import.module.to_string(),
+                name: import.name.to_string(),
+                expected: kind_of(&import.ty).to_owned(),
+            }
+            .into());
+        };
+        let ty = type_at(into, ty)?;
+        let (module, name) = (import.module.clone(), import.name.clone());
+        let host = HostImportId(self.host_imports.len() as u32);
+        self.host_imports.push(HostImportDef { instance: id, module, name, ty });
+        Ok(LinkedItem::Func(FuncTarget::Host(host), ty))
+    }
+
+    /// In script mode lengths are checked when the step runs: an import may have grown by then.
+    fn length_check(&mut self, id: InstanceId, item: LinkedItem, import: &ImportDecl) {
+        let step = match (item, &import.ty) {
+            (LinkedItem::Memory(memory), ImportType::Memory(wanted)) => {
+                StepKind::CheckMemory { memory, minimum: wanted.limits.minimum }
+            }
+            (LinkedItem::Table(table), ImportType::Table(wanted)) => {
+                StepKind::CheckTable { table, minimum: wanted.limits.minimum }
+            }
+            _ => return,
+        };
+        if self.mode == Mode::Script {
+            self.step(id, LinkedStepKind::Known(step));
+        }
+    }
+
+    fn check_import(
+        &self,
+        item: LinkedItem,
+        import: &ImportDecl,
+        into: &LinkedInstance,
+    ) -> Result<Result<(), Mismatch>, CompileError> {
+        Ok(match (&import.ty, item) {
+            (ImportType::Func(wanted), LinkedItem::Func(_, found)) => {
+                let wanted = type_at(into, *wanted)?;
+                agree(wanted == found, format!("function type {}", wanted.get()), format!("type {}", found.get()))
+            }
+            (ImportType::Table(wanted), LinkedItem::Table(table)) => self.check_table(wanted, table, into)?,
+            (ImportType::Memory(wanted), LinkedItem::Memory(memory)) => {
+                let Some(found) = self.memories.get(memory.index()) else { return Err(missing()) };
+                let found = MemoryDecl {
+                    memory64: found.memory64,
+                    limits: Limits { minimum: found.minimum, maximum: found.maximum },
+                };
+                let fits = wanted.memory64 == found.memory64 && self.limits_fit(&found.limits, &wanted.limits);
+                agree(fits, describe_memory(wanted), describe_memory(&found))
+            }
+            (ImportType::Global(wanted), LinkedItem::Global(global)) => {
+                let Some(found) = self.globals.get(global.index()) else { return Err(missing()) };
+                let ty = value_type(&into.types, wanted.content_type)?;
+                let fits = if wanted.mutable { found.ty == ty } else { found.ty.matches(ty) };
+                let fits = fits && wanted.mutable == found.mutable;
+                agree(fits, describe_global(ty, wanted.mutable), describe_global(found.ty, found.mutable))
+            }
+            (wanted, found) => agree(false, kind_of(wanted), kind_of_item(found)),
+        })
+    }
+
+    fn check_table(
+        &self,
+        wanted: &TableDecl,
+        table: hatchery_image::TableId,
+        into: &LinkedInstance,
+    ) -> Result<Result<(), Mismatch>, CompileError> {
+        let Some(found) = self.tables.get(table.index()) else { return Err(missing()) };
+        let element = ref_type(&into.types, wanted.element)?;
+        let limits = Limits { minimum: found.minimum, maximum: found.maximum };
+        let fits = wanted.table64 == found.table64 && element == found.element && self.limits_fit(&limits, &wanted.limits);
+        let describe = |table64, element, limits| format!("{} of {element}", describe("table", table64, limits));
+        Ok(agree(
+            fits,
+            describe(wanted.table64, element, &wanted.limits),
+            describe(found.table64, found.element, &limits),
+        ))
+    }
+
+    fn limits_fit(&self, found: &Limits, wanted: &Limits) -> bool {
+        found.maximum_fits(wanted) && (self.mode == Mode::Script || found.minimum >= wanted.minimum)
+    }
+}
+
+fn agree(fits: bool, expected: impl Into<String>, found: impl Into<String>) -> Result<(), Mismatch> {
+    if fits { Ok(()) } else { Err(Mismatch { expected: expected.into(), found: found.into() }) }
+}
+
+fn type_at(instance: &LinkedInstance, index: u32) -> Result<TypeId, CompileError> {
+    at(&instance.types, index)?.ok_or_else(missing)
+}
+
+fn missing() -> CompileError {
+    CompileError::Internal("an instance names an item that the set does not have".into())
+}
+
+fn kind_of(ty: &ImportType) -> &'static str {
+    match ty {
+        ImportType::Func(_) => "a function",
+        ImportType::Table(_) => "a table",
+        ImportType::Memory(_) => "a memory",
+        ImportType::Global(_) => "a global",
+    }
+}
+
+fn kind_of_item(item: LinkedItem) -> &'static str {
+    match item {
+        LinkedItem::Func(..) => "a function",
+        LinkedItem::Table(_) => "a table",
+        LinkedItem::Memory(_) => "a memory",
+        LinkedItem::Global(_) => "a global",
+    }
+}
+
+fn describe_memory(memory: &MemoryDecl) -> String {
+    describe("memory", memory.memory64, &memory.limits)
+}
+
+fn describe(kind: &str, wide: bool, limits: &Limits) -> String {
+    let index = if wide { "i64" } else { "i32" };
+    let unit = if kind == "memory" { "bytes" } else { "elements" };
+    match limits.maximum {
+        Some(maximum) => format!("{index} {kind} of {} to {maximum} {unit}", limits.minimum),
+        None => format!("{index} {kind} of at least {} {unit}", limits.minimum),
+    }
+}
+
+fn describe_global(ty: ValType, mutable: bool) -> String {
+    format!("{} {ty} global", if mutable { "mutable" } else { "immutable" })
+}

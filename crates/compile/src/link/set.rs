@@ -1,0 +1,74 @@
+//! What is to be linked: modules, their instances, and who gives whom what.
+
+use hatchery_image::InstanceId;
+use std::sync::Arc;
+
+/// A module's number in its [`LinkSet`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModuleIndex(pub(crate) usize);
+
+/// How instances come to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Mode {
+    /// All of them at once; the set is one tree.
+    #[default]
+    Tree,
+    /// One after the other, with calls in between, as in specification scripts. A failed step keeps its
+    /// effects, so nothing is folded into the pages, and lengths of imports are checked by steps.
+    Script,
+}
+
+/// Modules to compile together, and the instances to make of them.
+///
+/// A module can have several instances; it is parsed once and compiled once for each, since all
+/// addresses are constants of the code.
+#[derive(Debug, Clone, Default)]
+pub struct LinkSet {
+    pub(crate) modules: Vec<Arc<[u8]>>,
+    pub(crate) instances: Vec<InstanceSpec>,
+    pub(crate) mode: Mode,
+}
+
+/// One instance of the set.
+#[derive(Debug, Clone)]
+pub(crate) struct InstanceSpec {
+    pub(crate) module: ModuleIndex,
+    pub(crate) name: Option<Box<str>>,
+    /// Module names of imports, and whose exports they mean.
+    pub(crate) imports: Vec<(String, InstanceId)>,
+}
+
+impl LinkSet {
+    /// An empty set, whose instances are initialized all at once.
+    pub fn new() -> LinkSet {
+        LinkSet::default()
+    }
+
+    /// An empty set, whose instances are initialized one after the other as a specification script says:
+    /// nothing is folded into the pages, and lengths of imported memories and tables are checked when
+    /// the step is reached.
+    pub fn script() -> LinkSet {
+        LinkSet { mode: Mode::Script, ..LinkSet::default() }
+    }
+
+    /// Adds a binary. It is decoded and validated by [`compile`](crate::compile).
+    pub fn add_module(&mut self, bytes: impl Into<Arc<[u8]>>) -> ModuleIndex {
+        self.modules.push(bytes.into());
+        ModuleIndex(self.modules.len() - 1)
+    }
+
+    /// Adds an instance of `module`, after all that are there.
+    ///
+    /// Imports whose module name is in `imports` are that earlier instance's exports. All others are the
+    /// host's, and must be functions.
+    pub fn add_instance(
+        &mut self,
+        module: ModuleIndex,
+        name: Option<&str>,
+        imports: &[(String, InstanceId)],
+    ) -> InstanceId {
+        let id = InstanceId(self.instances.len() as u32);
+        self.instances.push(InstanceSpec { module, name: name.map(Into::into), imports: imports.to_vec() });
+        id
+    }
+}
