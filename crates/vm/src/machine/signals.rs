@@ -97,7 +97,8 @@ unsafe fn cause(signal: c_int, info: *const siginfo_t) -> Option<Cause> {
 
 /// Says what happened, as Rust does for its own threads, and ends the process: it is the host's bug.
 fn host_overflow() -> ! {
-    let message = b"\nhost code has overflowed the guest stack it was called on\nfatal runtime error: stack overflow, aborting\n";
+    let message =
+        b"\nhost code has overflowed the guest stack it was called on\nfatal runtime error: stack overflow, aborting\n";
     // SAFETY: both calls are async-signal-safe; the buffer is as long as it says.
     unsafe {
         libc::write(libc::STDERR_FILENO, message.as_ptr().cast(), message.len());

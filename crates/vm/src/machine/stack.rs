@@ -226,8 +226,7 @@ unsafe impl Send for GuestStack {}
 impl GuestStack {
     fn map(config: &StackConfig) -> Result<GuestStack, StackError> {
         let bytes = config.mapping();
-        let failed =
-            |step| move |source: rustix::io::Errno| StackError::System { step, bytes, source: source.into() };
+        let failed = |step| move |source: rustix::io::Errno| StackError::System { step, bytes, source: source.into() };
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK;
         // SAFETY: a new mapping where the kernel finds room touches no existing one.
         let base = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), bytes, ProtFlags::empty(), flags) }
@@ -272,9 +271,7 @@ impl GuestStack {
         let accessible = self.bytes - self.guard;
         // SAFETY: the range is this stack's accessible part; no frame is live on a stack that is given back, and
         // private anonymous pages read as zero afterwards.
-        unsafe {
-            rustix::mm::madvise(self.lowest_pointer().cast(), accessible, rustix::mm::Advice::LinuxDontNeed)
-        }
+        unsafe { rustix::mm::madvise(self.lowest_pointer().cast(), accessible, rustix::mm::Advice::LinuxDontNeed) }
     }
 }
 

@@ -131,8 +131,7 @@ unsafe fn run(task: *mut TaskRecord, switch: impl FnOnce() -> usize) -> Progress
         return refuse(Reason::Refused(Refusal::Thread(error)));
     }
     let caller = thread::set_current(task);
-    let status =
-        if sys::float_control_is_default() { switch() } else { sys::with_default_float_control(switch) };
+    let status = if sys::float_control_is_default() { switch() } else { sys::with_default_float_control(switch) };
     thread::set_current(caller);
     if status == sys::SUSPENDED {
         return Progress::Suspended;

@@ -108,8 +108,7 @@ impl SignalStack {
     fn install() -> io::Result<SignalStack> {
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK;
         // SAFETY: a new mapping where the kernel finds room touches no existing one.
-        let base =
-            unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), Self::BYTES, ProtFlags::empty(), flags) }?;
+        let base = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), Self::BYTES, ProtFlags::empty(), flags) }?;
         let stack = SignalStack { base: NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)? };
         // SAFETY: the upper part of the mapping just made.
         unsafe {

@@ -31,6 +31,38 @@ const FLOAT_DEFAULT: u32 = 0x1f80;
 /// Its bits that control; the others are sticky flags.
 const FLOAT_CONTROL: u32 = 0xffc0;
 
+/// Saves the callee-saved registers, with `rbp` as the frame's pointer meanwhile; unwinders find them by it
+/// whatever becomes of the stack pointer.
+macro_rules! save_registers {
+    () => {
+        concat!(
+            "push rbp\n.cfi_def_cfa_offset 16\n.cfi_offset rbp, -16\n",
+            "mov rbp, rsp\n.cfi_def_cfa_register rbp\n",
+            "push rbx\n.cfi_offset rbx, -24\n",
+            "push r12\n.cfi_offset r12, -32\n",
+            "push r13\n.cfi_offset r13, -40\n",
+            "push r14\n.cfi_offset r14, -48\n",
+            "push r15\n.cfi_offset r15, -56",
+        )
+    };
+}
+
+/// The opposite, for a stack pointer under which they were saved.
+macro_rules! restore_registers {
+    () => {
+        concat!(
+            ".cfi_def_cfa rsp, 56\n.cfi_offset rbp, -16\n.cfi_offset rbx, -24\n.cfi_offset r12, -32\n",
+            ".cfi_offset r13, -40\n.cfi_offset r14, -48\n.cfi_offset r15, -56\n",
+            "pop r15\n.cfi_adjust_cfa_offset -8\n.cfi_restore r15\n",
+            "pop r14\n.cfi_adjust_cfa_offset -8\n.cfi_restore r14\n",
+            "pop r13\n.cfi_adjust_cfa_offset -8\n.cfi_restore r13\n",
+            "pop r12\n.cfi_adjust_cfa_offset -8\n.cfi_restore r12\n",
+            "pop rbx\n.cfi_adjust_cfa_offset -8\n.cfi_restore rbx\n",
+            "pop rbp\n.cfi_adjust_cfa_offset -8\n.cfi_restore rbp",
+        )
+    };
+}
+
 /// Calls `trampoline(vmctx, callee, args)` on the stack that ends at `top`, a multiple of 16. Stores the stack
 /// pointer to land on through `landing` first. Returns a status.
 #[unsafe(naked)]
@@ -43,21 +75,8 @@ pub(super) unsafe extern "C" fn enter_on(
     landing: *mut usize,
 ) -> usize {
     naked_asm!(
-        "push rbp",
-        ".cfi_def_cfa_offset 16",
-        ".cfi_offset rbp, -16",
-        "mov rbp, rsp",
-        ".cfi_def_cfa_register rbp",
-        "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
-        ".cfi_offset rbx, -24",
-        ".cfi_offset r12, -32",
-        ".cfi_offset r13, -40",
-        ".cfi_offset r14, -48",
-        ".cfi_offset r15, -56",
+        ".cfi_startproc",
+        save_registers!(),
         "mov [r9], rsp",
         "mov rsp, r8",
         "call rcx",
@@ -67,6 +86,7 @@ pub(super) unsafe extern "C" fn enter_on(
         ".cfi_def_cfa rsp, 8",
         "xor eax, eax",
         "ret",
+        ".cfi_endproc",
     )
 }
 
@@ -80,21 +100,8 @@ pub(super) unsafe extern "C" fn enter_here(
     landing: *mut usize,
 ) -> usize {
     naked_asm!(
-        "push rbp",
-        ".cfi_def_cfa_offset 16",
-        ".cfi_offset rbp, -16",
-        "mov rbp, rsp",
-        ".cfi_def_cfa_register rbp",
-        "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
-        ".cfi_offset rbx, -24",
-        ".cfi_offset r12, -32",
-        ".cfi_offset r13, -40",
-        ".cfi_offset r14, -48",
-        ".cfi_offset r15, -56",
+        ".cfi_startproc",
+        save_registers!(),
         "mov [r8], rsp",
         // Six words and a return address: one more makes a multiple of 16.
         "push rax",
@@ -104,6 +111,7 @@ pub(super) unsafe extern "C" fn enter_here(
         ".cfi_def_cfa rsp, 8",
         "xor eax, eax",
         "ret",
+        ".cfi_endproc",
     )
 }
 
@@ -119,12 +127,8 @@ pub(super) unsafe extern "C" fn start_on(
     landing: *mut usize,
 ) -> usize {
     naked_asm!(
-        "push rbp",
-        "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
+        ".cfi_startproc",
+        save_registers!(),
         "mov [r9], rsp",
         "mov rbx, r9",
         "mov rsp, r8",
@@ -135,6 +139,7 @@ pub(super) unsafe extern "C" fn start_on(
         "mov rdi, [rbx]",
         "xor esi, esi",
         "jmp {land}",
+        ".cfi_endproc",
         land = sym land,
     )
 }
@@ -142,30 +147,7 @@ pub(super) unsafe extern "C" fn start_on(
 /// Continues on a saved stack pointer, as if the function that saved it returned `status`.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn land(saved: usize, status: usize) -> ! {
-    naked_asm!(
-        "mov rsp, rdi",
-        "mov rax, rsi",
-        ".cfi_def_cfa rsp, 56",
-        ".cfi_offset rbp, -16",
-        ".cfi_offset rbx, -24",
-        ".cfi_offset r12, -32",
-        ".cfi_offset r13, -40",
-        ".cfi_offset r14, -48",
-        ".cfi_offset r15, -56",
-        "pop r15",
-        ".cfi_adjust_cfa_offset -8",
-        "pop r14",
-        ".cfi_adjust_cfa_offset -8",
-        "pop r13",
-        ".cfi_adjust_cfa_offset -8",
-        "pop r12",
-        ".cfi_adjust_cfa_offset -8",
-        "pop rbx",
-        ".cfi_adjust_cfa_offset -8",
-        "pop rbp",
-        ".cfi_adjust_cfa_offset -8",
-        "ret",
-    )
+    naked_asm!(".cfi_startproc", "mov rsp, rdi", "mov rax, rsi", restore_registers!(), "ret", ".cfi_endproc",)
 }
 
 /// Saves the running stack through `saved`, then continues on the stack pointer `to`, where `status` is
@@ -173,16 +155,13 @@ pub(super) unsafe extern "C" fn land(saved: usize, status: usize) -> ! {
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn switch(saved: *mut usize, to: usize, status: usize) -> usize {
     naked_asm!(
-        "push rbp",
-        "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
+        ".cfi_startproc",
+        save_registers!(),
         "mov [rdi], rsp",
         "mov rdi, rsi",
         "mov rsi, rdx",
         "jmp {land}",
+        ".cfi_endproc",
         land = sym land,
     )
 }
