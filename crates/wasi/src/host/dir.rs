@@ -220,7 +220,9 @@ impl Dir {
     /// [`Error::Escape`] when the path leads out; [`Error::NotPermitted`]; whatever the system says.
     pub fn remove_dir(&self, path: &str) -> Result<()> {
         self.require(DirPerms::MUTATE)?;
-        Ok(self.dir.remove_dir(path)?)
+        // cap-std takes a slash at the end for the directory's own entry, which cannot be removed.
+        let name = path.trim_end_matches('/');
+        Ok(self.dir.remove_dir(if name.is_empty() { path } else { name })?)
     }
 
     /// Removes a name that is not a directory's.
@@ -276,6 +278,10 @@ impl Dir {
     /// whatever the system says.
     pub fn rename(&self, path: &str, to: &Self, new_path: &str) -> Result<()> {
         self.permit_move(to)?;
+        if new_path.ends_with('/') && !path.ends_with('/') {
+            // Only a directory can be renamed so, which the system checks if the old name says it, too.
+            return Ok(self.dir.rename(format!("{path}/"), &to.dir, new_path)?);
+        }
         Ok(self.dir.rename(path, &to.dir, new_path)?)
     }
 
