@@ -1,4 +1,42 @@
-//! Runs instances of images: enters and leaves guest code, catches its traps, serves its built-ins,
-//! calls host functions for it.
+//! Runs instances of images: enters and leaves guest code, catches its traps, serves its built-ins, and calls
+//! host functions for it.
+//!
+//! This crate never knows component types, files, or how code is compiled and slots are made. It uses
+//! `hatchery-alloc` and `hatchery-image`. It has two halves: `machine` knows stacks, signals and
+//! activations; everything else knows instances, built on it. An image is [`Prepared`] once, with its host
+//! functions; an [`Instance`] is made from that; everything in an instance is reached through an [`Access`], which the
+//! owner borrows from it and a [`HostContext`] lends to the host function that is being called.
 
+mod access;
+mod builtins;
+mod call;
+mod externref;
+mod global;
+mod header;
+mod host;
+mod instance;
+mod interrupt;
+mod limits;
 mod machine;
+mod memory;
+mod prepared;
+mod steps;
+mod stop;
+mod suspended;
+mod table;
+
+pub use access::{Access, AccessError};
+pub use call::{CallError, Callee, CalleeError, Trap};
+pub use externref::{ExternRefsExhausted, HostValue};
+pub use host::{
+    ExternWord, FuncWord, HostContext, HostError, HostFunction, HostFuture, HostResult, HostScalar, HostSignature,
+    HostType, HostValues, ImportError, IntoHostFunction,
+};
+pub use instance::Instance;
+pub use interrupt::InterruptHandle;
+pub use limits::Limits;
+pub use machine::{Backtrace, Frame, HostFailure, Scrub, StackConfig, StackError, StackPool};
+pub use memory::Memory;
+pub use prepared::{PrepareImageError, Prepared};
+pub use steps::{StepError, StepFailure};
+pub use suspended::CallFuture;

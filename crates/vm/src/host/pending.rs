@@ -1,0 +1,55 @@
+//! What a suspended call waits for.
+
+#![expect(unsafe_code, reason = "a future outlives the lifetime it was made with")]
+
+use super::HostFuture;
+use super::function::guard;
+use crate::machine::HostFailure;
+use core::task::{Context, Poll};
+use hatchery_image::abi::RawVal;
+
+/// A future of an async host function, or what it resulted in.
+pub(crate) enum Pending {
+    /// Not ready.
+    Future(HostFuture<'static>),
+    /// Ready.
+    Result(Result<Vec<RawVal>, HostFailure>),
+}
+
+impl Pending {
+    /// # Safety (of callers, inside this crate)
+    ///
+    /// The future is dropped, or replaced by its result, before the guest that waits for it goes on or goes away.
+    pub(super) fn new(future: HostFuture<'_>) -> Pending {
+        // SAFETY: the future's lifetime is the host function's call, during which the guest is suspended. `poll` runs
+        // and drops the future only while it is; `forget` and the instance's drop do so before anything else.
+        Pending::Future(unsafe { core::mem::transmute::<HostFuture<'_>, HostFuture<'static>>(future) })
+    }
+
+    /// Whether the guest can go on.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Pending::Future(future) = self else { return Poll::Ready(()) };
+        let result = match guard(|| Ok(future.as_mut().poll(context))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(result)) => result.map_err(HostFailure::Error),
+            Err(failure) => Err(failure),
+        };
+        let finished = core::mem::replace(self, Pending::Result(result));
+        // A future that panics when it is dropped has failed.
+        if let Err(failure) = guard(|| {
+            drop(finished);
+            Ok(())
+        }) {
+            *self = Pending::Result(Err(failure));
+        }
+        Poll::Ready(())
+    }
+
+    /// What it resulted in; nothing, when it is not ready, which whoever resumes the guest rules out.
+    pub(super) fn into_result(self) -> Result<Vec<RawVal>, HostFailure> {
+        match self {
+            Pending::Result(result) => result,
+            Pending::Future(_) => Ok(Vec::new()),
+        }
+    }
+}

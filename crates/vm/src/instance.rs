@@ -1,0 +1,300 @@
+//! An instance: a slot with its header written, and what the host keeps beside it.
+//!
+//! # Who owns what, who may write when
+//!
+//! * **I1.** An [`Inner`] is on the heap, at one address from creation to drop. It is only used through shared
+//!   references; what changes is in cells. It is used by one thread at a time: the owner's, or the one to which
+//!   the owner was moved ([`Instance`] is `Send`, not `Sync`).
+//! * **I2 (the slot).** The slot is the instance's from allocation to drop (C1 of the allocator). Its header is
+//!   written once, its image pages by guest code and by the host.
+//! * **I3 (one access).** All host access goes through [`Access`], of which at most one is usable at a time:
+//!   borrowed from the owner, or given to the host function that guest code is calling, whose caller's own access is
+//!   borrowed by the call. Guest code runs only while an access is mutably borrowed by a call.
+//! * **I4 (slices).** So while a slice of guest memory lives, which borrows an access, no guest code runs and no other
+//!   host code writes. A mutable slice exists only for a range that was prepared (C4 of the allocator).
+//! * **I5 (lengths).** The length words of memories and tables are in the state, where compiled code only reads them.
+//!   [`Inner`] writes them, never beyond what the allocator made accessible: a length can be trusted.
+//! * **I6 (the stack).** A stack is attached by the first call and stays. While a call is suspended on it, every entry is
+//!   refused.
+
+#![expect(unsafe_code, reason = "owns a slot and writes into it")]
+
+use crate::access::Access;
+use crate::call::CallError;
+use crate::externref::ExternRefs;
+use crate::header::{Vmctx, Words};
+use crate::host::Pending;
+use crate::interrupt::{self, InterruptHandle};
+use crate::machine::{GuestContext, Task, TaskRecord};
+use crate::prepared::{Prepared, PreparedCore};
+use core::cell::{Cell, OnceCell, RefCell, UnsafeCell};
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+use hatchery_alloc::{AllocateError, PrepareError, Slot};
+use hatchery_image::Image;
+use std::sync::Arc;
+
+/// Fuel of an instance that was given none: as good as unlimited.
+const FULL: i64 = i64::MAX;
+
+/// The type-independent part of an instance; see the module's invariants.
+pub(crate) struct Inner {
+    pub(crate) vmctx: Vmctx,
+    /// Copy of `prepared.id`, for the check of every call.
+    pub(crate) prepared_id: u64,
+    pub(crate) record: Cell<Option<NonNull<TaskRecord>>>,
+    pub(crate) context: GuestContext,
+    pub(crate) host_data: *mut (),
+    pub(crate) prepared: Arc<PreparedCore>,
+    /// Mutably borrowed by `grow` only.
+    slot: UnsafeCell<ManuallyDrop<Slot>>,
+    task: OnceCell<Task>,
+    pub(crate) externs: RefCell<ExternRefs>,
+    pub(crate) interrupt: Arc<interrupt::Cell>,
+    /// The next step of the plan.
+    pub(crate) cursor: Cell<usize>,
+    /// Fuel until a stack is attached; the stack's record has it from then on.
+    fuel: Cell<i64>,
+    /// Bytes of all memories.
+    pub(crate) memory_bytes: Cell<u64>,
+    /// What a suspended call waits for.
+    pub(crate) pending: RefCell<Option<Pending>>,
+}
+
+impl Inner {
+    /// A slot in the image's state, with its header written.
+    fn new(prepared: &Arc<PreparedCore>, host_data: *mut ()) -> Result<Box<Inner>, AllocateError> {
+        let slot = prepared.allocator.allocate(&prepared.template)?;
+        // SAFETY: the layout's `vmctx` lies inside the slot, behind the header page.
+        let vmctx = unsafe { Vmctx::new(slot.base().add(prepared.image.layout.vmctx as usize)) };
+        // The context needs the slot's final address, so the box comes first.
+        let mut place = Box::<Inner>::new_uninit();
+        let inner = place.as_mut_ptr();
+        // SAFETY: the slot is where the context looks for it before any guest code runs, moves no more (I1), and is released
+        // only by `drop`, when no activation exists; `grow` borrows it mutably while guest code does not run (I3).
+        // The interrupt word lives until `drop` retires the cell (H1).
+        let context = unsafe {
+            let slot = (&raw const (*inner).slot).cast::<Slot>();
+            GuestContext::new(prepared.image.clone(), prepared.allocator.clone(), slot)
+        };
+        // SAFETY: as above.
+        let interrupt = unsafe { interrupt::Cell::new(vmctx.interrupt_word()) };
+        place.write(Inner {
+            vmctx,
+            prepared_id: prepared.id,
+            record: Cell::new(None),
+            context,
+            host_data,
+            prepared: prepared.clone(),
+            slot: UnsafeCell::new(ManuallyDrop::new(slot)),
+            task: OnceCell::new(),
+            externs: RefCell::default(),
+            interrupt,
+            cursor: Cell::new(prepared.image.plan.cursor),
+            fuel: Cell::new(FULL),
+            memory_bytes: Cell::new(prepared.memory_bytes),
+            pending: RefCell::new(None),
+        });
+        // SAFETY: written a line above.
+        let inner = unsafe { place.assume_init() };
+        vmctx.write(&Words {
+            code_base: prepared.image.text.base(),
+            host_calls: prepared.host.calls(),
+            builtins: crate::builtins::table(),
+            instance: &raw const *inner,
+            host_data,
+        });
+        Ok(inner)
+    }
+
+    pub(crate) fn image(&self) -> &Arc<Image> {
+        &self.prepared.image
+    }
+
+    pub(crate) fn slot(&self) -> &Slot {
+        // SAFETY: I1, I2; `grow` does not run at the same time, as it calls nothing of ours.
+        unsafe { &*self.slot.get() }
+    }
+
+    /// Attaches a stack.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn attach(&self) -> Result<NonNull<TaskRecord>, CallError> {
+        let task = Task::new(&self.prepared.stacks)?;
+        let record = task.record();
+        // SAFETY: the record is the task's, which is idle.
+        unsafe { (*record.as_ptr()).fuel = self.fuel.get() };
+        self.vmctx.set_task(record);
+        let attached = self.task.set(task);
+        debug_assert!(attached.is_ok(), "a stack is attached once");
+        self.record.set(Some(record));
+        Ok(record)
+    }
+
+    /// Whether no call of this instance is active or suspended.
+    pub(crate) fn is_idle(&self) -> bool {
+        // SAFETY: the record lives as long as the task, which is this instance's.
+        self.record.get().is_none_or(|record| unsafe { record.as_ref() }.is_idle())
+    }
+
+    pub(crate) fn fuel(&self) -> i64 {
+        // SAFETY: as above; compiled code does not run now (I3).
+        self.record.get().map_or(self.fuel.get(), |record| unsafe { (*record.as_ptr()).fuel })
+    }
+
+    pub(crate) fn set_fuel(&self, fuel: i64) {
+        self.fuel.set(fuel);
+        if let Some(record) = self.record.get() {
+            // SAFETY: as above.
+            unsafe { (*record.as_ptr()).fuel = fuel };
+        }
+    }
+
+    /// Makes `length` bytes of the slot, from `vmctx + offset`, writable for the host.
+    pub(crate) fn prepare(&self, offset: u64, length: u64) -> Result<(), PrepareError> {
+        let start = (self.image().layout.vmctx + offset) as usize;
+        // SAFETY: I2 is C1; I1 and I3 are C2.
+        unsafe { self.prepared.allocator.prepare_write(self.slot(), start..start + length as usize) }
+    }
+
+    /// Makes a region of the slot longer.
+    pub(crate) fn grow_region(&self, region: usize, accessible: usize) -> Result<(), hatchery_alloc::GrowError> {
+        // SAFETY: I2 is C1; I1 and I3 are C2; nobody holds a reference to the slot's handle during the call.
+        unsafe { self.prepared.allocator.grow(&mut *self.slot.get(), region, accessible) }
+    }
+
+    /// The address of a byte of the slot, from `vmctx`.
+    pub(crate) fn at(&self, offset: u64) -> *mut u8 {
+        self.vmctx.as_ptr().wrapping_add(offset as usize)
+    }
+
+    /// Reads a word of the state.
+    pub(crate) fn load(&self, offset: u64) -> u64 {
+        debug_assert!(offset.is_multiple_of(8) && offset + 8 <= self.image().layout.state_bytes);
+        // SAFETY: I2; the state is readable (G3), and the offset is one that the layout gave out.
+        unsafe { self.at(offset).cast::<u64>().read() }
+    }
+
+    /// Writes a word of the state.
+    pub(crate) fn store(&self, offset: u64, value: u64) -> Result<(), PrepareError> {
+        self.prepare(offset, 8)?;
+        // SAFETY: I2; the word is prepared; I3: nobody else accesses it.
+        unsafe { self.at(offset).cast::<u64>().write(value) };
+        Ok(())
+    }
+
+    /// A segment's drop flag.
+    pub(crate) fn is_dropped(&self, flag: u32) -> bool {
+        // SAFETY: as in `load`; flags are 4 bytes.
+        unsafe { self.at(u64::from(flag)).cast::<u32>().read() != 0 }
+    }
+
+    pub(crate) fn set_dropped(&self, flag: u32) -> Result<(), PrepareError> {
+        self.prepare(u64::from(flag), 4)?;
+        // SAFETY: as in `store`.
+        unsafe { self.at(u64::from(flag)).cast::<u32>().write(1) };
+        Ok(())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.interrupt.retire();
+        // A future of a suspended call goes before the stack that waits for it, and that before the slot.
+        self.pending.get_mut().take();
+        self.task.take();
+        // SAFETY: the handle is not used again.
+        let slot = unsafe { ManuallyDrop::take(self.slot.get_mut()) };
+        // SAFETY: I2 is C1; the instance is being dropped, so no access to it exists (I3): C2; nothing refers to
+        // its bytes: C3.
+        unsafe { self.prepared.allocator.release(slot) };
+    }
+}
+
+/// An instance of a prepared image, and its host data.
+pub struct Instance<T> {
+    /// From `Box::into_raw`.
+    inner: NonNull<Inner>,
+    /// Owns a boxed `T`, whose address is `inner.host_data`.
+    data: PhantomData<T>,
+}
+
+// SAFETY: I1: an instance belongs to no thread. All that an `Inner` owns can be sent: slot, stack, host values,
+// futures; and the host data if `T` can.
+unsafe impl<T: Send> Send for Instance<T> {}
+
+impl<T: 'static> Prepared<T> {
+    /// Makes an instance. Steps of the plan that the image has not done are yet to be run:
+    /// [`Access::initialize`].
+    ///
+    /// # Errors
+    ///
+    /// When the allocator has no slot.
+    pub fn instantiate(&self, data: T) -> Result<Instance<T>, AllocateError> {
+        let data = Box::into_raw(Box::new(data));
+        match Inner::new(&self.core, data.cast()) {
+            // SAFETY: a box's address is not null.
+            Ok(inner) => {
+                Ok(Instance { inner: unsafe { NonNull::new_unchecked(Box::into_raw(inner)) }, data: PhantomData })
+            }
+            Err(error) => {
+                // SAFETY: from `into_raw` above, and nobody else has it.
+                drop(unsafe { Box::from_raw(data) });
+                Err(error)
+            }
+        }
+    }
+}
+
+impl<T> Instance<T> {
+    /// Access to everything in it.
+    #[inline]
+    pub fn access(&mut self) -> Access<'_, T> {
+        // SAFETY: I3: the owner is borrowed mutably for as long as the access lives.
+        unsafe { Access::new(self.inner) }
+    }
+
+    /// The host data.
+    pub fn data(&self) -> &T {
+        // SAFETY: the data lives as long as the instance; no access exists while it is borrowed like this.
+        unsafe { &*self.inner.as_ref().host_data.cast::<T>() }
+    }
+
+    /// Asks the instance to stop, from any thread.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        // SAFETY: I1.
+        InterruptHandle(unsafe { self.inner.as_ref() }.interrupt.clone())
+    }
+
+    /// Drops the instance and keeps its host data.
+    pub fn into_data(self) -> T {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: the handle is not dropped; this does what its drop would do, and moves the data out last.
+        unsafe {
+            let inner = Box::from_raw(this.inner.as_ptr());
+            let data = inner.host_data.cast::<T>();
+            drop(inner);
+            *Box::from_raw(data)
+        }
+    }
+}
+
+impl<T> Drop for Instance<T> {
+    fn drop(&mut self) {
+        // SAFETY: both are from `into_raw` in `instantiate`, and the owner is going away (I3). The data goes last:
+        // futures of a suspended call may refer to it.
+        unsafe {
+            let inner = Box::from_raw(self.inner.as_ptr());
+            let data = inner.host_data.cast::<T>();
+            drop(inner);
+            drop(Box::from_raw(data));
+        }
+    }
+}
+
+impl<T: std::fmt::Debug> std::fmt::Debug for Instance<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance").field("data", self.data()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,333 @@
+//! Asking a guest to stop: by hand, or when a deadline passes.
+//!
+//! A request is noted in the instance's [`Cell`] and its header word is set, which compiled code tests.
+//! The cell outlives the instance in the handles; the word does not: the cell knows its address only while the
+//! instance lives, and every access to it is made under the cell's lock.
+
+#![expect(unsafe_code, reason = "writes the interrupt word of a slot")]
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
+use hatchery_image::TrapCode;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// Asks an instance to stop, from any thread, also after the instance is gone.
+#[derive(Debug, Clone)]
+pub struct InterruptHandle(pub(crate) Arc<Cell>);
+
+impl InterruptHandle {
+    /// Ends the running call, or the next one, with [`TrapCode::Cancelled`]. All calls on the instance's stack
+    /// end; then the request is forgotten.
+    pub fn cancel(&self) {
+        let mut state = self.0.lock();
+        state.cancelled = true;
+        state.publish();
+    }
+
+    /// Ends what is running when `after` has passed with [`TrapCode::DeadlineExceeded`]; `None` takes an
+    /// earlier deadline back.
+    pub fn set_deadline(&self, after: Option<Duration>) {
+        self.0.set_deadline(after);
+    }
+}
+
+/// What is asked of one instance.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The header word, while the instance lives.
+    word: Option<Word>,
+    cancelled: bool,
+    passed: bool,
+    deadline: Option<Instant>,
+    /// When the timer looks at this cell next.
+    ticket: Option<Ticket>,
+}
+
+/// The address of a header word; valid while it is in a [`State`].
+#[derive(Debug)]
+struct Word(NonNull<AtomicU64>);
+
+// SAFETY: the word is only accessed atomically, and it is there while the instance lives, which takes the
+// address away under the lock before the slot is released.
+unsafe impl Send for Word {}
+
+impl State {
+    fn reason(&self) -> Option<TrapCode> {
+        if self.cancelled { Some(TrapCode::Cancelled) } else { self.passed.then_some(TrapCode::DeadlineExceeded) }
+    }
+
+    fn publish(&self) {
+        if let Some(word) = &self.word {
+            // SAFETY: the word is there while the state has its address. Relaxed: the guest only polls it,
+            // and reads what happened under the lock.
+            unsafe { word.0.as_ref() }.store(u64::from(self.reason().is_some()), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Cell {
+    /// A cell for the instance with this header word.
+    ///
+    /// # Safety
+    ///
+    /// The word stays mapped until [`retire`](Self::retire) was called, and is only accessed atomically.
+    pub(crate) unsafe fn new(word: NonNull<AtomicU64>) -> Arc<Cell> {
+        let state = State { word: Some(Word(word)), ..State::default() };
+        Arc::new(Cell { state: Mutex::new(state) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under the lock panics.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the guest is to stop, if it is.
+    pub(crate) fn reason(&self) -> Option<TrapCode> {
+        let state = self.lock();
+        state.publish();
+        state.reason()
+    }
+
+    /// The outermost call ended because of a request: it is answered.
+    pub(crate) fn answered(&self) {
+        let mut state = self.lock();
+        state.cancelled = false;
+        state.passed = false;
+        state.deadline = None;
+        state.publish();
+    }
+
+    pub(crate) fn set_deadline(self: &Arc<Cell>, after: Option<Duration>) {
+        let mut state = self.lock();
+        if state.word.is_none() {
+            return;
+        }
+        state.passed = false;
+        // A deadline beyond what the clock can tell is none.
+        state.deadline = after.and_then(|after| Instant::now().checked_add(after));
+        if let Some(deadline) = state.deadline
+            && state.ticket.is_none_or(|ticket| deadline < ticket.at)
+        {
+            let old = state.ticket.take();
+            state.ticket = Some(Timer::global().exchange(old, deadline, self));
+        }
+        state.publish();
+    }
+
+    /// The instance is going away.
+    pub(crate) fn retire(&self) {
+        let mut state = self.lock();
+        state.word = None;
+        if let Some(ticket) = state.ticket.take() {
+            Timer::global().forget(ticket);
+        }
+    }
+
+    /// The timer's look at the cell; gives the time of the next one.
+    fn look(&self, ticket: Ticket, now: Instant, timer: &'static Timer, this: &Arc<Cell>) {
+        let mut state = self.lock();
+        if state.ticket == Some(ticket) {
+            state.ticket = None;
+        }
+        match state.deadline {
+            Some(deadline) if deadline <= now => {
+                state.deadline = None;
+                state.passed = true;
+                state.publish();
+            }
+            // It was moved since: calls that each set one do not each go to the timer.
+            Some(deadline) if state.ticket.is_none() => {
+                state.ticket = Some(timer.exchange(None, deadline, this));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A place in the timer's list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Ticket {
+    at: Instant,
+    number: u64,
+}
+
+/// One thread for all deadlines of the process, started by the first.
+///
+/// Locks are taken in the order cell, timer; the thread holds its own only while it looks at its list.
+struct Timer {
+    list: Mutex<List>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct List {
+    cells: BTreeMap<Ticket, Weak<Cell>>,
+    next: u64,
+    running: bool,
+}
+
+impl Timer {
+    fn global() -> &'static Timer {
+        static TIMER: OnceLock<Timer> = OnceLock::new();
+        TIMER.get_or_init(|| Timer { list: Mutex::default(), changed: Condvar::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces a ticket by one for this time.
+    fn exchange(&'static self, old: Option<Ticket>, at: Instant, cell: &Arc<Cell>) -> Ticket {
+        let mut list = self.lock();
+        if let Some(old) = old {
+            list.cells.remove(&old);
+        }
+        list.next += 1;
+        let ticket = Ticket { at, number: list.next };
+        list.cells.insert(ticket, Arc::downgrade(cell));
+        if !list.running {
+            // Without a thread the deadline would pass unnoticed; the next one tries again.
+            let thread = std::thread::Builder::new().name("hatchery-timer".into());
+            list.running = thread.spawn(move || self.run()).is_ok();
+        }
+        let first = list.cells.first_key_value().is_some_and(|(first, _)| *first == ticket);
+        drop(list);
+        if first {
+            self.changed.notify_one();
+        }
+        ticket
+    }
+
+    fn forget(&self, ticket: Ticket) {
+        self.lock().cells.remove(&ticket);
+    }
+
+    fn run(&'static self) {
+        loop {
+            let (ticket, cell, now) = self.next_due();
+            if let Some(cell) = cell.upgrade() {
+                cell.look(ticket, now, self, &cell);
+            }
+        }
+    }
+
+    /// Waits until a ticket is due and takes it off the list.
+    fn next_due(&self) -> (Ticket, Weak<Cell>, Instant) {
+        let mut list = self.lock();
+        loop {
+            let now = Instant::now();
+            let wait = match list.cells.first_key_value() {
+                Some((first, _)) if first.at <= now => {
+                    let (ticket, cell) = list.cells.pop_first().expect("there is a first");
+                    return (ticket, cell, now);
+                }
+                Some((first, _)) => first.at - now,
+                None => Duration::from_secs(3600),
+            };
+            list = self.changed.wait_timeout(list, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Timer {
+    /// Tickets of one cell, for tests.
+    #[cfg(test)]
+    fn tickets_of(&self, cell: &Arc<Cell>) -> usize {
+        self.lock().cells.values().filter(|weak| std::ptr::eq(weak.as_ptr(), Arc::as_ptr(cell))).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_cell(test: impl FnOnce(&Arc<Cell>, &AtomicU64)) {
+        let word = AtomicU64::new(0);
+        // SAFETY: the word lives in this frame, and the cell is retired before it ends.
+        let cell = unsafe { Cell::new(NonNull::from(&word)) };
+        test(&cell, &word);
+        cell.retire();
+    }
+
+    fn wait_for(word: &AtomicU64) -> Duration {
+        let start = Instant::now();
+        while word.load(Ordering::Relaxed) == 0 {
+            assert!(start.elapsed() < Duration::from_secs(20), "the word is never set");
+            std::thread::yield_now();
+        }
+        start.elapsed()
+    }
+
+    #[test]
+    fn a_cancel_is_seen_and_answered() {
+        with_cell(|cell, word| {
+            InterruptHandle(cell.clone()).cancel();
+            assert_eq!(word.load(Ordering::Relaxed), 1);
+            assert_eq!(cell.reason(), Some(TrapCode::Cancelled));
+            cell.answered();
+            assert_eq!((cell.reason(), word.load(Ordering::Relaxed)), (None, 0));
+        });
+    }
+
+    #[test]
+    fn a_deadline_passes_not_before_its_time() {
+        with_cell(|cell, word| {
+            cell.set_deadline(Some(Duration::from_millis(30)));
+            assert!(wait_for(word) >= Duration::from_millis(29));
+            assert_eq!(cell.reason(), Some(TrapCode::DeadlineExceeded));
+        });
+    }
+
+    #[test]
+    fn moving_a_deadline_keeps_one_ticket() {
+        with_cell(|cell, word| {
+            for _ in 0..1000 {
+                cell.set_deadline(Some(Duration::from_secs(60)));
+            }
+            assert_eq!(Timer::global().tickets_of(cell), 1);
+            cell.set_deadline(Some(Duration::from_millis(5)));
+            assert_eq!(Timer::global().tickets_of(cell), 1);
+            wait_for(word);
+            assert_eq!(Timer::global().tickets_of(cell), 0);
+        });
+    }
+
+    #[test]
+    fn a_deadline_moved_back_passes_at_the_later_time() {
+        with_cell(|cell, word| {
+            cell.set_deadline(Some(Duration::from_millis(10)));
+            cell.set_deadline(Some(Duration::from_millis(80)));
+            assert!(wait_for(word) >= Duration::from_millis(79));
+        });
+    }
+
+    #[test]
+    fn a_deadline_taken_back_does_not_pass() {
+        with_cell(|cell, word| {
+            cell.set_deadline(Some(Duration::from_millis(5)));
+            cell.set_deadline(None);
+            std::thread::sleep(Duration::from_millis(30));
+            assert_eq!((cell.reason(), word.load(Ordering::Relaxed)), (None, 0));
+        });
+    }
+
+    #[test]
+    fn a_handle_outlives_its_instance() {
+        let mut kept = None;
+        with_cell(|cell, _| {
+            cell.set_deadline(Some(Duration::from_secs(60)));
+            kept = Some(InterruptHandle(cell.clone()));
+        });
+        let handle = kept.expect("kept");
+        assert_eq!(Timer::global().tickets_of(&handle.0), 0);
+        handle.cancel();
+        handle.set_deadline(Some(Duration::from_millis(1)));
+    }
+}

@@ -1,0 +1,232 @@
+//! An image made ready for instances: everything that does not differ between them is done once.
+
+#![expect(unsafe_code, reason = "holds code and closure addresses")]
+
+use crate::call::{Callee, CalleeError};
+use crate::host::{HostFunction, HostTable, ImportError};
+use crate::limits::Limits;
+use crate::machine::StackPool;
+use hatchery_alloc::{
+    InstanceAllocator, LayoutFlaw, LayoutRefused, Region, RegionKind, Run, SlotLayout, Template, TemplateError,
+};
+use hatchery_image::abi::{HEADER_BYTES, PackedFuncRef};
+use hatchery_image::{Image, LayoutPlan, PAGE, Pages, TypeId, ValType};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Position of the first memory's region in a slot; the header's and the state's come before it.
+pub(crate) const FIRST_MEMORY_REGION: usize = 2;
+
+/// Why no instance of an image can ever be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareImageError {
+    /// The allocator does not give such slots.
+    #[error(transparent)]
+    Layout(#[from] LayoutRefused),
+    /// The image's memories alone exceed the limits.
+    #[error("the memories have {needed} bytes from the start, and the limit is {limit}")]
+    Memory {
+        /// Bytes from the start.
+        needed: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// A table alone exceeds the limits.
+    #[error("a table has {needed} elements from the start, and the limit is {limit}")]
+    Table {
+        /// Elements from the start.
+        needed: u64,
+        /// Elements allowed.
+        limit: u64,
+    },
+    /// An import has no function, or one of another type.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// The image's pages cannot be read.
+    #[error("cannot read the image's pages: {0}")]
+    Pages(#[from] std::io::Error),
+    /// The image's pages cannot be shared.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The image contradicts itself.
+    #[error("the image has an impossible layout: {0}")]
+    Flaw(#[from] LayoutFlaw),
+}
+
+/// An image made ready, with the host functions that its instances call. `T` is the host data of each.
+pub struct Prepared<T> {
+    pub(crate) core: Arc<PreparedCore>,
+    pub(crate) data: PhantomData<fn(T)>,
+}
+
+impl<T> Clone for Prepared<T> {
+    fn clone(&self) -> Prepared<T> {
+        Prepared { core: self.core.clone(), data: PhantomData }
+    }
+}
+
+impl<T> std::fmt::Debug for Prepared<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("id", &self.core.id).finish_non_exhaustive()
+    }
+}
+
+/// What all instances of a prepared image share.
+///
+/// Invariant: the regions of the template are the header, the state, and the image's memories, in this order.
+pub(crate) struct PreparedCore {
+    /// Unique in the process: what a [`Callee`] is recognized by.
+    pub(crate) id: u64,
+    pub(crate) image: Arc<Image>,
+    pub(crate) template: Arc<Template>,
+    pub(crate) allocator: Arc<dyn InstanceAllocator>,
+    pub(crate) stacks: Arc<StackPool>,
+    pub(crate) host: HostTable,
+    pub(crate) limits: Limits,
+    /// Bytes of all memories from the start.
+    pub(crate) memory_bytes: u64,
+    /// Types of the thunks of host imports by text offset, sorted.
+    thunks: Box<[(u32, TypeId)]>,
+}
+
+impl<T: 'static> Prepared<T> {
+    /// Makes an image ready. `functions` are its imports', in the order of its import table.
+    ///
+    /// The image is trusted as its code is: it must be what the compiler made.
+    ///
+    /// # Errors
+    ///
+    /// When no instance could ever be made.
+    pub fn new(
+        image: Arc<Image>,
+        allocator: Arc<dyn InstanceAllocator>,
+        stacks: Arc<StackPool>,
+        functions: Vec<HostFunction<T>>,
+        limits: Limits,
+    ) -> Result<Prepared<T>, PrepareImageError> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let lengths = initial_lengths(&image)?;
+        check_limits(&image, &lengths, &limits)?;
+        let layout = slot_layout(&image.layout, &lengths)?;
+        allocator.validate(&layout)?;
+        let template = Arc::new(Template::new(layout, image.pages.duplicate()?, &runs(&image.pages))?);
+        let host = HostTable::new(&image, functions)?;
+        let mut thunks: Box<[_]> = image.imports.iter().map(|import| (import.thunk, import.ty)).collect();
+        thunks.sort_unstable();
+        let core = PreparedCore {
+            // Relaxed: only uniqueness matters.
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            image,
+            template,
+            allocator,
+            stacks,
+            host,
+            limits,
+            memory_bytes: lengths.iter().sum(),
+            thunks,
+        };
+        Ok(Prepared { core: Arc::new(core), data: PhantomData })
+    }
+
+    /// The image.
+    pub fn image(&self) -> &Arc<Image> {
+        &self.core.image
+    }
+
+    /// The function behind a funcref word, ready to be called in any instance of this.
+    ///
+    /// # Errors
+    ///
+    /// When the word is null, or no function of the image has this place and type.
+    pub fn callee(&self, word: PackedFuncRef) -> Result<Callee, CalleeError> {
+        self.core.callee(word)
+    }
+}
+
+impl PreparedCore {
+    pub(crate) fn callee(&self, word: PackedFuncRef) -> Result<Callee, CalleeError> {
+        if word.is_null() {
+            return Err(CalleeError::Null);
+        }
+        let ty = self.check_funcref(word).ok_or(CalleeError::Unknown)?;
+        let trampoline = self.image.entry_trampolines.get(ty.index()).copied().flatten();
+        let trampoline = trampoline.ok_or(CalleeError::NotCallable)?;
+        let signature = self.image.types.get(ty);
+        // SAFETY: the offsets are of the image's trampoline for this type and of a function that has it.
+        Ok(unsafe { Callee::new(self.id, self.image.text.base(), trampoline, word.code_offset(), ty, signature) })
+    }
+
+    /// The type of a funcref word, if the image has a function of that type at that place.
+    pub(crate) fn check_funcref(&self, word: PackedFuncRef) -> Option<TypeId> {
+        let offset = word.code_offset();
+        let defined = self.image.functions.find(offset).filter(|record| record.start == offset).map(|record| record.ty);
+        let thunk = || self.thunks.binary_search_by_key(&offset, |(at, _)| *at).ok().map(|at| self.thunks[at].1);
+        defined.or_else(thunk).filter(|ty| ty.get() == word.type_id())
+    }
+
+    /// Whether a word is a value of this type, when it comes from the host.
+    pub(crate) fn accepts(&self, ty: ValType, word: u64) -> bool {
+        use hatchery_image::HeapType::{Concrete, Extern, Func, NoExtern, NoFunc};
+        let ValType::Ref(reference) = ty else { return true };
+        if word == 0 {
+            return reference.nullable;
+        }
+        match reference.heap {
+            Func => self.check_funcref(PackedFuncRef(word)).is_some(),
+            Concrete(id) => self.check_funcref(PackedFuncRef(word)) == Some(id),
+            // An index that was never given out is no value, and harmless.
+            Extern => true,
+            NoFunc | NoExtern => false,
+        }
+    }
+}
+
+/// Lengths of the memories in bytes, as the image's pages have them.
+fn initial_lengths(image: &Image) -> std::io::Result<Vec<u64>> {
+    let length = |place: &hatchery_image::MemoryPlace| {
+        let mut word = [0; 8];
+        image.pages.read(image.layout.vmctx + u64::from(place.length_offset), &mut word)?;
+        Ok(u64::from_le_bytes(word))
+    };
+    image.layout.memories.iter().map(length).collect()
+}
+
+fn check_limits(image: &Image, lengths: &[u64], limits: &Limits) -> Result<(), PrepareImageError> {
+    let needed: u64 = lengths.iter().sum();
+    if needed > limits.memory_bytes {
+        return Err(PrepareImageError::Memory { needed, limit: limits.memory_bytes });
+    }
+    let needed = image.layout.tables.iter().map(|table| table.minimum).max().unwrap_or(0);
+    if needed > limits.table_elements {
+        return Err(PrepareImageError::Table { needed, limit: limits.table_elements });
+    }
+    Ok(())
+}
+
+fn slot_layout(plan: &LayoutPlan, lengths: &[u64]) -> Result<SlotLayout, LayoutFlaw> {
+    let region = |kind, offset: u64, accessible: u64, limit: u64| Region {
+        offset: offset as usize,
+        kind,
+        accessible: accessible.next_multiple_of(PAGE) as usize,
+        limit: limit.next_multiple_of(PAGE) as usize,
+    };
+    let header = HEADER_BYTES as u64;
+    let mut regions = vec![
+        region(RegionKind::Volatile, plan.vmctx - header, header, header),
+        region(RegionKind::Image, plan.vmctx, plan.state_bytes, plan.state_bytes),
+    ];
+    for (memory, length) in plan.memories.iter().zip(lengths) {
+        regions.push(region(RegionKind::Image, plan.vmctx + memory.offset, *length, memory.limit));
+    }
+    SlotLayout::new(plan.slot_bytes as usize, regions)
+}
+
+fn runs(pages: &Pages) -> Vec<Run> {
+    let run = |run: &hatchery_image::PageRun| Run {
+        slot_offset: run.slot_offset as usize,
+        file_offset: run.file_offset,
+        len: run.length as usize,
+    };
+    pages.runs().iter().map(run).collect()
+}
