@@ -1,4 +1,6 @@
-//! One function body to the code generator's form, in one pass that validates as it goes.
+//! One function body to the code generator's form, in one pass.
+//!
+//! Bodies were validated when their module was decoded; debug builds do it again on the way.
 //!
 //! The translator keeps the operand stack of WebAssembly as a stack of SSA values; locals are
 //! variables of the SSA builder. Each group of instructions has a file:
@@ -41,13 +43,13 @@ use interrupt::Fuel;
 use std::collections::HashMap;
 use wasmparser::{FuncValidator, FunctionBody, Operator, OperatorsReader, ValidatorResources};
 
-/// Translates `body`, the body of function `id`, into `into`; validates it on the way.
+/// Translates `body`, the validated body of function `id`, into `into`.
 ///
 /// Both contexts are clean afterwards, whatever the outcome, except for the result in `into`.
 ///
 /// # Errors
 ///
-/// When the body is invalid, uses what is not supported, or exceeds a limit of the code generator.
+/// When the body uses what is not supported or exceeds a limit of the code generator.
 #[expect(clippy::too_many_arguments, reason = "what a worker thread reuses, and what it does not")]
 pub(crate) fn translate(
     linked: &Linked,
@@ -174,7 +176,9 @@ impl<'a, 'b> Translator<'a, 'b> {
         while !reader.eof() {
             let offset = reader.original_position();
             let op = reader.read().map_err(|e| self.env.invalid(&e))?;
-            validator.op(offset, &op).map_err(|e| self.env.invalid(&e))?;
+            if cfg!(debug_assertions) {
+                validator.op(offset, &op).map_err(|e| self.env.invalid(&e))?;
+            }
             self.builder.set_srcloc(SourceLoc::new(offset as u32));
             self.operator(&op)?;
         }

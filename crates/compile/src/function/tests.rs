@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Compiles the first function of a module.
 fn compile(wat: &str, tunables: &Tunables) -> Compiled {
     let wasm = wat::parse_str(wat).expect("a module");
-    Harness::new(&wasm, tunables.clone()).expect("a layout").compile(0)
+    Harness::new(&wasm, tunables.clone()).expect("it links").compile(0)
 }
 
 fn explicit() -> Tunables {
@@ -95,7 +95,7 @@ fn a_table_that_cannot_grow_has_its_length_in_the_code() {
     let fixed = compile(&wat("7 7"), &Tunables::default());
     assert!(fixed.clif.contains("iconst.i32 7"), "{}", fixed.clif);
     assert_eq!(fixed.clif.matches("load.i64").count(), 2, "element and code base: {}", fixed.clif);
-    let growable = compile(&wat("7"), &Tunables::default());
+    let growable = compile(&wat("(export \"t\") 7"), &Tunables::default());
     assert_eq!(growable.clif.matches("load.i64").count(), 3, "length as well: {}", growable.clif);
     for compiled in [fixed, growable] {
         assert_eq!(compiled.clif.matches("select_spectre_guard").count(), 1, "{}", compiled.clif);
@@ -155,7 +155,7 @@ fn deep_nesting_is_no_recursion() {
         "end ".repeat(depth)
     );
     let wasm = wat::parse_str(wat).expect("a module");
-    let compiled = Harness::new(&wasm, Tunables::default()).expect("a layout").compile(0);
+    let compiled = Harness::new(&wasm, Tunables::default()).expect("it links").compile(0);
     assert!(compiled.code.len() > depth);
 }
 
@@ -166,13 +166,13 @@ fn branches_that_pass_too_many_values_are_a_limit() {
     let results = "i32 ".repeat(1000);
     let wat = format!("(module (func (param i32) (result {results}) {values} {branches}))");
     let wasm = wat::parse_str(wat).expect("a module");
-    let harness = Harness::new(&wasm, Tunables::default()).expect("a layout");
+    let harness = Harness::new(&wasm, Tunables::default()).expect("it links");
     let mut scratch = FunctionBuilderContext::new();
     let error = harness.translate(0, &mut Context::new(), &mut scratch).expect_err("too many");
     assert!(matches!(error, CompileError::Limit { function: 0, .. }), "{error}");
     // What was left behind does not disturb the next function.
     let wasm = wat::parse_str(LOOP).expect("a module");
-    let harness = Harness::new(&wasm, Tunables::default()).expect("a layout");
+    let harness = Harness::new(&wasm, Tunables::default()).expect("it links");
     harness.translate(0, &mut Context::new(), &mut scratch).expect("translates");
 }
 
@@ -198,7 +198,7 @@ fn real_programs_translate_to_code_that_verifies() {
     let mut programs = 0;
     for path in paths.filter(|path| path.to_string_lossy().ends_with("-p1.wasm")) {
         let wasm = std::fs::read(&path).expect("a readable program");
-        let harness = Harness::new(&wasm, Tunables::default()).expect("a layout");
+        let harness = Harness::new(&wasm, Tunables::default()).expect("it links");
         let mut context = Context::new();
         let mut scratch = FunctionBuilderContext::new();
         for function in 0..harness.len() {
