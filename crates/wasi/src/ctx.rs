@@ -204,3 +204,10 @@ impl fmt::Debug for WasiCtxBuilder {
         f.debug_struct("WasiCtxBuilder").field("args", &self.args).finish_non_exhaustive()
     }
 }
+
+/// A guest may move between threads with its context.
+const _: fn() = || {
+    fn send<T: Send>() {}
+    send::<WasiCtx>();
+    send::<WasiCtxBuilder>();
+};

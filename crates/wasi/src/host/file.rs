@@ -33,6 +33,16 @@ pub enum Durability {
     File,
 }
 
+impl Durability {
+    fn flags(self) -> ReadWriteFlags {
+        match self {
+            Self::None => ReadWriteFlags::empty(),
+            Self::Data => ReadWriteFlags::DSYNC,
+            Self::File => ReadWriteFlags::SYNC,
+        }
+    }
+}
+
 /// What a guest intends to do with a range of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {
@@ -123,20 +133,17 @@ impl File {
         if self.file_type != FileType::Regular {
             return uninterrupted(|| rustix::io::writev(&self.fd, buffers));
         }
-        let mut flags = match durability {
-            Durability::None => ReadWriteFlags::empty(),
-            Durability::Data => ReadWriteFlags::DSYNC,
-            Durability::File => ReadWriteFlags::SYNC,
+        let (offset, flags) = match position {
+            Position::At(offset) => (offset, durability.flags()),
+            Position::Current => (OWN_OFFSET, durability.flags()),
+            Position::End => (OWN_OFFSET, durability.flags() | ReadWriteFlags::APPEND),
         };
-        let offset = match position {
-            Position::At(offset) => offset,
-            Position::Current => OWN_OFFSET,
-            Position::End => {
-                flags |= ReadWriteFlags::APPEND;
-                OWN_OFFSET
-            }
-        };
-        uninterrupted(|| rustix::io::pwritev2(&self.fd, buffers, offset, flags))
+        uninterrupted(|| match (offset, flags.is_empty()) {
+            // What needs no flags is left to calls that every system has.
+            (OWN_OFFSET, true) => rustix::io::writev(&self.fd, buffers),
+            (_, true) => rustix::io::pwritev(&self.fd, buffers, offset),
+            (_, false) => rustix::io::pwritev2(&self.fd, buffers, offset, flags),
+        })
     }
 
     /// Moves the descriptor's position and says where it then is.

@@ -34,7 +34,8 @@ pub fn path_open<G: Guest>(
     let wish = Wish::read(oflags, base, inheriting, flags)?;
     let how = wish.how(lookup)?;
     let path = read_path(&memory, path, path_len)?;
-    memory.check(out.cast_unsigned(), 4)?;
+    // Ready for writing, not only checked: when there is a descriptor, the guest must learn of it.
+    memory.bytes_mut(out.cast_unsigned(), 4)?;
     wish.permit(ctx.table.slot(fd)?)?;
     // Before the file is made: one that cannot be held open should not appear.
     ctx.table.vacant()?;
