@@ -236,7 +236,7 @@ fn place_table(
 ) -> Result<TablePlace, LayoutError> {
     let wanted = if need.growable { tunables.table_room } else { need.minimum };
     let limit = need.maximum.unwrap_or(u64::MAX).min(wanted.max(need.minimum));
-    let bytes = limit.checked_mul(8).unwrap_or(u64::MAX);
+    let bytes = limit.saturating_mul(8);
     let offset = cursor.state(bytes, 8)?;
     Ok(TablePlace { offset, length_offset, minimum: need.minimum, limit })
 }

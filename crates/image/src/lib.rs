@@ -9,6 +9,7 @@
 compile_error!("Hatchery runs on x86-64 Linux; other targets need a `sys` layer that someone can test");
 
 pub mod abi;
+pub mod artifact;
 mod image;
 mod layout;
 mod maps;

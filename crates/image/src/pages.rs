@@ -55,6 +55,11 @@ impl Pages {
         self.file.as_ref().map(AsFd::as_fd)
     }
 
+    /// Pages that some file holds already, in runs that this file really has.
+    pub(crate) fn stored_in(file: Option<File>, runs: Vec<PageRun>) -> Pages {
+        Pages { file, runs }
+    }
+
     /// The runs, by ascending offset in the slot and in the file.
     pub fn runs(&self) -> &[PageRun] {
         &self.runs
@@ -133,6 +138,14 @@ impl PagesBuilder {
             }
         }
         runs
+    }
+
+    /// The bytes of the runs, in the order of the file, a page at a time; gaps that a run bridges are zeros.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = &[u8]> {
+        static ZEROS: [u8; PAGE as usize] = [0; PAGE as usize];
+        let pages =
+            self.runs().into_iter().flat_map(|run| (0..run.length / PAGE).map(move |i| run.slot_offset + i * PAGE));
+        pages.map(|page| self.pages.get(&page).map_or(&ZEROS[..], |bytes| &bytes[..]))
     }
 
     /// Stores the pages in a sealed memfd.

@@ -51,6 +51,11 @@ impl Text {
         Ok(Text { map: Some(map) })
     }
 
+    /// Code that is mapped executable already.
+    pub(crate) fn mapped(map: Mmap) -> Text {
+        Text { map: Some(map) }
+    }
+
     /// The code.
     pub fn bytes(&self) -> &[u8] {
         self.map.as_deref().unwrap_or(&[])

@@ -10,6 +10,10 @@ pub struct TypeId(NonZeroU32);
 
 impl TypeId {
     /// The type at `index` of the image's [`TypeTable`].
+    ///
+    /// # Panics
+    ///
+    /// For the greatest index, which no link budget allows.
     pub const fn from_index(index: u32) -> TypeId {
         match NonZeroU32::new(index.wrapping_add(1)) {
             Some(id) => TypeId(id),

@@ -1,0 +1,80 @@
+//! Putting an artifact where others will find it: whole, or not at all.
+
+use super::error::ArtifactError;
+use super::memfd;
+use super::view::ArtifactView;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Whether a saved artifact survives a loss of power from the moment it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Durability {
+    /// It is written back before it appears under its name.
+    Synced,
+    /// It may be lost, or be found damaged by its hashes. Right for what can be made again.
+    Cached,
+}
+
+/// Removes a file that was not put in its place.
+struct Temporary(Option<PathBuf>);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(path) = self.0.take() {
+            // Nothing can be done about a failure, and nobody looks for a file of this name.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+impl ArtifactView {
+    /// Writes the artifact to a new file beside `path` and renames it to `path`, so that whoever has the
+    /// old one open or mapped keeps it.
+    ///
+    /// # Errors
+    ///
+    /// When the directory or the file cannot be written; nothing is left behind then.
+    pub fn save(&self, path: &Path, durability: Durability) -> Result<(), ArtifactError> {
+        let (mut file, mut temporary) = create_beside(path).map_err(ArtifactError::system("create a file"))?;
+        let copied = memfd::copy(&self.file, 0..self.file_bytes(), &mut file);
+        copied.map_err(ArtifactError::system("write the artifact"))?;
+        if durability == Durability::Synced {
+            file.sync_all().map_err(ArtifactError::system("write the artifact back"))?;
+        }
+        if let Some(name) = &temporary.0 {
+            fs::rename(name, path).map_err(ArtifactError::system("rename the artifact"))?;
+        }
+        temporary.0 = None;
+        if durability == Durability::Synced {
+            let synced = File::open(directory(path)).and_then(|directory| directory.sync_all());
+            synced.map_err(ArtifactError::system("write the directory back"))?;
+        }
+        Ok(())
+    }
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A new file in the same directory, with a name that no other process or thread uses.
+fn create_beside(path: &Path) -> io::Result<(File, Temporary)> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let own = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    loop {
+        let mut name = OsString::from(".");
+        name.push(own);
+        // Only distinctness matters, so no order with anything else does.
+        name.push(format!(".{}.{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+        let path = directory(path).join(name);
+        match File::options().write(true).create_new(true).open(&path) {
+            Ok(file) => return Ok((file, Temporary(Some(path)))),
+            // Left behind by a process that had this number before.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

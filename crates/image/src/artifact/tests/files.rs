@@ -1,0 +1,88 @@
+//! Artifacts under a name.
+
+use super::super::{ArtifactError, ArtifactView, Durability, OpenOptions};
+use super::{bytes, sample};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+fn open(path: &Path) -> Result<ArtifactView, ArtifactError> {
+    // SAFETY: the directory is this test's alone, and nothing of the file runs.
+    unsafe { ArtifactView::open(path, &OpenOptions::default()) }
+}
+
+#[test]
+fn a_saved_image_is_the_same_file() {
+    let directory = tempfile::tempdir().expect("directory");
+    for durability in [Durability::Synced, Durability::Cached] {
+        let path = directory.path().join(format!("{durability:?}"));
+        ArtifactView::from_parts(&sample()).expect("image").save(&path, durability).expect("saved");
+        assert!(fs::read(&path).expect("read") == bytes());
+        open(&path).expect("opens").verify().expect("sound");
+    }
+}
+
+#[test]
+fn replacing_a_file_leaves_whoever_has_it_open_alone() {
+    let directory = tempfile::tempdir().expect("directory");
+    let path = directory.path().join("image");
+    let view = ArtifactView::from_parts(&sample()).expect("image");
+    view.save(&path, Durability::Cached).expect("saved");
+    let (old, inode) = (open(&path).expect("opens"), fs::metadata(&path).expect("metadata").ino());
+    view.save(&path, Durability::Cached).expect("saved again");
+    assert_ne!(fs::metadata(&path).expect("metadata").ino(), inode);
+    fs::remove_file(&path).expect("removed");
+    old.verify().expect("still there");
+    assert_eq!(fs::read_dir(directory.path()).expect("list").count(), 0, "nothing else was left");
+}
+
+#[test]
+fn a_failed_save_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().expect("directory");
+    let path = directory.path().join("taken");
+    fs::create_dir(&path).expect("directory in the way");
+    let view = ArtifactView::from_parts(&sample()).expect("image");
+    let error = view.save(&path, Durability::Cached).expect_err("a directory is in the way");
+    assert!(matches!(error, ArtifactError::System { step: "rename the artifact", .. }), "{error}");
+    assert_eq!(fs::read_dir(directory.path()).expect("list").count(), 1);
+    assert!(view.save(&directory.path().join("no/such"), Durability::Cached).is_err());
+}
+
+#[test]
+fn what_is_no_file_is_refused_at_once() {
+    let directory = tempfile::tempdir().expect("directory");
+    let error = open(directory.path()).expect_err("a directory").to_string();
+    assert_eq!(error, "not an artifact: it is a directory");
+    // A pipe without a writer, on which opening would wait.
+    let pipe = directory.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).expect("pipe");
+    assert_eq!(open(&pipe).expect_err("a pipe").to_string(), "not an artifact: it is no regular file");
+    let error = open(&directory.path().join("absent")).expect_err("absent").to_string();
+    assert!(error.starts_with("cannot open the file"), "{error}");
+}
+
+#[test]
+fn a_file_that_shrinks_is_an_error_for_those_who_read_it() {
+    let directory = tempfile::tempdir().expect("directory");
+    let path = directory.path().join("image");
+    ArtifactView::from_parts(&sample()).expect("image").save(&path, Durability::Cached).expect("saved");
+    let view = open(&path).expect("opens");
+    fs::File::options().write(true).open(&path).and_then(|file| file.set_len(5000)).expect("shortened");
+    assert!(view.verify().is_err());
+    // What was copied stays.
+    assert_eq!(view.imports().iter().count(), 2);
+    let mut read = [0; 3];
+    view.pages().read(view.layout().vmctx + 8, &mut read).expect("reads");
+    assert_eq!(read, [1, 2, 3]);
+}
+
+#[test]
+fn profilers_are_told_where_code_is() {
+    let view = ArtifactView::from_parts(&sample()).expect("image");
+    view.append_perf_map().expect("written");
+    let path = format!("/tmp/perf-{}.map", std::process::id());
+    let map = fs::read_to_string(&path).expect("read");
+    let line = format!("{:x} 6 wasm[1].function[8]", view.text().base() as usize + 64);
+    assert!(map.lines().any(|l| l == line), "{line} is not in {map}");
+    fs::remove_file(path).expect("removed");
+}

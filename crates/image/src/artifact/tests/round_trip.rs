@@ -1,0 +1,129 @@
+//! What is encoded is what is read, in memory and from a file.
+
+use super::super::{ArtifactView, FileTrust, ImageParts, OpenOptions, encode};
+use super::{bytes, file_of, open, sample};
+use crate::image::{ExportItem, InstanceId};
+use crate::trap::TrapCode;
+use crate::types::TypeId;
+use object::read::{Object, ObjectSection, ObjectSymbol};
+
+/// Everything but the pages, whose order in the debug form is that of their addresses anyway.
+fn shown(parts: &ImageParts) -> String {
+    format!("{parts:#?}")
+}
+
+#[test]
+fn everything_comes_back() {
+    let parts = sample();
+    let view = ArtifactView::from_parts(&parts).expect("opens");
+    let mut back = view.to_parts().expect("reads");
+    // Derived names come back as if they had been given.
+    back.symbols.retain(|symbol| parts.symbols.contains(symbol));
+    assert_eq!(shown(&back), shown(&parts));
+    view.verify().expect("sound");
+}
+
+#[test]
+fn what_comes_back_is_encoded_to_the_same_bytes() {
+    let view = open(&bytes()).expect("opens");
+    let again = encode(&view.to_parts().expect("reads")).expect("encodes").to_vec().expect("fits");
+    assert!(again == bytes());
+}
+
+#[test]
+fn lookups_find_what_is_there() {
+    let view = open(&bytes()).expect("opens");
+    assert_eq!(view.traps().find(69), Some(TrapCode::StackOverflow));
+    assert_eq!(view.traps().find(68), None);
+    assert_eq!(view.addresses().find(63), Some(33));
+    assert_eq!(view.addresses().find(71), None);
+    assert_eq!(view.functions().find(70).map(|f| (f.start, f.index, f.name)), Some((64, 8, None)));
+    assert_eq!(view.functions().find(1).and_then(|f| f.name), Some("nothing"));
+    assert_eq!(view.functions().find(2), None);
+    assert_eq!(view.entry_trampoline(TypeId::from_index(2)), Some(208));
+    assert_eq!(view.entry_trampoline(TypeId::from_index(1)), None);
+    let run = view.export(InstanceId(0), "run");
+    assert!(matches!(run, Some(ExportItem::Func(func)) if func.code_offset == 64), "{run:?}");
+    assert_eq!(view.export(InstanceId(1), "run"), None);
+    let segment = view.elem_segments().get(0).expect("a segment");
+    assert_eq!(segment.range(1..3).expect("inside").collect::<Vec<_>>(), [64 << 32 | 2, 2]);
+    assert!(segment.range(1..4).is_none());
+}
+
+#[test]
+fn code_runs_where_the_file_is_mapped() {
+    let view = open(&bytes()).expect("opens");
+    assert!(view.notes().is_empty());
+    // SAFETY: the sample's second function is `mov eax, 7; ret`.
+    let function: extern "C" fn() -> i32 = unsafe { core::mem::transmute(view.text().base().add(64)) };
+    assert_eq!(function(), 7);
+    let ranges = view.mapped_ranges();
+    assert!(ranges.text.contains(&(view.text().base() as usize)));
+    assert!(ranges.meta.contains(&(view.data().as_ptr() as usize)));
+}
+
+#[test]
+fn pages_are_the_same_from_a_copy_and_from_the_file() {
+    let bytes = bytes();
+    for trust in [FileTrust::Copy, FileTrust::Immutable] {
+        let options = OpenOptions { trust, ..OpenOptions::default() };
+        // SAFETY: the file is this test's alone.
+        let view = unsafe { ArtifactView::open_file(file_of(&bytes), &options) }.expect("opens");
+        let mut read = [0; 5];
+        view.pages().read(view.layout().memory(0).start + 5000, &mut read).expect("reads");
+        assert_eq!(&read, b"hello", "{trust:?}");
+        view.pages().read(view.layout().vmctx + 7, &mut read).expect("reads");
+        assert_eq!(read, [0, 1, 2, 3, 0], "{trust:?}");
+    }
+}
+
+#[test]
+fn a_copy_does_not_follow_the_file() {
+    let file = file_of(&bytes());
+    let clone = file.try_clone().expect("clone");
+    // SAFETY: no code is run, and nothing but the pages is asked after the file has changed.
+    let view = unsafe { ArtifactView::open_file(file, &OpenOptions::default()) }.expect("opens");
+    let [_, _, (_, pages), _] = view.sections();
+    std::os::unix::fs::FileExt::write_all_at(&clone, &[0xff; 4096], pages.start).expect("write");
+    let mut read = [0; 3];
+    view.pages().read(view.layout().vmctx + 8, &mut read).expect("reads");
+    assert_eq!(read, [1, 2, 3]);
+}
+
+#[test]
+fn an_empty_image_is_an_image() {
+    let parts = sample();
+    let empty = ImageParts::new(
+        parts.tunables.clone(),
+        crate::LayoutPlan::new(&crate::LayoutNeeds::default(), &parts.tunables).expect("layout"),
+    );
+    let view = ArtifactView::from_parts(&empty).expect("opens");
+    view.verify().expect("sound");
+    assert!(view.text().bytes().is_empty() && view.pages().file().is_none() && view.functions().is_empty());
+}
+
+#[test]
+fn other_tools_read_it() {
+    let bytes = bytes();
+    let elf = object::File::parse(&*bytes).expect("an ELF file");
+    let text = elf.section_by_name(".text").expect("text");
+    assert_eq!(text.data().expect("data"), sample().code);
+    assert_eq!((text.address() % 4096, text.file_range().expect("range").0 % 4096), (0, 0));
+    for name in [".hatchery.pages", ".hatchery.meta", ".hatchery.root"] {
+        assert!(elf.section_by_name(name).is_some(), "{name}");
+    }
+    let mut names: Vec<_> =
+        elf.symbols().map(|symbol| (symbol.address() - text.address(), symbol.name().expect("name"))).collect();
+    names.sort();
+    let expected = [
+        (0, "nothing"),
+        (64, "wasm[1].function[8]"),
+        (128, "host:host.f"),
+        (144, "host:host.g"),
+        (192, "entry:()->()"),
+        (208, "entry:(externref,(refnullnofunc),(refnullnoextern),funcref)->(i32)"),
+        (256, "spill:host.f"),
+        (320, "builtin:raise"),
+    ];
+    assert_eq!(names, expected);
+}

@@ -1,0 +1,280 @@
+//! An opened artifact: an image, read where it lies.
+
+use super::code::{Addresses, Code, FunctionRef, Functions, Traps};
+use super::cpu::IsaFlags;
+use super::decode::{ExportRef, HostImportRef};
+use super::list::List;
+use super::open::Note;
+use super::records::{
+    DataSegmentRecord, ElemSegmentRecord, ExportRecord, GlobalRecord, ImportRecord, InstanceRecord, MemoryRecord, NONE,
+    StepRecord, Table, TableRecord, TypeRecord,
+};
+use super::root::RootRecord;
+use super::surface::Surface;
+use crate::image::{DataSegment, DefinedMemory, DefinedTable, ExportItem, Global, InstanceId, MemoryId};
+use crate::layout::LayoutPlan;
+use crate::maps::FunctionId;
+use crate::pages::Pages;
+use crate::plan::Plan;
+use crate::text::Text;
+use crate::tunables::Tunables;
+use crate::types::{TypeId, TypeTable};
+use core::ops::Range;
+use memmap2::Mmap;
+use std::fs::File;
+use std::sync::OnceLock;
+use zerocopy::little_endian::{U32, U64};
+
+/// An image in an artifact.
+///
+/// The text, the maps, the data and the elements are mapped and read in place. Everything else is a copy
+/// that was checked when the artifact was opened.
+#[derive(Debug)]
+pub struct ArtifactView {
+    pub(super) file: File,
+    pub(super) root: Box<RootRecord>,
+    pub(super) surface: Surface,
+    /// The metadata behind the surface.
+    pub(super) code_map: Option<Mmap>,
+    pub(super) text: Text,
+    pub(super) pages: Pages,
+    pub(super) layout: LayoutPlan,
+    pub(super) tunables: Tunables,
+    pub(super) producer: Box<str>,
+    pub(super) notes: Vec<Note>,
+    pub(super) types: OnceLock<TypeTable>,
+    pub(super) plan: OnceLock<Plan>,
+}
+
+/// One instantiation of one core module, in place.
+#[derive(Debug, Clone)]
+pub struct CoreInstanceRef<'a> {
+    view: &'a ArtifactView,
+    exports: Range<usize>,
+    /// The name under which the set has it, or the module's own name; for messages.
+    pub name: Option<&'a str>,
+    /// Steps of the plan that belong to this instance: a contiguous range.
+    pub steps: Range<usize>,
+    /// The memory it exports as "memory", for the host functions it calls.
+    pub main_memory: Option<MemoryId>,
+}
+
+impl<'a> CoreInstanceRef<'a> {
+    /// Exports, in the module's order.
+    pub fn exports(&self) -> List<'a, ExportRef<'a>> {
+        List::new(self.view, self.exports.clone(), |view, at| view.surface.get::<ExportRecord>(at))
+    }
+}
+
+/// An element segment, evaluated, in place.
+#[derive(Debug, Clone, Copy)]
+pub struct ElemSegmentRef<'a> {
+    elements: &'a [U64],
+    /// Offset from `vmctx` of a `u32` that is nonzero once the segment is dropped.
+    pub dropped_offset: u32,
+}
+
+impl<'a> ElemSegmentRef<'a> {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.elements.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.elements.is_empty()
+    }
+
+    /// Table words, in order: packed funcrefs, or 0.
+    pub fn elements(&self) -> impl ExactSizeIterator<Item = u64> + use<'a> {
+        self.elements.iter().map(|element| element.get())
+    }
+
+    /// The table words in a range, unless it lies outside.
+    pub fn range(&self, range: Range<usize>) -> Option<impl ExactSizeIterator<Item = u64> + use<'a>> {
+        Some(self.elements.get(range)?.iter().map(|element| element.get()))
+    }
+}
+
+/// Where an image's file is mapped.
+///
+/// An access to one of these ranges raises SIGBUS when somebody has shortened the file meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappedRanges {
+    /// Addresses of the machine code.
+    pub text: Range<usize>,
+    /// Addresses of the maps, the data and the elements.
+    pub meta: Range<usize>,
+}
+
+impl ArtifactView {
+    /// The choices it was compiled under.
+    pub fn tunables(&self) -> &Tunables {
+        &self.tunables
+    }
+
+    /// Who compiled it.
+    pub fn producer(&self) -> &str {
+        &self.producer
+    }
+
+    /// Hash of what was compiled.
+    pub fn source(&self) -> &[u8; 32] {
+        &self.root.source
+    }
+
+    /// Extensions of the instruction set that the code may use.
+    pub fn isa(&self) -> IsaFlags {
+        self.root.isa()
+    }
+
+    /// What opening it had to do differently, for whoever wants to know.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// Bytes of the whole file.
+    pub fn file_bytes(&self) -> u64 {
+        self.root.file_bytes.get()
+    }
+
+    /// The file's parts in their order: name, first byte, meaningful bytes.
+    pub fn sections(&self) -> [(&'static str, Range<u64>); 4] {
+        let root = super::root::ROOT_START..super::root::ROOT_START + super::root::ROOT_BYTES as u64;
+        [
+            (".hatchery.root", root),
+            (".text", self.root.text.range()),
+            (".hatchery.pages", self.root.pages.range()),
+            (".hatchery.meta", self.root.meta.range()),
+        ]
+    }
+
+    /// Where the file is mapped.
+    pub fn mapped_ranges(&self) -> MappedRanges {
+        let range = |bytes: &[u8]| {
+            let start = bytes.as_ptr() as usize;
+            start..start + bytes.len()
+        };
+        MappedRanges { text: range(self.text.bytes()), meta: range(self.code_map.as_deref().unwrap_or(&[])) }
+    }
+
+    /// Function types. The first call decodes them.
+    pub fn types(&self) -> &TypeTable {
+        self.types
+            .get_or_init(|| TypeTable::new(self.surface.iter::<TypeRecord>().map(|ty| ty.to_func_type()).collect()))
+    }
+
+    /// Machine code, mapped.
+    pub fn text(&self) -> &Text {
+        &self.text
+    }
+
+    /// Text offset of a type's entry trampoline; `None` where no function of that type can be called from
+    /// the host.
+    pub fn entry_trampoline(&self, ty: TypeId) -> Option<u32> {
+        let trampolines: &[U32] = self.surface.records(Table::Trampolines);
+        Some(trampolines.get(ty.index())?.get()).filter(|offset| *offset != NONE)
+    }
+
+    /// The tables that follow the code.
+    fn code(&self) -> Code<'_> {
+        let bytes = self.code_map.as_deref().unwrap_or(&[]);
+        Code { bytes, surface_bytes: self.root.surface_bytes.get() as usize, surface: &self.surface }
+    }
+
+    /// Where a trap can happen, and which.
+    pub fn traps(&self) -> Traps<'_> {
+        self.code().traps()
+    }
+
+    /// Which wasm offset an address belongs to.
+    pub fn addresses(&self) -> Addresses<'_> {
+        self.code().addresses()
+    }
+
+    /// Which function an address belongs to, and what it is called.
+    pub fn functions(&self) -> Functions<'_> {
+        self.code().functions()
+    }
+
+    /// The function with this number.
+    pub fn function(&self, id: FunctionId) -> Option<FunctionRef<'_>> {
+        self.functions().get(id)
+    }
+
+    /// Where everything is in a slot.
+    pub fn layout(&self) -> &LayoutPlan {
+        &self.layout
+    }
+
+    /// Initial contents.
+    pub fn pages(&self) -> &Pages {
+        &self.pages
+    }
+
+    /// Steps to run. The first call decodes them.
+    pub fn plan(&self) -> &Plan {
+        self.plan.get_or_init(|| Plan {
+            steps: self.surface.iter::<StepRecord>().collect(),
+            cursor: self.root.cursor.get() as usize,
+        })
+    }
+
+    fn list<'a, T>(&'a self, table: Table, read: super::list::Read<'a, T>) -> List<'a, T> {
+        List::new(self, 0..self.surface.count(table) as usize, read)
+    }
+
+    /// Core instances in instantiation order.
+    pub fn instances(&self) -> List<'_, CoreInstanceRef<'_>> {
+        self.list(Table::Instances, |view, at| {
+            let item = view.surface.get::<InstanceRecord>(at)?;
+            let (name, steps, main_memory) = (item.name, item.steps, item.main_memory);
+            Some(CoreInstanceRef { view, exports: item.exports, name, steps, main_memory })
+        })
+    }
+
+    /// Memories by [`MemoryId`]; their places are in the layout.
+    pub fn memories(&self) -> List<'_, DefinedMemory> {
+        self.list(Table::Memories, |view, at| view.surface.get::<MemoryRecord>(at).map(|(memory, _)| memory))
+    }
+
+    /// Tables by [`TableId`](crate::TableId); their places are in the layout.
+    pub fn tables(&self) -> List<'_, DefinedTable> {
+        self.list(Table::Tables, |view, at| view.surface.get::<TableRecord>(at).map(|(table, _)| table))
+    }
+
+    /// Globals by [`GlobalId`](crate::GlobalId).
+    pub fn globals(&self) -> List<'_, Global> {
+        self.list(Table::Globals, |view, at| view.surface.get::<GlobalRecord>(at))
+    }
+
+    /// Bytes of all data segments that some step or instruction can still read.
+    pub fn data(&self) -> &[u8] {
+        self.code().records(Table::Data)
+    }
+
+    /// Data segments by [`DataSegmentId`](crate::DataSegmentId).
+    pub fn data_segments(&self) -> List<'_, DataSegment> {
+        self.list(Table::DataSegments, |view, at| view.surface.get::<DataSegmentRecord>(at))
+    }
+
+    /// Element segments by [`ElemSegmentId`](crate::ElemSegmentId).
+    pub fn elem_segments(&self) -> List<'_, ElemSegmentRef<'_>> {
+        self.list(Table::ElemSegments, |view, at| {
+            let item = view.surface.get::<ElemSegmentRecord>(at)?;
+            let elements = view.code().elements().get(item.elements)?;
+            Some(ElemSegmentRef { elements, dropped_offset: item.dropped_offset })
+        })
+    }
+
+    /// Functions the host must provide, by [`HostImportId`](crate::HostImportId).
+    pub fn imports(&self) -> List<'_, HostImportRef<'_>> {
+        self.list(Table::Imports, |view, at| view.surface.get::<ImportRecord>(at))
+    }
+
+    /// The export `name` of core instance `instance`.
+    pub fn export(&self, instance: InstanceId, name: &str) -> Option<ExportItem> {
+        let exports = self.instances().get(instance.index())?.exports();
+        exports.iter().find(|export| export.name == name).map(|export| export.item)
+    }
+}
