@@ -7,7 +7,7 @@ use super::context::GuestContext;
 use super::task::TaskRecord;
 use super::x86_64::PUSH_FRAME_POINTER;
 use hatchery_image::{FunctionRecord, Image};
-use std::ptr;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 /// Most frames that are kept: the innermost.
@@ -52,7 +52,7 @@ impl Backtrace {
             image.functions.find(offset)?;
             Some(Frame { image: Arc::clone(image), offset })
         };
-        let frames = trace.frames[..trace.length].iter().filter_map(resolve).collect();
+        let frames = trace.frames().iter().filter_map(resolve).collect();
         Backtrace { frames, truncated: trace.truncated }
     }
 }
@@ -82,7 +82,8 @@ impl Frame {
 pub(super) struct Trace {
     length: usize,
     truncated: bool,
-    frames: [RawFrame; MOST],
+    /// Initialized up to `length`.
+    frames: [MaybeUninit<RawFrame>; MOST],
 }
 
 #[derive(Clone, Copy)]
@@ -101,13 +102,21 @@ pub(super) enum Origin {
 }
 
 impl Trace {
-    pub(super) const EMPTY: Trace =
-        Trace { length: 0, truncated: false, frames: [RawFrame { pc: 0, guest: ptr::null() }; MOST] };
+    /// No frames. A function and inlined, as a constant would be copied, uninitialized frames and all.
+    #[inline(always)]
+    pub(super) fn empty() -> Trace {
+        Trace { length: 0, truncated: false, frames: [const { MaybeUninit::uninit() }; MOST] }
+    }
+
+    fn frames(&self) -> &[RawFrame] {
+        // SAFETY: `push` initialized them.
+        unsafe { self.frames[..self.length].assume_init_ref() }
+    }
 
     fn push(&mut self, pc: usize, guest: *const GuestContext) {
         match self.frames.get_mut(self.length) {
             Some(frame) => {
-                *frame = RawFrame { pc, guest };
+                frame.write(RawFrame { pc, guest });
                 self.length += 1;
             }
             None => self.truncated = true,

@@ -69,6 +69,7 @@ pub(super) enum Phase {
 }
 
 impl TaskRecord {
+    #[inline(always)]
     fn new(stack: &GuestStack) -> TaskRecord {
         TaskRecord {
             fuel: 0,
@@ -82,7 +83,7 @@ impl TaskRecord {
             suspended: 0,
             fault: Fault::NONE,
             raised: None,
-            trace: Trace::EMPTY,
+            trace: Trace::empty(),
         }
     }
 

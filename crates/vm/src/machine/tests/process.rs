@@ -1,6 +1,7 @@
 //! What happens to the process: handlers that were there before, and faults that are nobody's trap.
 
 use super::guest::{Function, SLOT, Session};
+use crate::machine::{HostFailure, Raise, Reason, raise};
 use libc::{c_int, c_void, siginfo_t};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
@@ -19,6 +20,7 @@ fn in_child(test: &str, body: impl FnOnce()) -> Output {
     Command::new(std::env::current_exe().expect("a path"))
         .args([&path, "--exact", "--nocapture", "--test-threads=1"])
         .env(CHILD, test)
+        .env("RUST_BACKTRACE", "1")
         .output()
         .expect("a child")
 }
@@ -159,6 +161,51 @@ fn an_ignored_signal_that_somebody_sends_stays_ignored() {
         assert!(session.call(Function::Divide, 0).is_err());
         // SAFETY: as above.
         unsafe { libc::raise(libc::SIGFPE) };
+    });
+}
+
+#[test]
+fn threads_leave_nothing_mapped() {
+    fn mappings() -> usize {
+        std::fs::read_to_string("/proc/self/maps").expect("maps").lines().count()
+    }
+    exits("threads_leave_nothing_mapped", SURVIVED, || {
+        let pool = super::guest::pool();
+        let run = |threads: usize| {
+            for _ in 0..threads {
+                let pool = pool.clone();
+                let trap = move || Session::in_pool(&pool).call(Function::Recurse, 0).is_err();
+                assert!(std::thread::spawn(trap).join().expect("the thread lives"));
+            }
+        };
+        run(20);
+        let before = mappings();
+        run(100);
+        let after = mappings();
+        // A signal stack and its guard would be two for each thread.
+        assert!(after < before + 100, "{before} mappings became {after}");
+    });
+}
+
+#[test]
+fn unwinding_and_backtraces_of_the_host_stop_at_the_guests_frames() {
+    unsafe extern "C" fn panics(vmctx: *mut u8, _: i64) -> i64 {
+        {
+            let here = std::backtrace::Backtrace::force_capture().to_string();
+            assert!(here.contains("panics"), "{here}");
+        }
+        let caught = std::panic::catch_unwind(|| panic!("in a host function"));
+        let payload = caught.expect_err("it panicked");
+        // SAFETY: the payload moves into the record; nothing else here has a destructor that matters.
+        unsafe { raise(Session::of(vmctx).record(), Raise::Host(HostFailure::Panic(payload))) }
+    }
+    exits("unwinding_and_backtraces_of_the_host_stop_at_the_guests_frames", SURVIVED, || {
+        let session = trapped();
+        session.set_host(panics);
+        for _ in 0..3 {
+            let unwind = session.call(Function::Import, 0).expect_err("fails");
+            assert!(matches!(unwind.reason, Reason::Host(HostFailure::Panic(_))));
+        }
     });
 }
 
