@@ -5,18 +5,21 @@
 //! The translator keeps the operand stack of WebAssembly as a stack of SSA values; locals are
 //! variables of the SSA builder. Each group of instructions has a file:
 //!
-//! * `control`: blocks, branches, returns; what is unreachable
+//! * `control`, `branch`: blocks, what is unreachable; branches, returns
+//! * `locals`: locals, and what only moves operands
 //! * `calls`, `references`: functions and references to them
 //! * `memory`, `bounds`, `table`, `globals`: the state, at constant distances from `vmctx`
 //! * `interrupt`: checks for a stop, fuel
 //! * `numeric`, `simd`, `simd_memory`, `relaxed`: what computes
 
 mod bounds;
+mod branch;
 mod calls;
 mod control;
 mod env;
 mod globals;
 mod interrupt;
+mod locals;
 mod memory;
 mod numeric;
 mod references;
@@ -30,7 +33,6 @@ mod tests;
 use crate::error::CompileError;
 use crate::link::Linked;
 use crate::signature::clif_type;
-use bounds::Address;
 use control::Frame;
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::{self, AliasRegion, AliasRegionData, InstBuilder, MemFlagsData, SourceLoc, Value, types};
@@ -111,7 +113,7 @@ pub(crate) struct Translator<'a, 'b> {
     callee_area: Option<ir::StackSlot>,
     regions: Regions,
     fuel: Fuel,
-    /// Values passed along edges so far; see [`control`].
+    /// Values passed along edges so far; see [`branch`].
     edge_values: usize,
     /// Values on their way: arguments of a call, results.
     scratch: Vec<Value>,
@@ -201,73 +203,6 @@ impl<'a, 'b> Translator<'a, 'b> {
             || self.table(op)
             || self.simd(op);
         if done { Ok(()) } else { Err(self.env.unsupported(op, self.builder.srcloc())) }
-    }
-
-    /// Parameters become the first locals.
-    fn declare_params(&mut self) {
-        let ty = self.env.function_type();
-        let entry = self.builder.current_block().expect("the entry block");
-        let mut values = self.builder.block_params(entry).to_vec().into_iter().skip(1);
-        for (ty, value) in ty.params.iter().zip(values.by_ref()) {
-            let variable = self.builder.declare_var(clif_type(*ty));
-            self.builder.def_var(variable, value);
-            self.locals.push(variable);
-        }
-        self.return_area = values.next();
-    }
-
-    /// The other locals start as zero or null. So do those that cannot be null: the validator sees to it
-    /// that they are not read before they are set.
-    fn declare_locals(&mut self, body: &FunctionBody<'_>) -> wasmparser::Result<()> {
-        for group in body.get_locals_reader()? {
-            let (count, ty) = group?;
-            if count == 0 {
-                continue;
-            }
-            let ty = operand_type(ty);
-            let zero = self.zero(ty);
-            for _ in 0..count {
-                let variable = self.builder.declare_var(ty);
-                self.builder.def_var(variable, zero);
-                self.locals.push(variable);
-            }
-        }
-        Ok(())
-    }
-
-    fn local(&mut self, op: &Operator<'_>) -> bool {
-        match *op {
-            Operator::LocalGet { local_index } => {
-                let variable = self.local_variable(local_index);
-                let value = self.builder.use_var(variable);
-                self.push(value);
-            }
-            Operator::LocalSet { local_index } => {
-                let value = self.pop();
-                let variable = self.local_variable(local_index);
-                self.builder.def_var(variable, value);
-            }
-            Operator::LocalTee { local_index } => {
-                let value = self.peek();
-                let variable = self.local_variable(local_index);
-                self.builder.def_var(variable, value);
-            }
-            Operator::Drop => {
-                self.pop();
-            }
-            Operator::Nop => {}
-            Operator::Select | Operator::TypedSelect { .. } => {
-                let (a, b, condition) = self.pop3();
-                let value = self.builder.ins().select(condition, a, b);
-                self.push(value);
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    fn local_variable(&self, index: u32) -> Variable {
-        *self.locals.get(index as usize).expect("the validator checked the local's index")
     }
 
     /// Pushes a value of canonical type; see [`Translator::stack`].
