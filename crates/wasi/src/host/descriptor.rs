@@ -1,6 +1,6 @@
 //! Anything a guest can hold open.
 
-use super::{Dir, Durability, File, FileType, InputStream, Interest, OutputStream, Result, Stat};
+use super::{Dir, Durability, File, FileType, InputStream, OutputStream, Position, Result, Stat};
 use std::fmt;
 use std::os::fd::BorrowedFd;
 
@@ -64,12 +64,12 @@ impl Descriptor {
         }
     }
 
-    /// How many bytes can be transferred without waiting, if that is known.
-    pub fn available(&self, interest: Interest) -> u64 {
-        match (self, interest) {
-            (Self::Input(stream), Interest::Read) => stream.available(),
-            (Self::File(file), Interest::Read) => file.available(),
-            _ => 0,
+    /// How many bytes can be read without waiting, if that is known.
+    pub fn available(&self, position: Position) -> Option<u64> {
+        match self {
+            Self::Input(stream) => stream.available(),
+            Self::File(file) => file.available(position),
+            Self::Output(_) | Self::Dir(_) => None,
         }
     }
 }

@@ -94,16 +94,21 @@ impl File {
         (self.file_type != FileType::Regular).then(|| self.fd.as_fd())
     }
 
-    /// How many bytes can be read without waiting.
-    pub fn available(&self) -> u64 {
+    /// How many bytes can be read from a position without waiting, if the system says.
+    pub fn available(&self, position: Position) -> Option<u64> {
         match self.file_type {
-            FileType::Regular => self.left().unwrap_or(0),
-            _ => rustix::io::ioctl_fionread(&self.fd).unwrap_or(0),
+            FileType::Regular => self.left(position).ok(),
+            _ => rustix::io::ioctl_fionread(&self.fd).ok(),
         }
     }
 
-    fn left(&self) -> Result<u64> {
-        Ok(self.stat()?.size.saturating_sub(self.tell()?))
+    fn left(&self, position: Position) -> Result<u64> {
+        let size = self.stat()?.size;
+        match position {
+            Position::At(offset) => Ok(size.saturating_sub(offset)),
+            Position::Current => Ok(size.saturating_sub(self.tell()?)),
+            Position::End => Ok(0),
+        }
     }
 
     /// Reads into the buffers, in order; zero bytes mean the end.
@@ -273,7 +278,7 @@ mod tests {
         assert_eq!(file.tell(), Ok(11));
         assert_eq!(contents(&file), b"Jello world");
         assert_eq!(file.seek(SeekFrom::End(-5)), Ok(6));
-        assert_eq!(file.available(), 5);
+        assert_eq!(file.available(Position::Current), Some(5));
         assert_eq!(file.seek(SeekFrom::Current(-7)), Err(Error::Os(Errno::INVAL)));
     }
 

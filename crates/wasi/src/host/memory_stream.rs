@@ -23,8 +23,8 @@ impl InputStream for MemoryInput {
         Ok(self.bytes.read_vectored(buffers)?)
     }
 
-    fn available(&self) -> u64 {
-        (self.bytes.get_ref().len() as u64).saturating_sub(self.bytes.position())
+    fn available(&self) -> Option<u64> {
+        Some((self.bytes.get_ref().len() as u64).saturating_sub(self.bytes.position()))
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
     fn input_is_read_to_its_end() {
         let mut input = MemoryInput::new(*b"hello");
         let (mut a, mut b) = ([0; 2], [0; 8]);
-        assert_eq!(input.available(), 5);
+        assert_eq!(input.available(), Some(5));
         assert_eq!(input.read(&mut [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)]), Ok(5));
         assert_eq!((&a, &b[..3]), (b"he", &b"llo"[..]));
         assert_eq!(input.read(&mut [IoSliceMut::new(&mut a)]), Ok(0));

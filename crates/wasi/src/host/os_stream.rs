@@ -83,8 +83,8 @@ impl InputStream for OsInput {
         (self.pace == Pace::Waits).then(|| self.fd.as_fd())
     }
 
-    fn available(&self) -> u64 {
-        rustix::io::ioctl_fionread(&self.fd).unwrap_or(0)
+    fn available(&self) -> Option<u64> {
+        rustix::io::ioctl_fionread(&self.fd).ok()
     }
 
     fn file_type(&self) -> FileType {
@@ -173,7 +173,7 @@ mod tests {
         let mut room = [0; 8];
         assert_eq!(input.read(&mut [IoSliceMut::new(&mut room)]), Err(Error::WouldBlock));
         rustix::io::write(&write, b"abc").unwrap();
-        assert_eq!(input.available(), 3);
+        assert_eq!(input.available(), Some(3));
         assert_eq!(input.read(&mut [IoSliceMut::new(&mut room)]), Ok(3));
         drop(write);
         assert_eq!(input.read(&mut [IoSliceMut::new(&mut room)]), Ok(0));

@@ -20,8 +20,8 @@ pub trait InputStream: Send {
     }
 
     /// How many bytes can be read without waiting, if that is known.
-    fn available(&self) -> u64 {
-        0
+    fn available(&self) -> Option<u64> {
+        None
     }
 
     /// What the guest is told the stream is; a terminal is a [`FileType::CharacterDevice`].

@@ -132,8 +132,24 @@ impl Portion {
 /// How many bytes were offered, and what became of them.
 type Offer = (usize, crate::host::Result<usize>);
 
+/// Reads of up to this much are not looked at closer.
+const SMALL: u64 = 16 << 10;
+
+/// What is offered when it is not known how much there is.
+const GUESS: u64 = 64 << 10;
+
+/// How much to offer for reading. Guests like to offer large buffers for little, and each page offered is made ready
+/// for writing, and restored when the instance is reset: asking how much there is costs less. Never nothing, as only
+/// reading finds out whether this is the end, and some files do not tell their length.
+fn offer(slot: &Slot, buffers: &Buffers, position: Position) -> u64 {
+    if buffers.len() <= SMALL {
+        return SMALL;
+    }
+    slot.descriptor.available(position).map_or(GUESS, |available| available.max(SMALL))
+}
+
 fn read(slot: &mut Slot, buffers: &Buffers, memory: &mut impl Memory, position: Position) -> Result<Offer, Errno> {
-    let mut slices = buffers.slices_mut(memory)?;
+    let mut slices = buffers.slices_mut(memory, offer(slot, buffers, position))?;
     let offered = slices.iter().map(|slice| slice.len()).sum();
     let result = match &mut slot.descriptor {
         Descriptor::Input(stream) => stream.read(&mut slices),

@@ -69,9 +69,14 @@ impl Buffers {
         }
     }
 
-    /// The next buffers, cut off where a portion ends.
-    fn portion(&self) -> impl Iterator<Item = Buffer> {
-        let mut room = PORTION;
+    /// How many bytes are left.
+    pub(super) fn len(&self) -> u64 {
+        self.list[self.first..].iter().map(|buffer| u64::from(buffer.len)).sum()
+    }
+
+    /// The next buffers, cut off where a portion ends, or earlier.
+    fn portion(&self, limit: u64) -> impl Iterator<Item = Buffer> {
+        let mut room = PORTION.min(limit);
         self.list[self.first..].iter().map_while(move |buffer| {
             let len = u64::from(buffer.len).min(room);
             room -= len;
@@ -82,12 +87,13 @@ impl Buffers {
 
     /// A portion to write from.
     pub(super) fn slices<'m>(&self, memory: &'m impl Memory) -> Result<Vec<IoSlice<'m>>, Fault> {
-        self.portion().map(|buffer| memory.bytes(buffer.at, buffer.len).map(IoSlice::new)).collect()
+        self.portion(PORTION).map(|buffer| memory.bytes(buffer.at, buffer.len).map(IoSlice::new)).collect()
     }
 
-    /// A portion to read into: as many of the next buffers as lie close together and do not overlap, and at least one.
-    pub(super) fn slices_mut<'m>(&self, memory: &'m mut impl Memory) -> Result<Vec<IoSliceMut<'m>>, Fault> {
-        let cluster = cluster(self.portion());
+    /// A portion to read into, of at most `limit` bytes: as many of the next buffers as lie close together and do not
+    /// overlap, and at least one.
+    pub(super) fn slices_mut<'m>(&self, memory: &'m mut impl Memory, limit: u64) -> Result<Vec<IoSliceMut<'m>>, Fault> {
+        let cluster = cluster(self.portion(limit));
         let start = cluster.iter().map(|buffer| buffer.at).min().unwrap_or(0);
         let end = cluster.iter().map(|buffer| buffer.end()).max().unwrap_or(0);
         let len = u32::try_from(end.saturating_sub(u64::from(start))).map_err(|_| Fault)?;
@@ -176,7 +182,7 @@ mod tests {
     fn lengths(buffers: &[(u32, u32)]) -> Vec<usize> {
         let (mut memory, count) = memory(buffers);
         let list = Buffers::read(&memory, 0, count).unwrap();
-        list.slices_mut(&mut memory).unwrap().iter().map(|slice| slice.len()).collect()
+        list.slices_mut(&mut memory, PORTION).unwrap().iter().map(|slice| slice.len()).collect()
     }
 
     #[test]
@@ -212,7 +218,7 @@ mod tests {
         let (memory, count) = memory(&[(100, 3), (200, 5)]);
         let mut list = Buffers::read(&memory, 0, count).unwrap();
         list.advance(4);
-        assert_eq!(list.portion().collect::<Vec<_>>(), [Buffer { at: 201, len: 4 }]);
+        assert_eq!(list.portion(PORTION).collect::<Vec<_>>(), [Buffer { at: 201, len: 4 }]);
         list.advance(4);
         assert!(list.is_empty());
     }

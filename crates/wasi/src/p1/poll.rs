@@ -5,9 +5,10 @@
 use super::clock::clock_id;
 use super::encode::{u32_at, u64_at, write_bytes};
 use super::guest::still_wanted;
+use super::table::Slot;
 use super::{Answer, Errno, Fault, Guest, Memory, Rights, Table};
 use crate::WasiCtx;
-use crate::host::{Clock, ClockId, Interest, Ready, Watch, wait};
+use crate::host::{Clock, ClockId, Interest, Position, Ready, Watch, wait};
 use std::time::Duration;
 
 /// The longest the host's thread sleeps without asking whether the guest is still wanted.
@@ -194,10 +195,18 @@ fn descriptors(table: &Table, waits: &[Wait], patience: Duration) -> Result<Vec<
     let patience = if events.is_empty() { patience } else { Duration::ZERO };
     for (ready, (wait, fd, interest)) in wait(&watches, patience)?.into_iter().zip(watched) {
         if ready != Ready::No {
-            events.push(wait.event(Ok((table.slot(fd)?.descriptor.available(interest), ready))));
+            events.push(wait.event(Ok((available(table.slot(fd)?, interest), ready))));
         }
     }
     Ok(events)
+}
+
+/// What an event says can be transferred; 0 where nobody knows.
+fn available(slot: &Slot, interest: Interest) -> u64 {
+    match interest {
+        Interest::Read => slot.descriptor.available(Position::Current).unwrap_or(0),
+        Interest::Write => 0,
+    }
 }
 
 enum Subscribed<'t> {
@@ -217,6 +226,6 @@ fn subscribed(table: &Table, fd: i32, interest: Interest) -> Result<Subscribed<'
     }
     Ok(match slot.descriptor.watched() {
         Some(fd) => Subscribed::Watch(Watch { fd, interest }),
-        None => Subscribed::Always(slot.descriptor.available(interest)),
+        None => Subscribed::Always(available(slot, interest)),
     })
 }

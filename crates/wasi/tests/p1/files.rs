@@ -65,6 +65,28 @@ fn scattered_buffers_are_filled_in_order() {
     assert_eq!(guest.bytes_at(1000, 4), b"ghij");
 }
 
+/// Pages that are made ready for writing have to be restored later, so large buffers are not, but for what arrives.
+#[test]
+fn little_is_made_ready_for_little() {
+    let (_scratch, inside) = scratch();
+    fs::write(inside.join("file"), "small").unwrap();
+    let mut guest = guest_in(&inside);
+    let fd = guest.open(ROOT, "file", Opening::READ).unwrap();
+    guest.prepared = 0;
+    assert_eq!(read_scattered(&mut guest, fd, &[(8192, 512 << 10)]), 5);
+    assert_eq!(read_scattered(&mut guest, fd, &[(8192, 512 << 10)]), 0);
+    let far = i32::try_from(SIZE).unwrap() - 100;
+    guest.seek(fd, 0, 0).unwrap();
+    assert_eq!(read_scattered(&mut guest, fd, &[(8192, 1), (far, 3), (8192, 1)]), 5);
+    let (at, len) = (8192, 512 << 10);
+    told(p1::fd_readdir(&mut guest, ROOT, at, len, 0, OUT)).unwrap();
+    assert!(guest.prepared < 64 << 10, "{} bytes", guest.prepared);
+    let proc = std::path::Path::new("/proc/self");
+    let mut guest = guest_in(proc);
+    let fd = guest.open(ROOT, "maps", Opening::READ).unwrap();
+    assert!(guest.read(fd, 200_000).unwrap().len() > 1000, "though its length is said to be 0");
+}
+
 #[test]
 fn scattered_buffers_are_written_in_order() {
     let (_scratch, inside) = scratch();

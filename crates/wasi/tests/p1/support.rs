@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The bytes of a guest's memory.
-pub(crate) struct Bytes<'a>(&'a mut Vec<u8>);
+pub(crate) struct Bytes<'a>(&'a mut Vec<u8>, &'a mut u64);
 
 impl Memory for Bytes<'_> {
     fn size(&self) -> u64 {
@@ -21,6 +21,7 @@ impl Memory for Bytes<'_> {
 
     fn bytes_mut(&mut self, at: u32, len: u32) -> Result<&mut [u8], Fault> {
         self.check(at, len)?;
+        *self.1 += u64::from(len);
         Ok(&mut self.0[at as usize..][..len as usize])
     }
 }
@@ -42,6 +43,8 @@ pub(crate) struct TestGuest {
     pub(crate) memory: Vec<u8>,
     pub(crate) ctx: WasiCtx,
     pub(crate) deadline: Option<Instant>,
+    /// How many bytes were made ready for writing.
+    pub(crate) prepared: u64,
     /// Where the next value is put.
     next: u32,
 }
@@ -51,7 +54,7 @@ impl Guest for TestGuest {
     type Trap = Trap;
 
     fn split(&mut self) -> Result<(Bytes<'_>, &mut WasiCtx), Fault> {
-        Ok((Bytes(&mut self.memory), &mut self.ctx))
+        Ok((Bytes(&mut self.memory, &mut self.prepared), &mut self.ctx))
     }
 
     fn check_interrupt(&mut self) -> Result<(), Trap> {
@@ -81,7 +84,7 @@ pub(crate) fn told(answer: Answer<TestGuest>) -> Outcome {
 pub(crate) const ROOT: i32 = 3;
 
 pub(crate) fn guest(builder: &mut WasiCtxBuilder) -> TestGuest {
-    TestGuest { memory: vec![0; SIZE as usize], ctx: builder.build(), deadline: None, next: 4096 }
+    TestGuest { memory: vec![0; SIZE as usize], ctx: builder.build(), deadline: None, prepared: 0, next: 4096 }
 }
 
 /// A guest with one directory, which may do anything in it.
