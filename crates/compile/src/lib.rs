@@ -17,13 +17,22 @@
 //! * `thunk`: code that no module contains: ways in and out of guest code.
 //! * `assemble`: one blob of code, its maps, its pages.
 
+mod assemble;
+mod codegen;
+mod compile;
 mod decode;
 mod error;
 mod function;
+mod initial;
+mod isa;
 mod link;
 mod signature;
 mod symbol;
+mod thunk;
 
+#[doc(hidden)]
+pub use compile::clif;
+pub use compile::compile;
 pub use decode::{Features, validate, validate_as};
 pub use error::{Budget, BudgetError, CompileError, LinkError};
 pub use link::{LinkSet, ModuleIndex, check};

@@ -3,7 +3,7 @@
 use cranelift_codegen::ir::{AbiParam, Signature, Type, types};
 use cranelift_codegen::isa::CallConv;
 use hatchery_image::abi::{Builtin, ReturnPlace, Scalar, return_area_bytes, return_places};
-use hatchery_image::{FuncType, HostAbi, ValType};
+use hatchery_image::{FuncType, ValType};
 
 /// Addresses, references and `vmctx`.
 pub(crate) const WORD: Type = types::I64;
@@ -38,14 +38,6 @@ pub(crate) fn guest(ty: &FuncType) -> Signature {
     let in_registers = results.filter(|(_, place)| *place == ReturnPlace::Register);
     signature.returns.extend(in_registers.map(|(ty, _)| AbiParam::new(clif_type(*ty))));
     signature
-}
-
-/// A host function in the form that its type asks for.
-pub(crate) fn host(ty: &FuncType) -> Signature {
-    match ty.host_abi() {
-        HostAbi::Native => host_native(ty),
-        HostAbi::Array => host_array(),
-    }
 }
 
 /// A host function: `vmctx`, its `HostCall`, the parameters as scalars.

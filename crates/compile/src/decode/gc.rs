@@ -17,7 +17,9 @@ fn check_sub_type(ty: &SubType) -> Needs {
         return Err("a declared subtype");
     }
     match &ty.composite_type.inner {
-        CompositeInnerType::Func(func) => func.params().iter().chain(func.results()).try_for_each(|ty| check_value(*ty)),
+        CompositeInnerType::Func(func) => {
+            func.params().iter().chain(func.results()).try_for_each(|ty| check_value(*ty))
+        }
         CompositeInnerType::Struct(_) => Err("a structure type"),
         CompositeInnerType::Array(_) => Err("an array type"),
         CompositeInnerType::Cont(_) => Err("a continuation type"),

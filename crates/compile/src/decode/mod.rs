@@ -12,7 +12,8 @@ pub(crate) use body::duplicate;
 pub(crate) use constant::{Const, ConstOp};
 pub use features::Features;
 pub(crate) use module::{
-    Body, DataDecl, ElemDecl, ElemMode, ExportDecl, GlobalDecl, ImportDecl, ImportType, Item, Limits, MemoryDecl, Module, TableDecl,
+    Body, DataDecl, ElemDecl, ElemMode, ExportDecl, GlobalDecl, ImportDecl, ImportType, Item, Limits, MemoryDecl,
+    Module, TableDecl,
 };
 
 use crate::error::CompileError;

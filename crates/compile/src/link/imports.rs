@@ -151,7 +151,8 @@ impl Linker<'_> {
         let Some(found) = self.tables.get(table.index()) else { return Err(missing()) };
         let element = ref_type(&into.types, wanted.element)?;
         let limits = Limits { minimum: found.minimum, maximum: found.maximum };
-        let fits = wanted.table64 == found.table64 && element == found.element && self.limits_fit(&limits, &wanted.limits);
+        let fits =
+            wanted.table64 == found.table64 && element == found.element && self.limits_fit(&limits, &wanted.limits);
         let describe = |table64, element, limits| format!("{} of {element}", describe("table", table64, limits));
         Ok(agree(
             fits,

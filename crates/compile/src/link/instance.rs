@@ -138,11 +138,11 @@ impl<'a> Linker<'a> {
 
     /// Appends what the module defines to the spaces of the image.
     fn define(&mut self, id: InstanceId, module: &Module, spaces: &mut LinkedInstance) -> Result<(), CompileError> {
-        for (ty, body) in module.functions.iter().zip(&module.bodies) {
+        for (body, ty) in module.functions.iter().enumerate() {
             let ty = at(&spaces.types, *ty)?.ok_or_else(|| CompileError::Internal("a function of no type".into()))?;
             let function = FunctionId(self.functions.len() as u32);
             let index = spaces.funcs.len() as u32;
-            self.functions.push(FunctionDef { instance: id, index, ty, body: body.range.clone() });
+            self.functions.push(FunctionDef { instance: id, index, ty, body });
             spaces.funcs.push(FuncTarget::Defined(function));
             spaces.func_types.push(ty);
         }

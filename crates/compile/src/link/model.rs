@@ -1,11 +1,11 @@
 //! The result of linking: every index space of every core instance resolved to places in the image.
 
+use super::types::TypeMap;
+use crate::error::CompileError;
 use hatchery_image::{
     DataSegmentId, DefinedMemory, DefinedTable, ElemSegmentId, FunctionId, Global, GlobalId, HostImportId, InstanceId,
     LayoutPlan, MemoryId, StepKind, TableId, TypeId, TypeTable,
 };
-use super::types::TypeMap;
-use crate::error::CompileError;
 use std::ops::Range;
 
 /// What a function index of a core instance stands for.
@@ -26,8 +26,8 @@ pub(crate) struct FunctionDef {
     pub(crate) index: u32,
     /// Its type.
     pub(crate) ty: TypeId,
-    /// Its body (locals and instructions) in the module's binary.
-    pub(crate) body: Range<usize>,
+    /// Position of its body among the module's.
+    pub(crate) body: usize,
 }
 
 /// The index spaces of one core instance.

@@ -1,0 +1,224 @@
+//! The parallel part: every function and thunk to machine code.
+
+use crate::decode::{Module, duplicate};
+use crate::error::CompileError;
+use crate::function;
+use crate::link::{FunctionDef, Linked, Symbol};
+use crate::thunk;
+use cranelift_codegen::binemit::Reloc;
+use cranelift_codegen::ir::{ExternalName, Function};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::{CodegenError, Context, FinalizedRelocTarget, ir};
+use cranelift_frontend::FunctionBuilderContext;
+use hatchery_image::{FunctionId, TrapCode, Tunables};
+use rayon::prelude::*;
+use wasmparser::{BinaryReader, FunctionBody};
+
+/// Code of one function or thunk, not yet placed.
+#[derive(Debug)]
+pub(crate) struct Code {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) align: u32,
+    pub(crate) relocs: Vec<CodeReloc>,
+    /// Ascending.
+    pub(crate) traps: Vec<(u32, TrapCode)>,
+    /// Ascending starts, wasm offsets.
+    pub(crate) sources: Vec<(u32, u32)>,
+}
+
+/// A place in code that depends on where other code is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CodeReloc {
+    pub(crate) at: u32,
+    pub(crate) kind: RelocKind,
+    pub(crate) target: RelocTarget,
+    pub(crate) addend: i64,
+}
+
+/// What is stored at the place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RelocKind {
+    /// 4 bytes: the target's address relative to the place's.
+    Relative,
+    /// 8 bytes: the target's packed funcref.
+    FuncRef,
+}
+
+/// What the place refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RelocTarget {
+    Symbol(Symbol),
+    /// This far into the same function.
+    Own(u32),
+}
+
+/// What a thread keeps from one function to the next.
+pub(crate) struct Scratch {
+    context: Context,
+    builder: FunctionBuilderContext,
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Scratch {
+        Scratch { context: Context::new(), builder: FunctionBuilderContext::new() }
+    }
+}
+
+/// What code is generated from.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) modules: &'a [Module],
+    pub(crate) linked: &'a Linked,
+    pub(crate) tunables: &'a Tunables,
+    pub(crate) isa: &'a dyn TargetIsa,
+}
+
+impl Source<'_> {
+    /// Generates all code, in the order of `symbols`; of several errors, the first is reported.
+    pub(crate) fn generate(&self, symbols: &[Symbol]) -> Result<Vec<Code>, CompileError> {
+        let one = |scratch: &mut Scratch, symbol: &Symbol| self.symbol(scratch, *symbol);
+        let results: Vec<_> = symbols.par_iter().map_init(Scratch::new, one).collect();
+        results.into_iter().collect()
+    }
+
+    fn symbol(&self, scratch: &mut Scratch, symbol: Symbol) -> Result<Code, CompileError> {
+        self.translate(scratch, symbol)?;
+        let compiled = scratch.context.compile(self.isa, &mut Default::default()).map(|_| ());
+        let compiled = compiled.map_err(|error| self.failed(symbol, error.inner));
+        let missing = || CompileError::Internal(format!("{symbol:?} has no code"));
+        let code = compiled.and_then(|()| scratch.context.compiled_code().ok_or_else(missing));
+        let code = code.and_then(|code| keep(code, &scratch.context.func));
+        scratch.context.clear();
+        code
+    }
+
+    /// Fills the scratch's context with the code generator's form of `symbol`.
+    fn translate(&self, scratch: &mut Scratch, symbol: Symbol) -> Result<(), CompileError> {
+        match symbol {
+            Symbol::Function(id) => self.body(scratch, id),
+            _ => {
+                thunk::generate(self.linked, self.isa, symbol, &mut scratch.context.func, &mut scratch.builder);
+                Ok(())
+            }
+        }
+    }
+
+    fn body(&self, scratch: &mut Scratch, id: FunctionId) -> Result<(), CompileError> {
+        let missing = || CompileError::Internal(format!("function {} has no body", id.0));
+        let (function, module) = self.function(id).ok_or_else(missing)?;
+        let body = module.bodies.get(function.body).ok_or_else(missing)?;
+        let validator = duplicate(&body.validator);
+        let features = validator.features;
+        let reader = BinaryReader::new_features(module.slice(&body.range), body.range.start as u64, features);
+        function::translate(
+            self.linked,
+            self.tunables,
+            self.isa,
+            id,
+            FunctionBody::new(reader),
+            validator.into_validator(Default::default()),
+            &mut scratch.context,
+            &mut scratch.builder,
+        )
+    }
+
+    fn function(&self, id: FunctionId) -> Option<(&FunctionDef, &Module)> {
+        let function = self.linked.functions.get(id.0 as usize)?;
+        let instance = self.linked.instances.get(function.instance.index())?;
+        Some((function, self.modules.get(instance.module)?))
+    }
+
+    fn failed(&self, symbol: Symbol, error: CodegenError) -> CompileError {
+        match (error, symbol) {
+            (error @ (CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge), Symbol::Function(id)) => {
+                let function = self.linked.functions.get(id.0 as usize);
+                let instance = function.and_then(|f| self.linked.instances.get(f.instance.index()));
+                CompileError::Limit {
+                    module: instance.map_or(0, |instance| instance.module),
+                    function: function.map_or(0, |function| function.index),
+                    message: error.to_string(),
+                }
+            }
+            (error, symbol) => CompileError::Internal(format!("code for {symbol:?}: {error:?}")),
+        }
+    }
+
+    /// The code generator's form of a function, as text.
+    pub(crate) fn text(&self, symbol: Symbol) -> Result<String, CompileError> {
+        let mut scratch = Scratch::new();
+        self.translate(&mut scratch, symbol)?;
+        Ok(scratch.context.func.display().to_string())
+    }
+}
+
+fn keep(code: &cranelift_codegen::CompiledCode, func: &Function) -> Result<Code, CompileError> {
+    let buffer = &code.buffer;
+    let relocs = buffer.relocs().iter().map(|reloc| {
+        let kind = match reloc.kind {
+            Reloc::X86CallPCRel4 | Reloc::X86PCRel4 | Reloc::X86CallPLTRel4 => RelocKind::Relative,
+            Reloc::Abs8 => RelocKind::FuncRef,
+            other => return Err(CompileError::Internal(format!("relocation {other:?} to {:?}", reloc.target))),
+        };
+        let target = reloc_target(&reloc.target, func)?;
+        Ok(CodeReloc { at: reloc.offset, kind, target, addend: reloc.addend })
+    });
+    let traps = buffer.traps().iter().map(|trap| match trap_code(trap.code) {
+        Some(code) => Ok((trap.offset, code)),
+        None => Err(CompileError::Internal(format!("trap code {}", trap.code))),
+    });
+    let mut traps = traps.collect::<Result<Vec<_>, _>>()?;
+    traps.sort_unstable_by_key(|(at, _)| *at);
+    Ok(Code {
+        bytes: buffer.data().to_vec(),
+        align: buffer.alignment,
+        relocs: relocs.collect::<Result<_, _>>()?,
+        traps,
+        sources: sources(buffer.get_srclocs_sorted()),
+    })
+}
+
+/// Where wasm instructions start in the code, and where code belongs to none.
+fn sources(locations: &[cranelift_codegen::MachSrcLoc<cranelift_codegen::Final>]) -> Vec<(u32, u32)> {
+    let mut sources: Vec<(u32, u32)> = Vec::with_capacity(locations.len());
+    let mut end = 0;
+    let mut add = |at: u32, wasm: u32| match sources.last() {
+        Some((_, last)) if *last == wasm => {}
+        Some((start, _)) if *start == at => {
+            sources.pop();
+            sources.push((at, wasm));
+        }
+        _ => sources.push((at, wasm)),
+    };
+    for location in locations {
+        if location.start > end {
+            add(end, hatchery_image::AddressMap::NONE);
+        }
+        add(location.start, location.loc.bits());
+        end = location.end;
+    }
+    add(end, hatchery_image::AddressMap::NONE);
+    sources
+}
+
+fn reloc_target(target: &FinalizedRelocTarget, func: &Function) -> Result<RelocTarget, CompileError> {
+    let unknown = || CompileError::Internal(format!("code refers to {target:?}"));
+    match target {
+        FinalizedRelocTarget::Func(offset) => Ok(RelocTarget::Own(*offset)),
+        FinalizedRelocTarget::ExternalName(ExternalName::User(name)) => {
+            let name = func.params.user_named_funcs().get(*name).ok_or_else(unknown)?;
+            Symbol::from_name(name).map(RelocTarget::Symbol).ok_or_else(unknown)
+        }
+        FinalizedRelocTarget::ExternalName(_) => Err(unknown()),
+    }
+}
+
+fn trap_code(code: ir::TrapCode) -> Option<TrapCode> {
+    Some(match code {
+        ir::TrapCode::STACK_OVERFLOW => TrapCode::StackOverflow,
+        ir::TrapCode::INTEGER_OVERFLOW => TrapCode::IntegerOverflow,
+        ir::TrapCode::INTEGER_DIVISION_BY_ZERO => TrapCode::IntegerDivideByZero,
+        ir::TrapCode::BAD_CONVERSION_TO_INTEGER => TrapCode::InvalidConversionToInteger,
+        ir::TrapCode::HEAP_OUT_OF_BOUNDS => TrapCode::MemoryOutOfBounds,
+        code => return TrapCode::from_number(code.as_raw().get()),
+    })
+}

@@ -1,0 +1,112 @@
+//! The code generator's settings.
+
+use crate::error::CompileError;
+use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
+use cranelift_codegen::settings::{self, Configurable, SetError};
+use hatchery_image::{CpuTarget, Determinism, OptLevel, Tunables};
+
+/// What every target has: vector instructions without it would need library calls.
+const BASELINE: &str = "x86-64-v2";
+
+/// The code generator that these choices ask for.
+pub(crate) fn target(tunables: &Tunables) -> Result<OwnedTargetIsa, CompileError> {
+    let wanted = build(&tunables.cpu, tunables)?;
+    let (native, least) = (build(&CpuTarget::Native, tunables)?, build(&CpuTarget::Baseline, tunables)?);
+    let lacks = |isa: &dyn TargetIsa| missing(wanted.as_ref(), isa);
+    if let Some(feature) = lacks(native.as_ref()) {
+        let text = format!("{} has {feature}, which this machine lacks", describe(&tunables.cpu));
+        return Err(CompileError::Target(text));
+    }
+    if let Some(feature) = missing(least.as_ref(), wanted.as_ref()) {
+        let text = format!("{} lacks {feature}; the least that is supported is {BASELINE}", describe(&tunables.cpu));
+        return Err(CompileError::Target(text));
+    }
+    Ok(wanted)
+}
+
+fn describe(cpu: &CpuTarget) -> String {
+    match cpu {
+        CpuTarget::Baseline => BASELINE.to_owned(),
+        CpuTarget::Native => "this machine".to_owned(),
+        CpuTarget::Named(name) => format!("CPU `{name}`"),
+    }
+}
+
+/// A feature of `these` that `those` lack.
+fn missing(these: &dyn TargetIsa, those: &dyn TargetIsa) -> Option<&'static str> {
+    let there = those.isa_flags();
+    let has = |name| there.iter().any(|flag| flag.name == name && flag.as_bool() == Some(true));
+    let on = |flag: &settings::Value| flag.as_bool() == Some(true) && !has(flag.name);
+    these.isa_flags().into_iter().find(on).map(|flag| flag.name.strip_prefix("has_").unwrap_or(flag.name))
+}
+
+fn build(cpu: &CpuTarget, tunables: &Tunables) -> Result<OwnedTargetIsa, CompileError> {
+    let mut builder = match cpu {
+        CpuTarget::Native => cranelift_native::builder().map_err(|error| CompileError::Target(error.to_owned()))?,
+        CpuTarget::Baseline | CpuTarget::Named(_) => {
+            isa::lookup_by_name("x86_64").map_err(|error| CompileError::Target(error.to_string()))?
+        }
+    };
+    let preset = match cpu {
+        CpuTarget::Native => None,
+        CpuTarget::Baseline => Some(BASELINE),
+        CpuTarget::Named(name) => Some(name.as_str()),
+    };
+    if let Some(preset) = preset {
+        builder.enable(preset).map_err(|_| CompileError::Target(format!("{} is not known", describe(cpu))))?;
+    }
+    let flags = flags(tunables).map_err(|error| CompileError::Internal(format!("code generator setting: {error}")))?;
+    builder.finish(flags).map_err(|error| CompileError::Target(error.to_string()))
+}
+
+fn flags(tunables: &Tunables) -> Result<settings::Flags, SetError> {
+    let on_if = |condition| if condition { "true" } else { "false" };
+    let opt_level = match tunables.opt_level {
+        OptLevel::None => "none",
+        OptLevel::Speed => "speed",
+    };
+    let mut flags = settings::builder();
+    flags.set("opt_level", opt_level)?;
+    flags.set("enable_verifier", on_if(cfg!(debug_assertions)))?;
+    flags.set("enable_nan_canonicalization", on_if(tunables.determinism == Determinism::Strict))?;
+    // Position independence is ours: see `symbol`.
+    flags.set("is_pic", "false")?;
+    // Backtraces walk frame pointers; nothing unwinds.
+    flags.set("preserve_frame_pointers", "true")?;
+    flags.set("unwind_info", "false")?;
+    // A large frame must not jump over the guard of its stack.
+    flags.set("enable_probestack", "true")?;
+    flags.set("probestack_strategy", "inline")?;
+    // Read by no front end but another project's; ours are in `function`.
+    flags.set("enable_heap_access_spectre_mitigation", "false")?;
+    flags.set("enable_table_access_spectre_mitigation", "false")?;
+    Ok(settings::Flags::new(flags))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> Result<OwnedTargetIsa, CompileError> {
+        target(&Tunables { cpu: CpuTarget::Named(name.to_owned()), ..Tunables::default() })
+    }
+
+    #[test]
+    fn targets_are_found_by_name_and_bounded_from_below() {
+        assert!(target(&Tunables::default()).is_ok());
+        assert!(target(&Tunables { cpu: CpuTarget::Baseline, ..Tunables::default() }).is_ok());
+        assert!(named("nehalem").is_ok());
+        let error = named("core2").err().expect("too old").to_string();
+        assert!(error.contains("least that is supported"), "{error}");
+        let error = named("pentium-of-theseus").err().expect("no such CPU").to_string();
+        assert!(error.contains("not known"), "{error}");
+    }
+
+    #[test]
+    fn the_baseline_lacks_what_only_newer_machines_have() {
+        let base = build(&CpuTarget::Baseline, &Tunables::default()).expect("baseline");
+        let newer = build(&CpuTarget::Named("x86-64-v3".into()), &Tunables::default()).expect("newer");
+        assert!(missing(newer.as_ref(), base.as_ref()).is_some());
+        assert!(missing(base.as_ref(), newer.as_ref()).is_none());
+    }
+}
