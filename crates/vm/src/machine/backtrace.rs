@@ -199,6 +199,6 @@ impl Stack {
         let inside = address >= self.lowest && address.checked_add(WORD)? <= self.top;
         // SAFETY: the word lies between the lowest accessible byte and the record, and is aligned. Guest
         // and host frames wrote it, on this thread; no reference to it is held.
-        (inside && address % WORD == 0).then(|| unsafe { (address as *const usize).read() })
+        (inside && address.is_multiple_of(WORD)).then(|| unsafe { (address as *const usize).read() })
     }
 }

@@ -66,7 +66,6 @@ pub(crate) use activation::{Entry, Trampoline, enter, raise};
 pub(crate) use context::GuestContext;
 pub(crate) use suspend::{Progress, Resume, Resumed, resume, start, suspend};
 pub(crate) use task::{Task, TaskRecord};
-pub(crate) use thread::current_task;
 pub(crate) use unwind::{Raise, Reason, Refusal, Unwind};
 
 #[cfg(test)]

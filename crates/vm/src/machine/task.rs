@@ -49,7 +49,7 @@ const _: () = {
     assert!(offset_of!(TaskRecord, exit_frame) == abi::task::EXIT_FRAME as usize);
     assert!(offset_of!(TaskRecord, host_limit) == abi::task::HOST_LIMIT as usize);
     // The outermost activation's stack begins right below the record.
-    assert!(align_of::<TaskRecord>() % 16 == 0 && size_of::<TaskRecord>() < 4096);
+    assert!(align_of::<TaskRecord>().is_multiple_of(16) && size_of::<TaskRecord>() < 4096);
 };
 
 /// What a task that has an activation is doing.

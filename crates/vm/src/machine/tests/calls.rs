@@ -1,7 +1,8 @@
 //! Entering, returning, nesting.
 
 use super::guest::{Function, Session, pool};
-use crate::machine::{HostFailure, Raise, Reason, Refusal, Task, current_task, raise};
+use crate::machine::thread::current_task;
+use crate::machine::{HostFailure, Raise, Reason, Refusal, Task, raise};
 use hatchery_image::TrapCode;
 
 #[test]

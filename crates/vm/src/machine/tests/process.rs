@@ -109,10 +109,10 @@ fn an_access_outside_the_slot_kills_the_process_even_where_a_trap_can_be() {
 fn host_code_that_overflows_a_guest_stack_kills_the_process_with_a_message() {
     #[expect(unconditional_recursion, reason = "that is the test")]
     #[inline(never)]
-    unsafe extern "C" fn endless(vmctx: *mut u8, n: i64) -> i64 {
+    unsafe extern "C" fn endless(_vmctx: *mut u8, n: i64) -> i64 {
         let local = std::hint::black_box([n; 32]);
         // SAFETY: the stack will not bear it.
-        unsafe { endless(vmctx, local[3] + 1) + local[7] }
+        unsafe { endless(_vmctx, local[3] + 1) + local[7] }
     }
     let message = "host code has overflowed the guest stack";
     killed("host_code_that_overflows_a_guest_stack_kills_the_process_with_a_message", libc::SIGABRT, message, || {

@@ -1,7 +1,8 @@
 //! Calls that are suspended, resumed elsewhere, cancelled.
 
 use super::guest::{Function, Session, pool};
-use crate::machine::{Progress, Raise, Reason, Refusal, Resume, Resumed, current_task, raise, resume, suspend};
+use crate::machine::thread::current_task;
+use crate::machine::{Progress, Raise, Reason, Refusal, Resume, Resumed, raise, resume, suspend};
 use hatchery_image::TrapCode;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
