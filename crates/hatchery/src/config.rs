@@ -87,6 +87,17 @@ pub enum Cpu {
     Named(String),
 }
 
+/// Which WebAssembly a module is validated as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Version {
+    /// Exactly version 2.0 of the specification: what came later is invalid.
+    Wasm2,
+    /// All that is supported.
+    #[default]
+    Latest,
+}
+
 /// Whether bounds checks also hold while the CPU speculates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -183,10 +194,10 @@ impl Config {
         memory_guard: u64 = Some;
         /// Elements up to which a table without a smaller maximum can grow; 10,000 unless set.
         table_room: u64 = Some;
-        /// Bytes of a guest's stack; 512 KiB unless set. The host functions it calls have a reserve of
+        /// Bytes of a guest's stack; 768 KiB unless set. The host functions it calls have a reserve of
         /// their own.
         stack_bytes: usize = Some;
-        /// Most guest stacks that are kept for reuse; 128 unless set.
+        /// Most guest stacks at a time, in use and kept for reuse; 10,000 unless set.
         stacks: usize = Some;
         /// Most core instances that are linked into one module; 10,000 unless set.
         max_core_instances: usize = Some;

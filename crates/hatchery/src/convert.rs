@@ -1,9 +1,10 @@
 //! Conversions at the border: the face's plain types from and to the lower crates' own.
 
-use crate::config::{Bounds, Config, Cpu, Determinism, Interruption, Optimization, Speculation};
+use crate::config::{Bounds, Config, Cpu, Determinism, Interruption, Optimization, Speculation, Version};
 use crate::val::{FuncType, ValType};
 use hatchery_compile::Budget;
 use hatchery_image as image;
+use hatchery_vm::{HostSignature, HostType};
 
 /// The choices of a compilation under this configuration.
 pub(crate) fn tunables(config: &Config) -> image::Tunables {
@@ -36,6 +37,14 @@ pub(crate) fn tunables(config: &Config) -> image::Tunables {
     }
 }
 
+/// What the validator accepts for a version.
+pub(crate) fn features(version: Version) -> hatchery_compile::Features {
+    match version {
+        Version::Wasm2 => hatchery_compile::Features::Wasm2,
+        Version::Latest => hatchery_compile::Features::All,
+    }
+}
+
 /// The link budget under this configuration.
 pub(crate) fn budget(config: &Config) -> Budget {
     let mut budget = Budget::default();
@@ -65,4 +74,23 @@ pub(crate) fn val_type(ty: image::ValType) -> ValType {
 /// A function type as the face shows it.
 pub(crate) fn func_type(ty: &image::FuncType) -> FuncType {
     FuncType::new(ty.params.iter().map(|ty| val_type(*ty)), ty.results.iter().map(|ty| val_type(*ty)))
+}
+
+/// A type of the face as the image has it; a reference type in its most general form.
+pub(crate) fn image_type(ty: ValType) -> image::ValType {
+    match ty {
+        ValType::I32 => image::ValType::I32,
+        ValType::I64 => image::ValType::I64,
+        ValType::F32 => image::ValType::F32,
+        ValType::F64 => image::ValType::F64,
+        ValType::V128 => image::ValType::V128,
+        ValType::FuncRef | ValType::TypedFuncRef => image::ValType::Ref(image::RefType::FUNCREF),
+        ValType::ExternRef | ValType::NonNullExternRef => image::ValType::Ref(image::RefType::EXTERNREF),
+    }
+}
+
+/// The signature of a host function of this type.
+pub(crate) fn host_signature(ty: &FuncType) -> HostSignature {
+    let types = |types: &[ValType]| types.iter().map(|ty| HostType::of(image_type(*ty))).collect::<Vec<_>>();
+    HostSignature::new(types(ty.params()), types(ty.results()))
 }

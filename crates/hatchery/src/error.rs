@@ -1,5 +1,7 @@
 //! The one error type, opaque, with a kind.
 
+use hatchery_image::TrapCode;
+use hatchery_vm::{Backtrace, CallError, StackError, StepError, StepFailure};
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -72,6 +74,17 @@ pub struct Frame {
 }
 
 impl Frame {
+    fn new(frame: &hatchery_vm::Frame) -> Frame {
+        let function = frame.function();
+        let instance = frame.image().instances.get(function.instance.index());
+        Frame {
+            instance: instance.and_then(|instance| instance.name.clone()),
+            function: function.index,
+            name: function.name.clone(),
+            offset: frame.wasm_offset(),
+        }
+    }
+
     /// The name of the module, where it has one.
     pub fn module(&self) -> Option<&str> {
         self.instance.as_deref()
@@ -151,6 +164,44 @@ impl Error {
             Ok(ours) => *ours,
             Err(error) => Error::new(ErrorKind::Host, Detail::Source(error)),
         }
+    }
+
+    /// Our error for a call that did not return.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn from_call(error: CallError) -> Error {
+        match error {
+            CallError::Trap(trap) => Error::from_trap(trap.code, &trap.backtrace),
+            CallError::Host { error, .. } => Error::host(error),
+            CallError::Cancelled => Error::from_code(TrapCode::Cancelled),
+            CallError::Thread(_) => Error::source_of(ErrorKind::Host, error),
+            CallError::Stack(StackError::Exhausted { .. }) => Error::source_of(ErrorKind::Exhausted, error),
+            CallError::Stack(_) => Error::source_of(ErrorKind::Host, error),
+            _ => Error::source_of(ErrorKind::Usage, error),
+        }
+    }
+
+    /// Our error for a step of initialization that failed.
+    pub(crate) fn from_step(error: StepError) -> Error {
+        match error.cause {
+            StepFailure::Trap(code) => Error::from_code(code),
+            StepFailure::Start(error) => Error::from_call(error),
+            StepFailure::Memory { .. } | StepFailure::Table { .. } => Error::source_of(ErrorKind::Link, error),
+            StepFailure::Pages(_) => Error::source_of(ErrorKind::Host, error),
+        }
+    }
+
+    /// Our error for a trap that is not in guest code.
+    pub(crate) fn from_code(code: TrapCode) -> Error {
+        Error::from_trap(code, &Backtrace::default())
+    }
+
+    fn from_trap(code: TrapCode, backtrace: &Backtrace) -> Error {
+        let Some(trap) = Trap::from_code(code) else {
+            return Error::message(ErrorKind::Bug, format!("a trap without a name: {code}"));
+        };
+        let backtrace = backtrace.frames().iter().map(Frame::new).collect();
+        Error::new(ErrorKind::Trap, Detail::Trap { trap, backtrace })
     }
 
     /// What kind of error this is.
@@ -251,15 +302,15 @@ impl fmt::Display for Trap {
 macro_rules! traps {
     ($($name:ident),* $(,)?) => {
         impl Trap {
-            pub(crate) fn code(self) -> hatchery_image::TrapCode {
+            pub(crate) fn code(self) -> TrapCode {
                 match self {
-                    $(Trap::$name => hatchery_image::TrapCode::$name,)*
+                    $(Trap::$name => TrapCode::$name,)*
                 }
             }
 
-            pub(crate) fn from_code(code: hatchery_image::TrapCode) -> Option<Trap> {
+            pub(crate) fn from_code(code: TrapCode) -> Option<Trap> {
                 match code {
-                    $(hatchery_image::TrapCode::$name => Some(Trap::$name),)*
+                    $(TrapCode::$name => Some(Trap::$name),)*
                     _ => None,
                 }
             }
@@ -312,8 +363,7 @@ mod tests {
     #[test]
     fn the_alternate_form_has_the_backtrace() {
         let frame = Frame { instance: Some("m".into()), function: 3, name: None, offset: Some(0x2a) };
-        let error =
-            Error::new(ErrorKind::Trap, Detail::Trap { trap: Trap::Unreachable, backtrace: vec![frame] });
+        let error = Error::new(ErrorKind::Trap, Detail::Trap { trap: Trap::Unreachable, backtrace: vec![frame] });
         assert_eq!(format!("{error}"), "wasm trap: unreachable");
         assert_eq!(
             format!("{error:#}"),

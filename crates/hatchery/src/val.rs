@@ -1,5 +1,8 @@
 //! Values and their types, for calls whose types are known only at run time.
 
+use crate::context::AsContext;
+use crate::error::{Error, ErrorKind};
+use std::any::Any;
 use std::fmt;
 
 /// A value type.
@@ -140,19 +143,34 @@ impl From<f64> for Val {
     }
 }
 
-/// A reference to a function of a module. It can be passed back to instances of the same
-/// [`Module`](crate::Module); any other refuses it.
+/// A reference to a function of a guest. It can be passed back to instances of the same
+/// [`Prepared`](crate::Prepared); any other refuses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FuncRef {
     pub(crate) word: u64,
-    pub(crate) module: u64,
+    pub(crate) prepared: u64,
 }
 
-/// A reference to a host value that an instance holds: see
-/// [`Instance::new_externref`](crate::Instance::new_externref). It can be passed back to the instance that it
-/// was made for; any other refuses it.
+/// A reference to a host value that an instance holds; see [`ExternRef::new`]. It means something to that
+/// instance only: to another, it is another value, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ExternRef {
-    pub(crate) index: u32,
-    pub(crate) instance: u64,
+    pub(crate) word: u64,
+}
+
+impl ExternRef {
+    /// Gives the instance a host value to refer to. It lives as long as the instance.
+    ///
+    /// # Errors
+    ///
+    /// When the instance refers to as many host values as its limits allow.
+    pub fn new(mut cx: impl AsContext, value: impl Any + Send + Sync) -> Result<ExternRef, Error> {
+        let word = cx.access().externref_new(Box::new(value));
+        word.map(|word| ExternRef { word }).map_err(|e| Error::source_of(ErrorKind::Exhausted, e))
+    }
+
+    /// A copy of the host value, if it is a `V`.
+    pub fn downcast<V: Any + Clone>(&self, mut cx: impl AsContext) -> Option<V> {
+        cx.access().externref(self.word, |value| value?.downcast_ref::<V>().cloned())
+    }
 }

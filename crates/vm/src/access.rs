@@ -7,10 +7,11 @@ use crate::instance::Inner;
 use crate::interrupt::InterruptHandle;
 use crate::memory::Memory;
 use crate::prepared::Prepared;
+use crate::stop::Stop;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use hatchery_image::abi::RawVal;
-use hatchery_image::{GlobalId, Image, MemoryId, TableId};
+use hatchery_image::{GlobalId, Image, MemoryId, TableId, TrapCode};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -106,6 +107,13 @@ impl<'a, T> Access<'a, T> {
         unsafe { &mut *self.inner().host_data.cast::<T>() }
     }
 
+    /// The host data, for as long as the access would live.
+    #[inline(always)]
+    pub fn into_data_mut(self) -> &'a mut T {
+        // SAFETY: as above; the access is used up.
+        unsafe { &mut *self.inner().host_data.cast::<T>() }
+    }
+
     /// A memory, to be read and written.
     pub fn memory(&mut self, id: MemoryId) -> Option<Memory<'_>> {
         Memory::new(self.inner(), id)
@@ -193,6 +201,18 @@ impl<'a, T> Access<'a, T> {
     /// Sets the fuel that is left.
     pub fn set_fuel(&mut self, fuel: i64) {
         self.inner().set_fuel(fuel);
+    }
+
+    /// Whether the instance was asked to stop; for host functions that take long.
+    ///
+    /// # Errors
+    ///
+    /// Why, if it was. The host function's call then ends with an error of its own, which answers the request.
+    pub fn check_interrupt(&self) -> Result<(), TrapCode> {
+        self.inner().check_interrupt().map_err(|stop| match stop {
+            Stop::Trap(code) => code,
+            Stop::Pages(_) => TrapCode::Cancelled,
+        })
     }
 
     /// Asks the instance to stop, from any thread. Only images compiled for interruption look.

@@ -50,6 +50,11 @@ impl<'a, T> HostContext<'a, T> {
         self.access.image().instances[self.instance.index()].main_memory
     }
 
+    /// The same context, for a shorter time.
+    pub fn lend(&mut self) -> HostContext<'_, T> {
+        HostContext { access: self.access.reborrow(), instance: self.instance, import: self.import }
+    }
+
     /// Access to the instance, for as long as the call takes.
     pub fn into_access(self) -> Access<'a, T> {
         self.access

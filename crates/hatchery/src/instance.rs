@@ -1,0 +1,157 @@
+//! Instances, and what they export.
+
+use crate::context::sealed::AsAccess;
+use crate::error::{Error, ErrorKind};
+use crate::func::{Func, TypedFunc};
+use crate::interrupt::InterruptHandle;
+use crate::memory::{Global, Memory, Table};
+use crate::module::{InstanceRef, Module};
+use crate::typed::WasmValues;
+use hatchery_image::abi::PackedFuncRef;
+use hatchery_image::{ExportItem, InstanceId};
+use hatchery_vm::Access;
+use std::fmt;
+use std::time::Duration;
+
+/// Something that a module exports.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Extern {
+    /// A function.
+    Func(Func),
+    /// A memory.
+    Memory(Memory),
+    /// A table.
+    Table(Table),
+    /// A global.
+    Global(Global),
+}
+
+/// An instance of a prepared module, with host data `T`.
+pub struct Instance<T> {
+    pub(crate) vm: hatchery_vm::Instance<T>,
+    pub(crate) module: Module,
+}
+
+pub(crate) fn no_such_item() -> Error {
+    Error::message(ErrorKind::Usage, "the handle is of another module: this one has no such memory, table or global")
+}
+
+/// The export of a core instance with this name.
+pub(crate) fn export<T: 'static>(access: &Access<'_, T>, instance: InstanceId, name: &str) -> Option<Extern> {
+    extern_of(access, access.image().export(instance, name)?)
+}
+
+fn extern_of<T: 'static>(access: &Access<'_, T>, item: ExportItem) -> Option<Extern> {
+    Some(match item {
+        ExportItem::Func(func) => Extern::Func(Func::find(access, PackedFuncRef::new(func.ty, func.code_offset)).ok()?),
+        ExportItem::Memory(id) => Extern::Memory(Memory { id }),
+        ExportItem::Table(id) => Extern::Table(Table { id }),
+        ExportItem::Global(id) => Extern::Global(Global { id }),
+    })
+}
+
+impl<T: 'static> Instance<T> {
+    /// The export with this name.
+    pub fn export(&mut self, name: &str) -> Option<Extern> {
+        let root = self.module.inner.root;
+        export(&self.access(), root, name)
+    }
+
+    /// The export with this name of an instance of a set.
+    pub fn export_of(&mut self, instance: InstanceRef, name: &str) -> Option<Extern> {
+        export(&self.access(), instance.0, name)
+    }
+
+    /// All exports, in the module's order.
+    pub fn exports(&mut self) -> Vec<(String, Extern)> {
+        let root = self.module.inner.root;
+        let access = self.access();
+        let Some(instance) = access.image().instances.get(root.index()) else { return Vec::new() };
+        let named = |export: &hatchery_image::Export| Some((export.name.to_string(), extern_of(&access, export.item)?));
+        instance.exports.iter().filter_map(named).collect()
+    }
+
+    /// The exported function with this name and these types.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it has other types; the message says which.
+    pub fn func<P: WasmValues, R: WasmValues>(&mut self, name: &str) -> Result<TypedFunc<P, R>, Error> {
+        match self.export(name) {
+            Some(Extern::Func(func)) => func.typed(self).map_err(|e| e.context(format!("cannot use `{name}`"))),
+            Some(_) => Err(Error::message(ErrorKind::Usage, format!("the export `{name}` is not a function"))),
+            None => Err(Error::message(ErrorKind::Usage, format!("there is no export `{name}`"))),
+        }
+    }
+
+    /// The host data.
+    pub fn data(&self) -> &T {
+        self.vm.data()
+    }
+
+    /// The host data.
+    pub fn data_mut(&mut self) -> &mut T {
+        self.vm.access().into_data_mut()
+    }
+
+    /// Drops the instance and keeps its host data.
+    pub fn into_data(self) -> T {
+        self.vm.into_data()
+    }
+
+    /// What it is an instance of.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// Asks the instance to stop, from any thread.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        InterruptHandle { vm: self.vm.interrupt_handle() }
+    }
+
+    /// Stops whatever the instance runs when this much time has passed; `None` takes that back. Only engines with
+    /// [`Interruption::Deadline`](crate::Interruption::Deadline) look at the clock.
+    pub fn set_deadline(&self, after: Option<Duration>) {
+        self.interrupt_handle().set_deadline(after);
+    }
+
+    /// Fuel that is left; 0 when it is used up. Only engines with
+    /// [`Interruption::Fuel`](crate::Interruption::Fuel) use any.
+    pub fn fuel(&mut self) -> u64 {
+        self.access().fuel().max(0) as u64
+    }
+
+    /// Sets the fuel that is left.
+    pub fn set_fuel(&mut self, fuel: u64) {
+        self.access().set_fuel(i64::try_from(fuel).unwrap_or(i64::MAX));
+    }
+
+    /// For scripts: runs what is left of the plan for one instance of the set, and, before that, for those
+    /// that come earlier.
+    ///
+    /// # Errors
+    ///
+    /// When a step fails. Its effects stay, and the next instance can be initialized.
+    pub fn initialize_instance(&mut self, instance: InstanceRef) -> Result<(), Error> {
+        let mut access = self.access();
+        let steps = access.image().instances.get(instance.0.index()).map(|instance| instance.steps.clone());
+        let steps = steps.ok_or_else(no_such_item)?;
+        access.run_steps(steps.end).map_err(Error::from_step)
+    }
+
+    /// For scripts: runs what is left of the plan.
+    ///
+    /// # Errors
+    ///
+    /// When a step fails.
+    pub fn initialize(&mut self) -> Result<(), Error> {
+        self.access().initialize().map_err(Error::from_step)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Instance<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance").field("data", self.vm.data()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,48 @@
+//! What an instance may have of the host.
+
+use std::time::Duration;
+
+/// Limits of each instance that is made of a prepared module.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub(crate) memory: Option<u64>,
+    pub(crate) table: Option<u64>,
+    pub(crate) externrefs: Option<usize>,
+    pub(crate) fuel: Option<u64>,
+    pub(crate) deadline: Option<Duration>,
+}
+
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $ty:ty => $field:ident;)*) => {
+        $(
+            $(#[$doc])*
+            #[must_use]
+            pub fn $name(mut self, value: $ty) -> Limits {
+                self.$field = Some(value);
+                self
+            }
+        )*
+    };
+}
+
+impl Limits {
+    /// No limits but those of the engine.
+    pub fn new() -> Limits {
+        Limits::default()
+    }
+
+    setters! {
+        /// Most bytes of all its memories together. Growing beyond fails as the guest's `memory.grow` may.
+        max_memory: u64 => memory;
+        /// Most elements of any one table.
+        max_table: u64 => table;
+        /// Most host values that the guest may hold references to; about a million unless set.
+        max_externrefs: usize => externrefs;
+        /// Fuel that an instance starts with, initialization included. Only engines with
+        /// [`Interruption::Fuel`](crate::Interruption::Fuel) use any.
+        fuel: u64 => fuel;
+        /// Time from instantiation until whatever the instance runs then is stopped. Only engines with
+        /// [`Interruption::Deadline`](crate::Interruption::Deadline) look at the clock.
+        deadline: Duration => deadline;
+    }
+}

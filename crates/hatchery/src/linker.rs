@@ -1,0 +1,230 @@
+//! Host functions by name, and the one place where types of host and guest meet.
+
+use crate::caller::Caller;
+use crate::convert;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind};
+use crate::limits::Limits;
+use crate::module::Module;
+use crate::prepared::Prepared;
+use crate::raw;
+use crate::typed::WasmValues;
+use crate::val::{FuncType, Val};
+use hatchery_image::abi::RawVal;
+use hatchery_vm::{HostContext, HostError, HostFunction, HostResult, HostScalar, HostSignature};
+use std::collections::HashMap;
+use std::fmt;
+use std::pin::Pin;
+
+/// A future of a host function.
+pub type HostFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, Error>> + Send + 'a>>;
+
+/// A closure that guests can call: up to twelve parameters of WebAssembly types, with or without a
+/// [`Caller`] in front, that returns nothing, a value, a tuple of values, or a `Result` of these.
+pub trait IntoFunc<T, Marker>: sealed::IntoHost<T, Marker> {}
+
+impl<T, Marker, F: sealed::IntoHost<T, Marker>> IntoFunc<T, Marker> for F {}
+
+#[doc(hidden)]
+pub mod sealed {
+    use hatchery_vm::HostFunction;
+
+    pub trait IntoHost<T, Marker>: Send + Sync + 'static {
+        fn into_host(self) -> HostFunction<T>;
+    }
+
+    /// Stands for the caller among the types of a closure's parameters.
+    #[derive(Debug)]
+    pub struct WithCaller;
+}
+
+macro_rules! closures {
+    ($(($($a:ident),*);)*) => {
+        $(
+            impl<T, F, R, $($a),*> sealed::IntoHost<T, (R, $($a,)*)> for F
+            where
+                T: 'static,
+                F: Fn($($a),*) -> R + Send + Sync + 'static,
+                R: HostResult,
+                $($a: HostScalar,)*
+            {
+                #[allow(non_snake_case, reason = "type parameters name the arguments")]
+                fn into_host(self) -> HostFunction<T> {
+                    HostFunction::typed(move |_: HostContext<'_, T>, $($a: $a),*| self($($a),*))
+                }
+            }
+
+            impl<T, F, R, $($a),*> sealed::IntoHost<T, (sealed::WithCaller, R, $($a,)*)> for F
+            where
+                T: 'static,
+                F: Fn(Caller<'_, T>, $($a),*) -> R + Send + Sync + 'static,
+                R: HostResult,
+                $($a: HostScalar,)*
+            {
+                #[allow(non_snake_case, reason = "type parameters name the arguments")]
+                fn into_host(self) -> HostFunction<T> {
+                    HostFunction::typed(move |vm: HostContext<'_, T>, $($a: $a),*| self(Caller::new(vm), $($a),*))
+                }
+            }
+        )*
+    };
+}
+
+closures! {
+    ();
+    (A1);
+    (A1, A2);
+    (A1, A2, A3);
+    (A1, A2, A3, A4);
+    (A1, A2, A3, A4, A5);
+    (A1, A2, A3, A4, A5, A6);
+    (A1, A2, A3, A4, A5, A6, A7);
+    (A1, A2, A3, A4, A5, A6, A7, A8);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11);
+    (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12);
+}
+
+/// Host functions by module name and name, for guests with host data `T`.
+pub struct Linker<T> {
+    engine: Engine,
+    functions: HashMap<Box<str>, HashMap<Box<str>, HostFunction<T>>>,
+}
+
+impl<T> Clone for Linker<T> {
+    fn clone(&self) -> Linker<T> {
+        Linker { engine: self.engine.clone(), functions: self.functions.clone() }
+    }
+}
+
+impl<T: 'static> Linker<T> {
+    /// A linker without functions.
+    pub fn new(engine: &Engine) -> Linker<T> {
+        Linker { engine: engine.clone(), functions: HashMap::new() }
+    }
+
+    /// Defines a function by a closure whose types the compiler knows. This is the fastest kind.
+    ///
+    /// # Errors
+    ///
+    /// When there is a function with this name already.
+    pub fn func<Marker>(
+        &mut self,
+        module: &str,
+        name: &str,
+        closure: impl IntoFunc<T, Marker>,
+    ) -> Result<&mut Self, Error> {
+        self.define(module, name, closure.into_host())
+    }
+
+    /// Defines a function of a type known at run time. The closure gets its parameters and sets its
+    /// results, which are zero or null before.
+    ///
+    /// # Errors
+    ///
+    /// When there is a function with this name already.
+    pub fn func_dynamic<F>(&mut self, module: &str, name: &str, ty: FuncType, closure: F) -> Result<&mut Self, Error>
+    where
+        F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error> + Send + Sync + 'static,
+    {
+        let signature = convert::host_signature(&ty);
+        let function = HostFunction::dynamic(signature, move |vm: HostContext<'_, T>, params, results| {
+            dynamic(&ty, &closure, vm, params, results)
+        });
+        self.define(module, name, function)
+    }
+
+    /// Defines a function that returns a future. The guest is suspended until it is ready, and no thread waits.
+    /// Only guests that are called by `call_async` can call it.
+    ///
+    /// # Errors
+    ///
+    /// When there is a function with this name already.
+    pub fn func_async<P, R, F>(&mut self, module: &str, name: &str, closure: F) -> Result<&mut Self, Error>
+    where
+        P: WasmValues + Send + 'static,
+        R: WasmValues + Send + 'static,
+        F: for<'a> Fn(Caller<'a, T>, P) -> HostFuture<'a, R> + Send + Sync + 'static,
+    {
+        let ty = FuncType::new(P::TYPES.iter().copied(), R::TYPES.iter().copied());
+        let signature = convert::host_signature(&ty);
+        let function = HostFunction::asynchronous(signature, move |vm, params: Box<[RawVal]>| {
+            let future = closure(Caller::new(vm), P::load(&params));
+            Box::pin(async move {
+                let results = future.await?;
+                let mut buffer = R::buffer();
+                let values = buffer.as_mut();
+                results.store(values);
+                Ok::<_, HostError>(values[..R::TYPES.len()].to_vec())
+            })
+        });
+        self.define(module, name, function)
+    }
+
+    fn define(&mut self, module: &str, name: &str, function: HostFunction<T>) -> Result<&mut Self, Error> {
+        let functions = self.functions.entry(module.into()).or_default();
+        if functions.contains_key(name) {
+            let message = format!("`{module}` `{name}` is defined twice");
+            return Err(Error::message(ErrorKind::Usage, message));
+        }
+        functions.insert(name.into(), function);
+        Ok(self)
+    }
+
+    /// Makes a module ready for instances: finds its imports, checks all types, and asks the allocator whether
+    /// it will fit.
+    ///
+    /// # Errors
+    ///
+    /// When an import is missing or has another type, or no instance could ever be made.
+    pub fn prepare(&self, module: &Module) -> Result<Prepared<T>, Error> {
+        self.prepare_with(module, Limits::new())
+    }
+
+    /// As [`prepare`](Linker::prepare), with limits for each instance.
+    ///
+    /// # Errors
+    ///
+    /// As for [`prepare`](Linker::prepare), and when the module's own minimum exceeds a limit.
+    pub fn prepare_with(&self, module: &Module, limits: Limits) -> Result<Prepared<T>, Error> {
+        let functions = module.inner.image.imports.iter().map(|import| {
+            let found = self.functions.get(&import.module).and_then(|functions| functions.get(&import.name));
+            found.cloned().ok_or_else(|| self.missing(&import.module, &import.name))
+        });
+        Prepared::new(&self.engine, module, functions.collect::<Result<_, _>>()?, limits)
+    }
+
+    fn missing(&self, module: &str, name: &str) -> Error {
+        let hint = match self.functions.get(module) {
+            None => format!("nothing is defined for the module `{module}`"),
+            Some(functions) => format!("the host defines {} other functions of `{module}`", functions.len()),
+        };
+        Error::message(ErrorKind::Link, format!("unknown import: `{module}` `{name}` is not defined ({hint})"))
+    }
+}
+
+/// Calls a dynamic closure with values.
+fn dynamic<T: 'static>(
+    ty: &FuncType,
+    closure: &impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<(), Error>,
+    mut vm: HostContext<'_, T>,
+    params: &[RawVal],
+    results: &mut [RawVal],
+) -> Result<(), HostError> {
+    let lifted: Vec<Val> =
+        ty.params().iter().zip(params).map(|(ty, raw)| raw::lift(&vm, convert::image_type(*ty), *raw)).collect();
+    let mut values: Vec<Val> =
+        ty.results().iter().map(|ty| raw::lift(&vm, convert::image_type(*ty), RawVal::ZERO)).collect();
+    closure(Caller::new(vm.lend()), &lifted, &mut values)?;
+    for (i, (ty, value)) in ty.results().iter().zip(&values).enumerate() {
+        results[i] = raw::lower(&vm, convert::image_type(*ty), value).map_err(|e| e.context(format!("result {i}")))?;
+    }
+    Ok(())
+}
+
+impl<T> fmt::Debug for Linker<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Linker").field("modules", &self.functions.keys()).finish_non_exhaustive()
+    }
+}

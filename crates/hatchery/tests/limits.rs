@@ -1,0 +1,156 @@
+//! Guests that do not stop, that want too much, and allocators that have no more.
+
+use hatchery::{
+    Allocation, Config, Engine, ErrorKind, Extern, Instance, Interruption, Limits, Linker, Module, Prepared, Trap,
+};
+use std::time::{Duration, Instant};
+
+const SPIN: &str = r#"(module
+    (memory (export "memory") 1 1000)
+    (table 1 100 funcref)
+    (global $n (mut i64) (i64.const 0))
+    (func (export "spin") (loop $again (global.set $n (i64.add (global.get $n) (i64.const 1))) (br $again)))
+    (func (export "tight") (loop $again (br $again)))
+    (func $recurse (export "recurse") (param i64) (result i64)
+      (i64.add (i64.const 1) (call $recurse (i64.add (local.get 0) (i64.const 1)))))
+    (func (export "endless") (return_call 2 (i64.const 0)) )
+    (func (export "fill") (loop $again (memory.fill (i32.const 0) (i32.const 1) (i32.const 65536)) (br $again)))
+    (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+    (func (export "grow-table") (param i32) (result i32) (table.grow (ref.null func) (local.get 0)))
+    (func (export "fine") (result i32) (i32.const 7)))"#;
+
+fn prepared(interruption: Interruption, limits: Limits) -> Prepared<()> {
+    let config = Config::new().allocation(Allocation::Strict).interruption(interruption);
+    let engine = Engine::new(&config).expect("an engine");
+    let wat = SPIN.replace(r#"(func (export "endless") (return_call 2 (i64.const 0)) )"#, "");
+    let module = Module::new(&engine, wat).expect("a module");
+    Linker::new(&engine).prepare_with(&module, limits).expect("no imports")
+}
+
+#[track_caller]
+fn traps(instance: &mut Instance<()>, name: &str) -> Trap {
+    let func = instance.func::<(), ()>(name).expect("an export");
+    func.call(&mut *instance, ()).expect_err("a trap").trap().expect("a trap")
+}
+
+fn is_fine(instance: &mut Instance<()>) -> bool {
+    let fine = instance.func::<(), (i32,)>("fine").expect("an export");
+    fine.call(instance, ()).is_ok_and(|result| result == (7,))
+}
+
+#[test]
+fn a_deadline_stops_every_kind_of_endless_loop() {
+    let mut instance = prepared(Interruption::Deadline, Limits::new()).instantiate(()).expect("an instance");
+    for name in ["spin", "tight", "fill"] {
+        let start = Instant::now();
+        instance.set_deadline(Some(Duration::from_millis(50)));
+        assert_eq!(traps(&mut instance, name), Trap::DeadlineExceeded, "{name}");
+        assert!(start.elapsed() >= Duration::from_millis(49), "{name}");
+        assert!(is_fine(&mut instance), "{name}");
+    }
+}
+
+#[test]
+fn a_deadline_can_be_a_limit_of_every_instance() {
+    let prepared = prepared(Interruption::Deadline, Limits::new().deadline(Duration::from_millis(20)));
+    for _ in 0..2 {
+        let mut instance = prepared.instantiate(()).expect("an instance");
+        assert_eq!(traps(&mut instance, "spin"), Trap::DeadlineExceeded);
+    }
+}
+
+#[test]
+fn another_thread_can_cancel() {
+    let mut instance = prepared(Interruption::Deadline, Limits::new()).instantiate(()).expect("an instance");
+    let handle = instance.interrupt_handle();
+    let other = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(20));
+        handle.cancel();
+        handle
+    });
+    assert_eq!(traps(&mut instance, "spin"), Trap::Cancelled);
+    assert!(is_fine(&mut instance));
+    let handle = other.join().expect("a thread");
+    drop(instance);
+    handle.cancel();
+}
+
+#[test]
+fn fuel_is_spent_and_can_be_refilled() {
+    let limits = Limits::new().fuel(10_000);
+    let mut instance = prepared(Interruption::Fuel, limits).instantiate(()).expect("an instance");
+    assert_eq!(instance.fuel(), 10_000);
+    assert!(is_fine(&mut instance));
+    let left = instance.fuel();
+    assert!((9_990..10_000).contains(&left), "{left}");
+    for name in ["spin", "tight", "fill"] {
+        instance.set_fuel(10_000);
+        assert_eq!(traps(&mut instance, name), Trap::OutOfFuel, "{name}");
+        assert_eq!(instance.fuel(), 0);
+    }
+    instance.set_fuel(100);
+    assert!(is_fine(&mut instance));
+}
+
+#[test]
+fn fuel_is_the_same_however_code_is_compiled() {
+    let spent = |config: Config| {
+        let engine = Engine::new(&config.interruption(Interruption::Fuel)).expect("an engine");
+        let wat = r#"(module (memory 1) (func (export "f") (param $n i32) (result i32) (local $x i32)
+            (loop $again
+              (if (i32.and (local.get $n) (i32.const 1))
+                (then (local.set $x (i32.add (local.get $x) (i32.load (local.get $n)))))
+                (else (i32.store (local.get $n) (local.get $x))))
+              (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (local.get $x)))"#;
+        let module = Module::new(&engine, wat).expect("a module");
+        let mut instance =
+            Linker::new(&engine).prepare(&module).expect("prepared").instantiate(()).expect("an instance");
+        instance.set_fuel(1_000_000);
+        let f = instance.func::<(i32,), (i32,)>("f").expect("f");
+        f.call(&mut instance, (1001,)).expect("a call");
+        1_000_000 - instance.fuel()
+    };
+    let reference = spent(Config::new());
+    assert!(reference > 10_000, "{reference}");
+    assert_eq!(spent(Config::new().optimization(hatchery::Optimization::None)), reference);
+    assert_eq!(spent(Config::new().bounds(hatchery::Bounds::Explicit)), reference);
+}
+
+#[test]
+fn infinite_recursion_is_a_trap_every_time() {
+    let mut instance = prepared(Interruption::None, Limits::new()).instantiate(()).expect("an instance");
+    let recurse = instance.func::<(i64,), (i64,)>("recurse").expect("recurse");
+    for _ in 0..10 {
+        let error = recurse.call(&mut instance, (0,)).expect_err("a trap");
+        assert_eq!(error.trap(), Some(Trap::StackOverflow));
+        assert!(!error.backtrace().is_empty());
+        assert!(is_fine(&mut instance));
+    }
+}
+
+#[test]
+fn growing_stops_at_the_limits() {
+    let limits = Limits::new().max_memory(3 << 16).max_table(10);
+    let mut instance = prepared(Interruption::None, limits).instantiate(()).expect("an instance");
+    let grow = instance.func::<(i32,), (i32,)>("grow").expect("grow");
+    assert_eq!(grow.call(&mut instance, (3,)).expect("a call"), (-1,));
+    assert_eq!(grow.call(&mut instance, (2,)).expect("a call"), (1,));
+    assert_eq!(grow.call(&mut instance, (1,)).expect("a call"), (-1,));
+    let table = instance.func::<(i32,), (i32,)>("grow-table").expect("grow-table");
+    assert_eq!(table.call(&mut instance, (10,)).expect("a call"), (-1,));
+    assert_eq!(table.call(&mut instance, (9,)).expect("a call"), (1,));
+    let Some(Extern::Memory(memory)) = instance.export("memory") else { panic!("no memory") };
+    assert_eq!(memory.grow(&mut instance, 1).expect_err("the limit").kind(), ErrorKind::Exhausted);
+    assert_eq!(memory.size(&mut instance), 3 << 16);
+}
+
+#[test]
+fn a_module_that_starts_beyond_a_limit_is_refused_when_prepared() {
+    let engine = Engine::new(&Config::new()).expect("an engine");
+    let module = Module::new(&engine, "(module (memory 10))").expect("a module");
+    let limits = Limits::new().max_memory(1 << 16);
+    let error = Linker::<()>::new(&engine).prepare_with(&module, limits).expect_err("too much");
+    assert_eq!(error.kind(), ErrorKind::Exhausted);
+    assert!(error.to_string().contains("655360") && error.to_string().contains("65536"), "{error}");
+}
