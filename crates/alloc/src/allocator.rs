@@ -51,6 +51,12 @@ impl Slot {
         &self.template
     }
 
+    /// Ends the handle without releasing the slot, and gives back the reference to the template that
+    /// [`Slot::new`] took; for implementers of [`InstanceAllocator`].
+    pub fn into_template(self) -> Arc<Template> {
+        self.template
+    }
+
     /// Its layout.
     pub fn layout(&self) -> &SlotLayout {
         self.template.layout()
@@ -84,7 +90,8 @@ impl Slot {
 ///   image regions are readable, and each page is writable or write-protected; a protected one becomes
 ///   writable by [`prepare_write`](Self::prepare_write) or [`write_fault`](Self::write_fault), and stays so.
 ///   No page is executable.
-/// * **G4 (guards).** Every other byte of the slot faults on every access.
+/// * **G4 (guards).** Every other byte of the slot faults on every access, but for tails that
+///   [`Tails::Keep`](crate::Tails::Keep) allows to stay: those are zero and may be accessible.
 /// * **G5 (faults).** `write_fault` answers [`FaultVerdict::Retry`] only if the page of that address lies in
 ///   the accessible part of an image region and now is writable. It is async-signal-safe: it takes
 ///   no lock, allocates nothing, and does nothing but atomic operations and system calls that are safe in a
@@ -223,6 +230,12 @@ pub enum AllocateError {
         /// How many there are.
         limit: usize,
     },
+    /// The slots in use may make all the memory resident that there may be: release one and try again.
+    #[error("the slots in use may fill all {limit} bytes that may be resident")]
+    Memory {
+        /// How many bytes there may be.
+        limit: usize,
+    },
     /// No slot of this layout can ever be allocated.
     #[error(transparent)]
     Layout(#[from] LayoutRefused),
@@ -258,6 +271,12 @@ pub enum GrowError {
     Unaligned {
         /// Bytes asked for.
         wanted: usize,
+    },
+    /// All slots together may not make more memory resident.
+    #[error("the slots in use may fill all {limit} bytes that may be resident")]
+    Memory {
+        /// How many bytes there may be.
+        limit: usize,
     },
     /// The kernel refused.
     #[error("cannot grow a region: {step}: {source}")]

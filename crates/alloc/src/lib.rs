@@ -23,6 +23,7 @@ compile_error!("Hatchery runs on x86-64 Linux; other targets need a `sys` layer 
 mod allocator;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod hints;
 mod layout;
 mod on_demand;
 mod sys;
@@ -31,6 +32,7 @@ mod template;
 pub use allocator::{
     AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, PrepareError, Slot, SlotToken, Tuning,
 };
+pub use hints::{Hints, Learning, Tails};
 pub use layout::{LayoutFlaw, PAGE, Region, RegionKind, SlotLayout};
 pub use on_demand::{OnDemand, Options, Protection};
 pub use template::{Run, Template, TemplateError, TemplateId};

@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "one constructor trusts its caller that a file will not change")]
 
+use crate::hints::Hints;
 use crate::layout::{PAGE, RegionKind, SlotLayout};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -88,6 +89,7 @@ pub struct Template {
     layout: SlotLayout,
     file: Option<OwnedFd>,
     pieces: Box<[Run]>,
+    hints: Hints,
 }
 
 impl Template {
@@ -125,7 +127,18 @@ impl Template {
         check_runs(&layout, runs)?;
         check_file(file.as_ref(), runs)?;
         let pieces = runs.iter().flat_map(|run| pieces_of(&layout, *run)).collect();
-        Ok(Template { id: TemplateId::next(), layout, file, pieces })
+        Ok(Template { id: TemplateId::next(), layout, file, pieces, hints: Hints::default() })
+    }
+
+    /// The same template, with what its maker knows about those who will use its slots.
+    pub fn with_hints(mut self, hints: Hints) -> Template {
+        self.hints = hints;
+        self
+    }
+
+    /// What its maker knows about those who will use its slots.
+    pub fn hints(&self) -> &Hints {
+        &self.hints
     }
 
     /// Its number.

@@ -1,0 +1,187 @@
+//! Mapping a cold slot for a template; and what a set means for a slot: protections, and runs to put back.
+
+use crate::attachment::{Attachment, Mode, Run, attention};
+use crate::config::Reset;
+use crate::ground::Core;
+use crate::pages::{PageSet, bytes};
+use crate::record::Record;
+use crate::stock::Stock;
+use crate::sys::Access;
+use core::ops::Range;
+use core::sync::atomic::Ordering;
+use hatchery_alloc::{PAGE, RegionKind, Template};
+use std::io;
+use std::sync::Arc;
+
+/// What a new slot of a stock starts with.
+pub(crate) fn first_set(core: &Core, stock: &Stock) -> Option<PageSet> {
+    if core.options.reset != Reset::WorkingSet {
+        return None;
+    }
+    let unknown = if core.pagemap.is_some() { None } else { Some(PageSet::default()) };
+    stock.seed().or(unknown)
+}
+
+/// Maps a cold slot. Whatever fails leaves the slot in an unknown state, and nothing else. The charge, of the
+/// accessible bytes, is the caller's to take and to give back.
+pub(crate) fn attach(core: &Core, record: &Record, stock: &Arc<Stock>, surplus: bool) -> io::Result<Box<Attachment>> {
+    let pristine = stock.pristine()?;
+    let set = first_set(core, stock);
+    let (mode, first) = match (&set, core.options.reset) {
+        (Some(_), _) => (Mode::Guarded, 0),
+        (None, Reset::WorkingSet) => (Mode::Open, attention::OPENED),
+        (None, _) => (Mode::Open, attention::ALWAYS),
+    };
+    let charge = stock.template.layout().accessible_bytes();
+    let mut a = Box::new(Attachment::new(core, record, stock, pristine, surplus, charge, mode, first));
+    map(core, &a, &stock.template, mode)?;
+    if let Some(set) = set {
+        let set = bounded(core, &a, set);
+        for run in mapped(&a, &set).runs() {
+            core.space.protect(a.place(bytes(run)), Access::ReadWrite)?;
+            core.space.populate(a.place(bytes(run)));
+        }
+        for run in set.runs() {
+            a.bits.put(run.start as usize..run.end as usize, true);
+        }
+        a.set = set;
+    }
+    replan(core, &mut a);
+    Ok(a)
+}
+
+/// Gives the accessible parts of a cold slot their access and contents.
+fn map(core: &Core, a: &Attachment, template: &Template, mode: Mode) -> io::Result<()> {
+    let image = if mode == Mode::Open { Access::ReadWrite } else { Access::Read };
+    for region in &a.regions {
+        let access = if region.kind == RegionKind::Volatile { Access::ReadWrite } else { image };
+        let range = region.offset..region.offset + region.initial;
+        for gap in uncovered(range, template) {
+            core.space.protect(a.place(gap), access)?;
+        }
+    }
+    for piece in template.pieces() {
+        let file = template.file().ok_or(io::ErrorKind::NotFound)?;
+        core.space.map_file(a.place(piece.range()), file, piece.file_offset, image)?;
+    }
+    Ok(())
+}
+
+/// The parts of a range in which no contents lie.
+fn uncovered(range: Range<usize>, template: &Template) -> Vec<Range<usize>> {
+    let mut gaps = Vec::new();
+    let mut at = range.start;
+    for piece in template.pieces().iter().map(hatchery_alloc::Run::range) {
+        if range.start <= piece.start && piece.end <= range.end {
+            gaps.push(at..piece.start);
+            at = piece.end;
+        }
+    }
+    gaps.push(at..range.end);
+    gaps.retain(|gap| !gap.is_empty());
+    gaps
+}
+
+/// The part of a set that the kernel lets be accessed.
+pub(crate) fn mapped(a: &Attachment, set: &PageSet) -> PageSet {
+    PageSet::new(a.images().flat_map(|region| set.within(region.mapped_pages())))
+}
+
+/// A set that covers this one and has no more runs than the slot may have.
+pub(crate) fn bounded(core: &Core, a: &Attachment, set: PageSet) -> PageSet {
+    set.joined(core.max_runs(a.set.runs().len()), &a.stock.regions)
+}
+
+/// Writes down what a release has to put back, after the set changed.
+pub(crate) fn replan(core: &Core, a: &mut Attachment) {
+    let at = |offset: usize| a.base.as_ptr().wrapping_add(offset);
+    let (mut runs, mut volatile) = (Vec::new(), Vec::new());
+    for region in &a.regions {
+        let range = region.offset..region.offset + region.initial;
+        if region.kind == RegionKind::Volatile {
+            let used = a.stock.template.hints().volatile.clone().unwrap_or(range.clone());
+            let (start, end) = (used.start.max(range.start), used.end.min(range.end));
+            if start < end {
+                volatile.push(Run { to: at(start), from: core::ptr::null(), len: end - start });
+            }
+            continue;
+        }
+        for pages in a.set.within((range.start / PAGE) as u32..(range.end / PAGE) as u32) {
+            let sources = a.pristine.sources(bytes(&pages));
+            runs.extend(sources.iter().map(|s| Run { to: at(s.range.start), from: s.from, len: s.range.len() }));
+        }
+    }
+    a.ages = vec![0; runs.iter().map(|run| run.len / PAGE).sum()];
+    (a.runs, a.volatile) = (runs, volatile);
+    let pieces = a.stock.template.pieces().len();
+    let sets = if a.mode() == Mode::Open { 0 } else { 2 * a.set.runs().len() };
+    let mappings = a.regions.len() + 2 * pieces + sets;
+    core.book_mappings(a.mappings, mappings);
+    a.mappings = mappings;
+    let ledger = &a.record().ledger;
+    ledger.set_pages.store(a.set.len(), Ordering::Relaxed);
+    ledger.mappings.store(mappings, Ordering::Relaxed);
+}
+
+/// Makes a clean slot's protections those of a set (P3). Before, `a.set` has to cover all bits and all pages that
+/// are private; those that leave it return to the kernel.
+pub(crate) fn settle(core: &Core, a: &mut Attachment, set: PageSet) -> io::Result<()> {
+    let extents = PageSet::new(a.images().map(|region| region.mapped_pages()));
+    // A slot that was opened in part has more writable pages than its bits say, and maybe not all.
+    let guarded = a.mode() == Mode::Guarded;
+    let maybe_writable = if a.attention() & attention::OPENED == 0 { a.set.clone() } else { extents.clone() };
+    let surely_writable =
+        if guarded { PageSet::new(a.images().flat_map(|r| a.bits.runs(r.mapped_bits()))) } else { extents };
+    for run in mapped(a, &maybe_writable.minus(&set)).runs() {
+        core.space.protect(a.place(bytes(run)), Access::Read)?;
+    }
+    for run in mapped(a, &a.set.minus(&set)).runs() {
+        core.space.decommit(a.place(bytes(run)))?;
+    }
+    for run in mapped(a, &set.minus(&surely_writable)).runs() {
+        core.space.protect(a.place(bytes(run)), Access::ReadWrite)?;
+    }
+    clear_bits(a);
+    for run in set.runs() {
+        a.bits.put(run.start as usize..run.end as usize, true);
+    }
+    a.set = set;
+    a.set_mode(Mode::Guarded);
+    a.unflag(attention::DEVIATED | attention::OPENED);
+    replan(core, a);
+    Ok(())
+}
+
+/// Makes all accessible pages of a slot writable, for good: it is reset by other means than its set.
+pub(crate) fn unsettle(core: &Core, a: &mut Attachment) -> io::Result<()> {
+    if a.mode() == Mode::Guarded {
+        for region in a.images() {
+            core.space.protect(a.place(region.offset..region.offset + region.mapped()), Access::ReadWrite)?;
+        }
+    }
+    clear_bits(a);
+    a.set = PageSet::default();
+    a.set_mode(Mode::Open);
+    a.unflag(attention::DEVIATED);
+    a.flag(attention::OPENED);
+    replan(core, a);
+    Ok(())
+}
+
+/// Adds to the set what was opened beyond it. Before any tail is taken away.
+pub(crate) fn absorb(a: &mut Attachment) {
+    let opened = PageSet::new(a.images().flat_map(|region| a.bits.runs(region.mapped_bits())));
+    a.set = a.set.union(&opened);
+}
+
+/// Clears all bits. What is set is in the set, or was opened in a mapped part.
+pub(crate) fn clear_bits(a: &Attachment) {
+    for run in a.set.runs() {
+        a.bits.put(run.start as usize..run.end as usize, false);
+    }
+    for region in a.images() {
+        for run in a.bits.runs(region.mapped_bits()) {
+            a.bits.put(run.start as usize..run.end as usize, false);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Making a released slot its template again (P4), by strategy.
+//!
+//! Each strategy leaves the slot clean, its tails as they were at first, its volatile bytes zero. An error says
+//! that the slot is in an unknown state.
+
+#![expect(unsafe_code, reason = "writes to slots that nobody uses")]
+
+mod aging;
+mod scan;
+mod verify;
+mod working_set;
+
+use crate::attachment::{Attachment, RegionState, Run, attention};
+use crate::config::Reset;
+use crate::ground::Core;
+use crate::pages::{PageSet, bytes};
+use core::sync::atomic::Ordering;
+use hatchery_alloc::{PAGE, RegionKind};
+use std::io;
+
+pub(crate) use verify::difference;
+
+/// Why a slot could not be reset.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The kernel refused, or the slot's pages are not known any more.
+    #[error(transparent)]
+    System(#[from] io::Error),
+    /// An earlier call on the slot failed and could not be undone.
+    #[error("an earlier change of the slot was left half done")]
+    Broken,
+}
+
+/// Puts back what a run covers.
+///
+/// # Safety
+///
+/// The run lies in accessible, writable pages of a slot that the caller owns and nobody uses (P2, C3); its source is
+/// null or readable for its whole length, elsewhere.
+#[inline]
+unsafe fn put_back(run: &Run) {
+    if run.from.is_null() {
+        // SAFETY: the caller's.
+        unsafe { run.to.write_bytes(0, run.len) }
+    } else {
+        // SAFETY: the caller's.
+        unsafe { run.from.copy_to_nonoverlapping(run.to, run.len) }
+    }
+}
+
+/// The whole reset of the steady state: the set is put back, volatile bytes cleared. For a quiet slot.
+#[inline]
+pub(crate) fn quick(a: &mut Attachment) {
+    a.uses += 1;
+    put_back_all(a);
+    let ledger = &a.record().ledger;
+    ledger.resets[Reset::WorkingSet as usize].add(1);
+    ledger.pages_copied.add(a.ages.len() as u64);
+}
+
+#[inline]
+fn put_back_all(a: &Attachment) {
+    for run in a.volatile.iter().chain(&a.runs) {
+        // SAFETY: runs were planned inside accessible parts of this slot, which we own (P2); pages of the set
+        // are writable by P3's other half: their bits were set when they were opened. Sources are in the
+        // view that the attachment keeps.
+        unsafe { put_back(run) }
+    }
+}
+
+/// Resets a slot by the pool's strategy.
+#[cold]
+#[inline(never)]
+pub(crate) fn thorough(core: &Core, a: &mut Attachment) -> Result<(), Failure> {
+    a.uses += 1;
+    if a.attention() & attention::BROKEN != 0 {
+        return Err(Failure::Broken);
+    }
+    let openings = u64::from(a.openings.swap(0, Ordering::Relaxed));
+    a.record().ledger.openings.add(openings);
+    a.stock.last_used.store(core.clock.load(Ordering::Relaxed), Ordering::Relaxed);
+    match core.options.reset {
+        Reset::WorkingSet => working_set::reset(core, a, openings)?,
+        Reset::PagemapScan => scan::reset(core, a)?,
+        Reset::Decommit => decommit(core, a)?,
+    }
+    a.unflag(attention::GROWN);
+    a.record().ledger.resets[core.options.reset as usize].add(1);
+    Ok(())
+}
+
+/// Gives all private pages of image regions back to the kernel, tails included, and takes the tails away.
+fn decommit(core: &Core, a: &mut Attachment) -> io::Result<()> {
+    for region in a.images() {
+        core.space.decommit(a.place(region.offset..region.offset + region.mapped()))?;
+    }
+    clear_volatile(core, a)?;
+    take_tails(core, a)
+}
+
+/// Puts pages back that may have been written, wherever they are accessible.
+fn restore(a: &Attachment, set: &PageSet) {
+    for region in a.images() {
+        let end = region.offset + region.accessible();
+        for pages in set.within((region.offset / PAGE) as u32..(end / PAGE) as u32) {
+            for source in a.pristine.sources(bytes(&pages)) {
+                let to = a.base.as_ptr().wrapping_add(source.range.start);
+                // SAFETY: the pages are accessible; they were writable, because they were written or are
+                // in the set, and nothing took that away. We own the slot (P2).
+                unsafe { put_back(&Run { to, from: source.from, len: source.range.len() }) }
+            }
+        }
+    }
+    a.record().ledger.pages_copied.add(set.len() as u64);
+}
+
+/// Clears volatile regions: what is used of them by stores, grown tails by the kernel.
+fn clear_volatile(core: &Core, a: &Attachment) -> io::Result<()> {
+    for run in &a.volatile {
+        // SAFETY: volatile regions are always writable, and we own the slot (P2).
+        unsafe { put_back(run) }
+    }
+    for region in a.regions.iter().filter(|region| region.kind == RegionKind::Volatile) {
+        core.space.decommit(a.place(region.offset + region.initial..region.offset + region.mapped()))?;
+    }
+    Ok(())
+}
+
+/// Takes grown tails away, or leaves them mapped beyond the accessible part where they may stay. They are clean.
+fn take_tails(core: &Core, a: &mut Attachment) -> io::Result<()> {
+    for region in a.regions.iter().filter(|region| region.mapped() > region.initial) {
+        if !a.keeps_tail(region) {
+            take_tail(core, a, region)?;
+        }
+        region.set_accessible(region.initial);
+    }
+    Ok(())
+}
+
+fn take_tail(core: &Core, a: &Attachment, region: &RegionState) -> io::Result<()> {
+    let tail = region.offset + region.initial..region.offset + region.mapped();
+    let bytes = tail.len();
+    core.space.protect(a.place(tail), crate::sys::Access::None)?;
+    region.set_mapped(region.initial);
+    let charge = a.charge.fetch_sub(bytes, Ordering::Relaxed) - bytes;
+    a.record().ledger.charge.store(charge, Ordering::Relaxed);
+    core.resident.give(bytes);
+    Ok(())
+}

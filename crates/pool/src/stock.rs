@@ -1,0 +1,249 @@
+//! What the pool holds for one template: where its contents can be read, what was learned, and its warm slots.
+
+use crate::config::WorkingSets;
+use crate::free::Stack;
+use crate::pages::PageSet;
+use crate::sys::{Background, View};
+use core::ops::Range;
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use hatchery_alloc::{Learning, PAGE, RegionKind, Template};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+
+/// A part of the template's contents, readable.
+#[derive(Debug)]
+struct Piece {
+    /// Bytes of the slot.
+    range: Range<usize>,
+    view: View,
+}
+
+/// The pristine view: all contents of a template, mapped once, read-only and shared. Unmapped when the last slot
+/// of the template is detached.
+#[derive(Debug)]
+pub(crate) struct Pristine {
+    pieces: Vec<Piece>,
+}
+
+/// Bytes of a slot with what they are when nobody wrote them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) range: Range<usize>,
+    /// The first byte's address in the pristine view, which is readable for the whole range; null for zeros.
+    pub(crate) from: *const u8,
+}
+
+impl Source {
+    pub(crate) fn background(&self) -> Background {
+        if self.from.is_null() { Background::Zeros } else { Background::File }
+    }
+}
+
+impl Pristine {
+    fn new(template: &Template) -> io::Result<Pristine> {
+        let file = || template.file().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
+        let piece = |run: &hatchery_alloc::Run| {
+            Ok(Piece { range: run.range(), view: View::new(file()?, run.file_offset, run.len)? })
+        };
+        Ok(Pristine { pieces: template.pieces().iter().map(piece).collect::<io::Result<_>>()? })
+    }
+
+    /// Cuts a range of the slot into parts with one source each, ascending.
+    pub(crate) fn sources(&self, range: Range<usize>) -> Vec<Source> {
+        let mut parts = Vec::new();
+        let mut at = range.start;
+        let first = self.pieces.partition_point(|piece| piece.range.end <= range.start);
+        for piece in self.pieces[first..].iter().take_while(|piece| piece.range.start < range.end) {
+            let (start, end) = (piece.range.start.max(range.start), piece.range.end.min(range.end));
+            if at < start {
+                parts.push(Source { range: at..start, from: core::ptr::null() });
+            }
+            let from = piece.view.base().as_ptr().wrapping_add(start - piece.range.start);
+            parts.push(Source { range: start..end, from });
+            at = end;
+        }
+        if at < range.end {
+            parts.push(Source { range: at..range.end, from: core::ptr::null() });
+        }
+        parts
+    }
+}
+
+/// Openings that may be remembered: a bucket that time fills.
+#[derive(Debug)]
+struct Bucket {
+    tokens: u64,
+    filled: Instant,
+}
+
+/// Seconds of tokens that a bucket holds.
+const BUCKET_SECONDS: u64 = 4;
+
+/// What the pool holds for one template.
+#[derive(Debug)]
+pub(crate) struct Stock {
+    /// Keeps the template's address from being used for another one.
+    pub(crate) template: Arc<Template>,
+    /// Image regions, in pages, up to their limits.
+    pub(crate) regions: Vec<Range<u32>>,
+    /// Warm slots beyond the shards, by class.
+    pub(crate) stacks: Box<[Stack]>,
+    /// Attached slots, and those of them that are kept at release.
+    pub(crate) attached: AtomicUsize,
+    pub(crate) kept: AtomicUsize,
+    /// Clock of the pool when it was last seen in use.
+    pub(crate) last_used: AtomicU64,
+    /// Resets between two that compare. Doubled when what they dropped was needed after all.
+    pub(crate) interval: AtomicU32,
+    pristine: Mutex<Weak<Pristine>>,
+    seed: Mutex<Option<PageSet>>,
+    bucket: Mutex<Bucket>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing under these locks panics halfway through a change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The address by which a template is known.
+#[inline]
+pub(crate) fn key_of(template: &Arc<Template>) -> usize {
+    Arc::as_ptr(template) as usize
+}
+
+impl Stock {
+    pub(crate) fn new(template: &Arc<Template>, classes: usize, sets: &WorkingSets) -> Stock {
+        let image = |region: &&hatchery_alloc::Region| region.kind == RegionKind::Image;
+        let pages = |range: Range<usize>| (range.start / PAGE) as u32..(range.end / PAGE) as u32;
+        let regions: Vec<_> =
+            template.layout().regions().iter().filter(image).map(|region| pages(region.range())).collect();
+        let hints = template.hints();
+        let known = PageSet::touched(hints.written.iter().cloned()).clipped(&regions);
+        let given = hints.learning == Learning::Frozen || !known.is_empty();
+        Stock {
+            template: template.clone(),
+            regions,
+            stacks: (0..classes).map(|_| Stack::new()).collect(),
+            attached: AtomicUsize::new(0),
+            kept: AtomicUsize::new(0),
+            last_used: AtomicU64::new(0),
+            interval: AtomicU32::new(sets.aging_interval),
+            pristine: Mutex::default(),
+            seed: Mutex::new(given.then_some(known)),
+            bucket: Mutex::new(Bucket {
+                tokens: u64::from(sets.relearn_rate) * BUCKET_SECONDS,
+                filled: Instant::now(),
+            }),
+        }
+    }
+
+    pub(crate) fn key(&self) -> usize {
+        key_of(&self.template)
+    }
+
+    /// Whether the set is what the template says, for good.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.template.hints().learning == Learning::Frozen
+    }
+
+    /// Whether nobody outside the pool can ask for this template any more.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        Arc::strong_count(&self.template) <= 1 + self.attached.load(Ordering::Relaxed)
+    }
+
+    /// The pristine view, mapped if it is not.
+    pub(crate) fn pristine(&self) -> io::Result<Arc<Pristine>> {
+        let mut current = lock(&self.pristine);
+        if let Some(view) = current.upgrade() {
+            return Ok(view);
+        }
+        let view = Arc::new(Pristine::new(&self.template)?);
+        *current = Arc::downgrade(&view);
+        Ok(view)
+    }
+
+    /// What new slots start with; `None` where nothing is known.
+    pub(crate) fn seed(&self) -> Option<PageSet> {
+        lock(&self.seed).clone()
+    }
+
+    /// Adds what a slot learned.
+    pub(crate) fn learn(&self, set: &PageSet, max_pages: usize) {
+        if self.is_frozen() {
+            return;
+        }
+        let mut seed = lock(&self.seed);
+        let union = seed.as_ref().map_or_else(|| set.clone(), |seed| seed.union(set));
+        if union.len() <= max_pages {
+            *seed = Some(union);
+        }
+    }
+
+    /// Replaces what was learned by what a slot still needs.
+    pub(crate) fn relearn(&self, set: &PageSet) {
+        if !self.is_frozen() {
+            *lock(&self.seed) = Some(set.clone());
+        }
+    }
+
+    /// Pays for remembering what a use opened; `false` when the template did so too often.
+    pub(crate) fn pay(&self, openings: u64, rate: u32) -> bool {
+        let mut bucket = lock(&self.bucket);
+        let earned = bucket.filled.elapsed().as_micros() as u64 * u64::from(rate) / 1_000_000;
+        if earned > 0 {
+            bucket.tokens = (bucket.tokens + earned).min(u64::from(rate) * BUCKET_SECONDS);
+            bucket.filled = Instant::now();
+        }
+        match bucket.tokens.checked_sub(openings) {
+            Some(rest) => {
+                bucket.tokens = rest;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+// SAFETY of sharing is the compiler's: `Source` holds a bare address and stays inside one thread's hands.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hatchery_alloc::{Hints, Region, SlotLayout};
+
+    fn template(hints: Hints) -> Arc<Template> {
+        let region = Region { offset: 0, kind: RegionKind::Image, accessible: PAGE, limit: 8 * PAGE };
+        let layout = SlotLayout::new(9 * PAGE, [region]).expect("layout");
+        Arc::new(Template::new(layout, None, &[]).expect("template").with_hints(hints))
+    }
+
+    #[test]
+    fn hints_become_the_seed_within_image_regions() {
+        let stock = |hints| Stock::new(&template(hints), 1, &WorkingSets::default());
+        assert_eq!(stock(Hints::default()).seed(), None);
+        let frozen = stock(Hints { learning: Learning::Frozen, ..Hints::default() });
+        frozen.learn(&PageSet::new([1..2]), 10);
+        assert_eq!(frozen.seed(), Some(PageSet::default()));
+        let known = stock(Hints { written: vec![PAGE..2 * PAGE + 1, 7 * PAGE..20 * PAGE], ..Hints::default() });
+        assert_eq!(known.seed(), Some(PageSet::new([1..3, 7..8])));
+        known.learn(&PageSet::new([4..5]), 10);
+        assert_eq!(known.seed(), Some(PageSet::new([1..3, 4..5, 7..8])));
+        known.learn(&PageSet::new([5..6]), 4);
+        assert_eq!(known.seed().map(|seed| seed.len()), Some(4), "the bound on pages holds for seeds");
+    }
+
+    #[test]
+    fn relearning_is_limited() {
+        let stock = Stock::new(&template(Hints::default()), 1, &WorkingSets::default());
+        assert!(stock.pay(10 * BUCKET_SECONDS, 10) && stock.pay(1, 0) && !stock.pay(1 << 40, 10));
+    }
+
+    #[test]
+    fn a_template_is_forgotten_when_only_the_pool_has_it() {
+        let template = template(Hints::default());
+        let stock = Stock::new(&template, 1, &WorkingSets::default());
+        assert!(!stock.is_forgotten());
+        drop(template);
+        assert!(stock.is_forgotten());
+    }
+}
