@@ -5,6 +5,7 @@
 mod calls;
 mod guest;
 mod measure;
+mod nesting;
 mod process;
 mod suspension;
 mod threads;
