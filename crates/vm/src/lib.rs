@@ -24,6 +24,8 @@ mod steps;
 mod stop;
 mod suspended;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use access::{Access, AccessError};
 pub use call::{CallError, Callee, CalleeError, Trap};
