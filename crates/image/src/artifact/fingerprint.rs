@@ -1,5 +1,5 @@
 //! A number for the contract between compiled code and the machine, so that code made for another
-//! contract is refused.
+//! contract is refused; and the checksum that it and the root are made with.
 
 use crate::abi::{Builtin, HEADER_BYTES, HOST_CALL_BYTES, MAX_FLOAT_RESULTS, MAX_INT_RESULTS, Scalar, header, task};
 use crate::trap::TrapCode;
@@ -7,15 +7,28 @@ use crate::trap::TrapCode;
 /// What the contract's offsets, built-ins and trap codes hash to.
 pub(super) const ABI: u64 = fingerprint();
 
-/// FNV-1a over one number.
-const fn mix(hash: u64, number: i64) -> u64 {
-    let (mut hash, bytes) = (hash, number.to_le_bytes());
-    let mut i = 0;
+/// What a checksum begins with.
+const START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a, continued over these bytes. Each step is a bijection of what came before it, so that a change of
+/// one byte never goes unnoticed.
+const fn fnv(hash: u64, bytes: &[u8]) -> u64 {
+    let (mut hash, mut i) = (hash, 0);
     while i < bytes.len() {
         hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0100_0000_01b3);
         i += 1;
     }
     hash
+}
+
+/// The checksum of these bytes. It tells damage, not intent; and unlike a strong hash it asks no CPU for its
+/// features, which in a virtual machine takes longer than all the rest of opening.
+pub(super) const fn checksum(bytes: &[u8]) -> u64 {
+    fnv(START, bytes)
+}
+
+const fn mix(hash: u64, number: i64) -> u64 {
+    fnv(hash, &number.to_le_bytes())
 }
 
 const fn mix_all(hash: u64, numbers: &[i64]) -> u64 {
@@ -61,7 +74,7 @@ const fn fingerprint() -> u64 {
         crate::types::FuncType::MAX_NATIVE_PARAMS as i64,
         TrapCode::ALL.len() as i64,
     ];
-    let mut hash = mix_all(mix_all(mix_all(0xcbf2_9ce4_8422_2325, &header), &task), &rest);
+    let mut hash = mix_all(mix_all(mix_all(START, &header), &task), &rest);
     let mut i = 0;
     while i < Builtin::ALL.len() {
         hash = mix_builtin(hash, Builtin::ALL[i]);

@@ -2,8 +2,8 @@
 //! was made for, and checks itself.
 
 use super::cpu::IsaFlags;
-use super::error::{ArtifactError, hex, same_hash};
-use super::fingerprint::ABI;
+use super::error::{ArtifactError, hex};
+use super::fingerprint::{ABI, checksum};
 use super::pins;
 use super::records::Table;
 use crate::pages::PAGE;
@@ -88,7 +88,7 @@ root_records! {
     }
 
     /// The root. The first four fields keep their places in every version.
-    RootRecord, 864, {
+    RootRecord, 840, {
         magic: [u8; 16],
         version: U32,
         /// Bytes of this record, checksum included.
@@ -118,8 +118,8 @@ root_records! {
         /// Steps that the pages are past.
         cursor: U64,
         directory: [DirectoryEntry; Table::COUNT],
-        /// Hash of all bytes of the root before this one.
-        checksum: [u8; 32],
+        /// FNV-1a of all bytes of the root before this one.
+        checksum: U64,
     }
 }
 
@@ -130,14 +130,14 @@ const _: () = {
     assert!(core::mem::offset_of!(RootRecord, version) == 16);
     assert!(core::mem::offset_of!(RootRecord, root_bytes) == 20);
     assert!(core::mem::offset_of!(RootRecord, file_bytes) == 24);
-    assert!(core::mem::offset_of!(RootRecord, checksum) == ROOT_BYTES - 32);
+    assert!(core::mem::offset_of!(RootRecord, checksum) == ROOT_BYTES - 8);
     assert!(ROOT_START + ROOT_BYTES as u64 <= TEXT_START, "the root ends before the text begins");
 };
 
 impl RootRecord {
-    /// Hash of everything before the checksum.
-    pub(super) fn compute_checksum(&self) -> [u8; 32] {
-        *blake3::hash(&self.as_bytes()[..ROOT_BYTES - 32]).as_bytes()
+    /// The checksum of everything before it.
+    pub(super) fn compute_checksum(&self) -> U64 {
+        U64::new(checksum(&self.as_bytes()[..ROOT_BYTES - 8]))
     }
 
     /// The root in the file's first page.
@@ -170,7 +170,7 @@ impl RootRecord {
         let Ok((root, _)) = RootRecord::read_from_prefix(bytes) else {
             return foreign("it ends in its root");
         };
-        same_hash("root", &root.compute_checksum(), &root.checksum)?;
+        ArtifactError::same("root's checksum", Hex(root.compute_checksum().get()), Hex(root.checksum.get()))?;
         ArtifactError::same("root's length", root.root_bytes.get(), ROOT_BYTES as u32)?;
         Ok(root)
     }
