@@ -17,7 +17,7 @@
 //!
 //! *Guest functions* use Cranelift's `tail` convention: `(vmctx, params…) -> results`. Results that
 //! do not fit the result registers ([`MAX_INT_RESULTS`], [`MAX_FLOAT_RESULTS`]) are stored to a return
-//! area, whose address is then the last parameter; see [`ReturnArea`].
+//! area, whose address is then the last parameter; see [`ReturnPlace`].
 //!
 //! *Entry trampolines*, one per function type: `extern "C" fn(vmctx, callee code address, *mut RawVal)`.
 //! The array holds the parameters on entry and the results on exit, 16 bytes each.
