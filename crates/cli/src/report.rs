@@ -35,15 +35,26 @@ pub(crate) fn trap(file: &str, error: &hatchery::Error) -> ExitCode {
     if !error.backtrace().is_empty() {
         text.push_str("\nwasm backtrace:\n");
     }
-    for (i, frame) in error.backtrace().iter().enumerate() {
-        let offset = frame.offset().map_or_else(|| "?".into(), |offset| format!("{offset:#x}"));
-        let module = frame.module().unwrap_or("<unknown>");
-        let function = match frame.name() {
-            Some(name) => rustc_demangle::demangle(name).to_string(),
-            None => format!("<wasm function {}>", frame.function()),
-        };
-        text.push_str(&format!("{i:5}: {offset:>8} - {module}!{function}\n"));
+    let mut at = 0;
+    // Recursion shows as one frame and how often it was there.
+    for same in error.backtrace().chunk_by(|a, b| a == b) {
+        text.push_str(&format!("{at:5}: {}", frame(&same[0])));
+        if same.len() > 1 {
+            text.push_str(&format!(" ({} times in all)", same.len()));
+        }
+        text.push('\n');
+        at += same.len();
     }
     let _ = std::io::stderr().write_all(text.as_bytes());
     ExitCode::from(TRAPPED)
+}
+
+fn frame(frame: &hatchery::Frame) -> String {
+    let offset = frame.offset().map_or_else(|| "?".into(), |offset| format!("{offset:#x}"));
+    let module = frame.module().unwrap_or("<unknown>");
+    let function = match frame.name() {
+        Some(name) => rustc_demangle::demangle(name).to_string(),
+        None => format!("<wasm function {}>", frame.function()),
+    };
+    format!("{offset:>8} - {module}!{function}")
 }

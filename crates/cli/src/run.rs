@@ -54,9 +54,8 @@ impl Run {
         let mut linker = Linker::new(&engine);
         hatchery_wasi::p1::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
         let prepared = linker
-            .prepare(&module)
-            .with_context(|| format!("cannot link `{}`", self.file.display()))?
-            .with_limits(self.limits());
+            .prepare_with(&module, self.limits())
+            .with_context(|| format!("cannot link `{}`", self.file.display()))?;
         match prepared.instantiate(self.wasi()?).and_then(|mut instance| self.start(&mut instance)) {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error) => self.outcome(error),
@@ -116,9 +115,10 @@ impl Run {
     /// What preview 1 asks of an embedder: a command has `_start`; a reactor has, perhaps, `_initialize`,
     /// which comes before any other export.
     fn start(&self, instance: &mut Instance<WasiCtx>) -> Result<(), hatchery::Error> {
-        let exists = |instance: &Instance<WasiCtx>, name: &str| matches!(instance.export(name), Some(Extern::Func(_)));
+        let exists =
+            |instance: &mut Instance<WasiCtx>, name: &str| matches!(instance.export(name), Some(Extern::Func(_)));
         if exists(instance, "_initialize") {
-            instance.func::<(), ()>("_initialize")?.call(instance, ())?;
+            instance.func::<(), ()>("_initialize")?.call(&mut *instance, ())?;
         }
         if let Some(name) = &self.invoke {
             return self.call(instance, name);
@@ -137,7 +137,7 @@ impl Run {
             let known = exports(instance);
             return Err(hatchery::Error::host(format!("there is no exported function `{name}`; there are: {known}")));
         };
-        let ty = func.ty(instance);
+        let ty = func.ty(&mut *instance);
         if ty.params().len() != self.args.len() {
             let (wanted, given) = (ty.params().len(), self.args.len());
             let message = format!("`{name}` has the type {ty}, which takes {wanted} arguments, but {given} were given");
@@ -146,7 +146,7 @@ impl Run {
         let parse = |(ty, text): (&ValType, &String)| parse_value(*ty, text);
         let values = ty.params().iter().zip(&self.args).map(parse).collect::<anyhow::Result<Vec<Val>>>();
         let values = values.map_err(|error| hatchery::Error::host(format!("{error:#}")))?;
-        for value in func.call_dynamic(instance, &values)? {
+        for value in func.call_dynamic(&mut *instance, &values)? {
             println(&show_value(&value))?;
         }
         Ok(())
@@ -170,9 +170,10 @@ fn println(line: &str) -> Result<(), hatchery::Error> {
     writeln!(std::io::stdout(), "{line}").map_err(hatchery::Error::host)
 }
 
-fn exports(instance: &Instance<WasiCtx>) -> String {
+fn exports(instance: &mut Instance<WasiCtx>) -> String {
     let mut names: Vec<_> = instance
         .exports()
+        .into_iter()
         .filter(|(_, item)| matches!(item, Extern::Func(_)))
         .map(|(name, _)| format!("`{name}`"))
         .collect();
@@ -185,7 +186,7 @@ fn exports(instance: &Instance<WasiCtx>) -> String {
     }
 }
 
-fn no_start(instance: &Instance<WasiCtx>, file: &Path) -> String {
+fn no_start(instance: &mut Instance<WasiCtx>, file: &Path) -> String {
     let known = exports(instance);
     format!("`{}` has no `_start`; name one of its functions with --invoke: {known}", file.display())
 }

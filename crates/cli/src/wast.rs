@@ -27,8 +27,8 @@ impl Wast {
         let mut total = hatchery_wast::Counts::default();
         let mut out = std::io::stdout().lock();
         for path in &self.files {
-            let text =
-                std::fs::read_to_string(path).with_context(|| format!("cannot read the script `{}`", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the script `{}`", path.display()))?;
             let report = hatchery_wast::run(&config, &path.display().to_string(), &text);
             for failure in &report.failures {
                 writeln!(out, "{failure}")?;

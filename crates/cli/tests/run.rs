@@ -103,7 +103,7 @@ fn c_kitchen_files_stay_in_the_preopened_directory() {
 
 #[test]
 fn c_kitchen_abort_is_a_trap_with_a_backtrace() {
-    fails(&run(C, &["abort"]), 134, &["unreachable", "wasm backtrace:", "abort"]);
+    fails(&run(C, &["abort"]), 134, &["unreachable", "wasm backtrace:", "c-kitchen-p1!<wasm function "]);
 }
 
 #[test]
@@ -145,7 +145,8 @@ fn rust_kitchen_computes_and_grows() {
 #[test]
 fn rust_kitchen_panic_and_recursion_are_traps() {
     fails(&run(RUST, &["panic"]), 134, &["boom", "unreachable", "wasm backtrace:"]);
-    fails(&run(RUST, &["recurse"]), 134, &["call stack exhausted"]);
+    // Its own stack, in its memory, ends before the host's does.
+    fails(&run(RUST, &["recurse"]), 134, &["out of bounds memory access", "times in all"]);
 }
 
 #[test]
@@ -161,8 +162,12 @@ fn a_spinning_program_stops_on_time() {
 #[test]
 fn sqlite_answers_queries() {
     succeeds(&run(SQLITE, &[":memory:", "select 1+1"]), "2\n");
-    let sql = "with recursive n(x) as (select 1 union all select x+1 from n where x < 1000) select sum(x), max(x) from n";
-    succeeds(&run(SQLITE, &[":memory:", "create table t(a)", "insert into t values (42)", "select * from t", sql]), "42\n500500|1000\n");
+    let sql =
+        "with recursive n(x) as (select 1 union all select x+1 from n where x < 1000) select sum(x), max(x) from n";
+    succeeds(
+        &run(SQLITE, &[":memory:", "create table t(a)", "insert into t values (42)", "select * from t", sql]),
+        "42\n500500|1000\n",
+    );
     fails(&run(SQLITE, &[":memory:", "select nonsense"]), 1, &["no such column"]);
 }
 
@@ -228,7 +233,10 @@ fn messages_say_what_to_do() {
     fails(&run(&[&write("cut.wasm", b"\0asm\x01\0\0\0\x01")]), 1, &["cannot compile", "offset"]);
     let import = write("import.wat", br#"(module (import "env" "missing" (func)) (func (export "_start")))"#);
     fails(&run(&[&import]), 1, &["cannot link", "`env`", "`missing`"]);
-    let library = write("library.wat", br#"(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#);
+    let library = write(
+        "library.wat",
+        br#"(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#,
+    );
     fails(&run(&[&library]), 1, &["no `_start`", "--invoke", "`add`"]);
     succeeds(&run(&["--invoke", "add", &library, "2", "-3"]), "-1\n");
     fails(&run(&["--invoke", "add", &library, "2"]), 1, &["takes 2 arguments, but 1 were given"]);

@@ -28,11 +28,7 @@ struct Observed {
 pub fn run(data: &[u8]) {
     let Ok(bytes) = modules::valid(&mut Unstructured::new(data)) else { return };
     let plain = Config::new().determinism(Determinism::Strict).interruption(Interruption::Fuel);
-    let other = plain
-        .clone()
-        .allocation(Allocation::Strict)
-        .bounds(Bounds::Explicit)
-        .optimization(Optimization::None);
+    let other = plain.clone().allocation(Allocation::Strict).bounds(Bounds::Explicit).optimization(Optimization::None);
     let (a, b) = (observe(&plain, &bytes), observe(&other, &bytes));
     assert_eq!(a, b, "the modes differ");
 }
@@ -52,7 +48,7 @@ fn observe(config: &Config, bytes: &[u8]) -> Option<Observed> {
             return None;
         }
     };
-    let prepared = Linker::new(&engine).prepare(&module).expect("no imports").with_limits(Limits::new().fuel(FUEL));
+    let prepared = Linker::new(&engine).prepare_with(&module, Limits::new().fuel(FUEL)).expect("no imports");
     let mut instance = match prepared.instantiate(()) {
         Ok(instance) => instance,
         Err(error) => {
@@ -60,11 +56,11 @@ fn observe(config: &Config, bytes: &[u8]) -> Option<Observed> {
             return Some(Observed { instantiated, calls: vec![], globals: vec![], memories: vec![] });
         }
     };
-    let exports: Vec<(String, Extern)> = instance.exports().map(|(name, item)| (name.to_string(), item)).collect();
+    let exports = instance.exports();
     let mut calls = Vec::new();
     for (name, item) in &exports {
         let Extern::Func(func) = item else { continue };
-        let args: Vec<Val> = func.ty(&instance).params().iter().map(|ty| zero(*ty)).collect::<Option<_>>()?;
+        let args: Vec<Val> = func.ty(&mut instance).params().iter().map(|ty| zero(*ty)).collect::<Option<_>>()?;
         instance.set_fuel(FUEL);
         let result = func.call_dynamic(&mut instance, &args);
         if result.as_ref().is_err_and(|error| error.trap() == Some(Trap::StackOverflow)) {
@@ -76,33 +72,37 @@ fn observe(config: &Config, bytes: &[u8]) -> Option<Observed> {
     Some(Observed {
         instantiated: Ok(()),
         calls,
-        globals: globals(&instance, &exports),
-        memories: memories(&instance, &exports),
+        globals: globals(&mut instance, &exports),
+        memories: memories(&mut instance, &exports),
     })
 }
 
-fn globals(instance: &Instance<()>, exports: &[(String, Extern)]) -> Vec<(String, String)> {
+fn globals(instance: &mut Instance<()>, exports: &[(String, Extern)]) -> Vec<(String, String)> {
     let global = |(name, item): &(String, Extern)| match item {
-        Extern::Global(global) => Some((name.clone(), show(&global.get(instance)))),
+        Extern::Global(global) => Some((name.clone(), show(&global.get(&mut *instance).expect("its own global")))),
         _ => None,
     };
     exports.iter().filter_map(global).collect()
 }
 
-fn memories(instance: &Instance<()>, exports: &[(String, Extern)]) -> Vec<(String, u64, u64)> {
+fn memories(instance: &mut Instance<()>, exports: &[(String, Extern)]) -> Vec<(String, u64, u64)> {
     let memory = |(name, item): &(String, Extern)| match item {
         Extern::Memory(memory) => {
-            let size = memory.size(instance);
-            let bytes = memory.slice(instance, 0, size).expect("all of it");
-            // FNV-1a, by words: the memories are large.
-            let (words, rest) = bytes.as_chunks::<8>();
-            let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0100_0000_01b3);
-            let hash = words.iter().fold(0xcbf2_9ce4_8422_2325, |hash, word| step(hash, u64::from_le_bytes(*word)));
-            Some((name.clone(), size, rest.iter().fold(hash, |hash, byte| step(hash, u64::from(*byte)))))
+            let hashed = memory.borrow(&mut *instance, |memory| Ok(hash(memory.slice(0, memory.len())?)));
+            let size = memory.size(&mut *instance);
+            Some((name.clone(), size, hashed.expect("all of it")))
         }
         _ => None,
     };
     exports.iter().filter_map(memory).collect()
+}
+
+/// FNV-1a, by words: the memories are large.
+fn hash(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0100_0000_01b3);
+    let hash = words.iter().fold(0xcbf2_9ce4_8422_2325, |hash, word| step(hash, u64::from_le_bytes(*word)));
+    rest.iter().fold(hash, |hash, byte| step(hash, u64::from(*byte)))
 }
 
 /// A zero, or null; nothing for a type that has neither.
