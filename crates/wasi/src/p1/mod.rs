@@ -33,6 +33,7 @@ mod fd_stat;
 mod fd_table;
 mod guest;
 mod iovec;
+mod link;
 mod path;
 mod path_open;
 mod poll;
@@ -54,6 +55,7 @@ pub use fd_stat::{
 };
 pub use fd_table::{fd_close, fd_prestat_dir_name, fd_prestat_get, fd_renumber};
 pub use guest::{Answer, Failure, Fault, Guest, Memory};
+pub use link::add_to_linker;
 pub use path::{
     path_create_directory, path_filestat_get, path_filestat_set_times, path_link, path_readlink, path_remove_directory,
     path_rename, path_symlink, path_unlink_file,
