@@ -27,6 +27,6 @@ mod value;
 pub use plan::{InstancePlan, Place, Plan, SetPlan, Step, plan};
 pub use read::{ReadError, count_assertions, read};
 pub use report::{Counts, Failure, Report};
-pub use run::run;
+pub use run::{run, run_as};
 pub use script::{Act, Action, Assertion, Command, Expression, Script, Source};
 pub use value::{Argument, Expected, Lanes, Nan};

