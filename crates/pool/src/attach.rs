@@ -13,20 +13,39 @@ use hatchery_alloc::{PAGE, RegionKind, Template};
 use std::io;
 use std::sync::Arc;
 
+/// How many kernel mappings a new slot may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Thrift {
+    /// What its set needs, within the usual bounds.
+    Usual,
+    /// As few as possible: the kernel had none left.
+    Utmost,
+}
+
 /// What a new slot of a stock starts with.
-pub(crate) fn first_set(core: &Core, stock: &Stock) -> Option<PageSet> {
+fn first_set(core: &Core, stock: &Stock, thrift: Thrift) -> Option<PageSet> {
     if core.options.reset != Reset::WorkingSet {
         return None;
     }
     let unknown = if core.pagemap.is_some() { None } else { Some(PageSet::default()) };
-    stock.seed().or(unknown)
+    match thrift {
+        Thrift::Usual => stock.seed().or(unknown),
+        // A slot that is open, or all protected, has no mappings but those of its layout.
+        Thrift::Utmost => unknown,
+    }
 }
 
 /// Maps a cold slot. Whatever fails leaves the slot in an unknown state, and nothing else. The charge, of the
 /// accessible bytes, is the caller's to take and to give back.
-pub(crate) fn attach(core: &Core, record: &Record, stock: &Arc<Stock>, surplus: bool) -> io::Result<Box<Attachment>> {
+pub(crate) fn attach(
+    core: &Core,
+    record: &Record,
+    stock: &Arc<Stock>,
+    surplus: bool,
+    thrift: Thrift,
+) -> io::Result<Box<Attachment>> {
     let pristine = stock.pristine()?;
-    let set = first_set(core, stock);
+    let set = first_set(core, stock, thrift);
     let (mode, first) = match (&set, core.options.reset) {
         (Some(_), _) => (Mode::Guarded, 0),
         (None, Reset::WorkingSet) => (Mode::Open, attention::OPENED),
@@ -89,7 +108,7 @@ pub(crate) fn mapped(a: &Attachment, set: &PageSet) -> PageSet {
 
 /// A set that covers this one and has no more runs than the slot may have.
 pub(crate) fn bounded(core: &Core, a: &Attachment, set: PageSet) -> PageSet {
-    set.joined(core.max_runs(a.set.runs().len()), &a.stock.regions)
+    set.joined(core.max_runs(a.mappings), &a.stock.regions)
 }
 
 /// Writes down what a release has to put back, after the set changed.
@@ -152,7 +171,7 @@ pub(crate) fn settle(core: &Core, a: &mut Attachment, set: PageSet) -> io::Resul
     Ok(())
 }
 
-/// Makes all accessible pages of a slot writable, for good: it is reset by other means than its set.
+/// Makes all accessible pages of a clean slot writable: it is reset by other means than its set.
 pub(crate) fn unsettle(core: &Core, a: &mut Attachment) -> io::Result<()> {
     if a.mode() == Mode::Guarded {
         for region in a.images() {

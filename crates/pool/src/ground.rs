@@ -103,9 +103,9 @@ pub(crate) struct Core {
     pub(crate) pagemap: Option<Pagemap>,
     /// Bytes that attached slots can make resident (P5).
     pub(crate) resident: Account,
-    /// Runs of working sets that each slot may have in any case, and kernel mappings that there may be of all.
+    /// Kernel mappings that each slot may have in any case, and those that all together may have beyond that.
     share: usize,
-    mappings: Account,
+    extra: Account,
     /// Counts attachments: the clock by which stocks are used recently or not.
     pub(crate) clock: AtomicU64,
 }
@@ -124,12 +124,12 @@ impl Core {
             _ => None,
         };
         let slots = classes.iter().map(|class| class.slots as usize).sum::<usize>();
-        // A quarter is left for what else there is in the process. A run costs two mappings.
+        // A quarter is left for what else there is in the process. Half of the rest is divided evenly.
         let mappings = max_mappings() / 4 * 3;
-        let share = (mappings / slots.max(1) / 2).max(2);
+        let share = mappings / 2 / slots.max(1);
         let resident = Account::new(options.max_resident_bytes);
-        let mappings = Account::new(mappings);
-        Ok(Core { options, classes, space, bitmap, pagemap, resident, share, mappings, clock: AtomicU64::new(1) })
+        let extra = Account::new(mappings / 2);
+        Ok(Core { options, classes, space, bitmap, pagemap, resident, share, extra, clock: AtomicU64::new(1) })
     }
 
     /// Slots of all classes.
@@ -154,16 +154,20 @@ impl Core {
         self.bitmap.slot(class.first_word, (index - class.first) as usize, class.slot_bytes)
     }
 
-    /// Runs that a slot's set may have which has `now` of them: its share, or part of what nobody uses.
-    pub(crate) fn max_runs(&self, now: usize) -> usize {
-        let free = self.mappings.limit().saturating_sub(self.mappings.taken());
-        self.options.working_sets.max_runs.unwrap_or_else(|| self.share.max(now + free / 16))
+    /// Runs that a slot's set may have whose slot has this many mappings: its share, or what it has, or part of what
+    /// nobody uses. A run costs two mappings.
+    pub(crate) fn max_runs(&self, mappings: usize) -> usize {
+        let free = self.extra.limit().saturating_sub(self.extra.taken()) / 16;
+        let most = self.share.max(mappings).max(self.share + free) / 2;
+        self.options.working_sets.max_runs.unwrap_or(most)
     }
 
     /// Books a change of a slot's kernel mappings. Only a measure for `max_runs`: the kernel has the last word.
     pub(crate) fn book_mappings(&self, before: usize, now: usize) {
-        self.mappings.give(before.saturating_sub(now));
-        let _ = self.mappings.taken.fetch_add(now.saturating_sub(before), Ordering::Relaxed);
+        let beyond = |mappings: usize| mappings.saturating_sub(self.share);
+        self.extra.give(beyond(before));
+        // Relaxed, and without a look at the limit, which `max_runs` has looked at.
+        let _ = self.extra.taken.fetch_add(beyond(now), Ordering::Relaxed);
     }
 
     pub(crate) fn tick(&self) -> u64 {

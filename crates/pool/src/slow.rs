@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "owns slots that it took out of lists")]
 
-use crate::attach::{attach, clear_bits};
+use crate::attach::{Thrift, attach, clear_bits};
 use crate::attachment::Attachment;
 use crate::pool::Pool;
 use crate::record::{Record, State};
@@ -14,8 +14,8 @@ use hatchery_alloc::{AllocateError, InstanceAllocator, Slot, Template};
 use std::io;
 use std::sync::Arc;
 
-/// How often an attachment that the kernel refused is tried again, each time after an eviction: it may lack
-/// mappings or memory that warm slots hold.
+/// How often an attachment that the kernel refused is tried again, each time after an eviction and with as few mappings
+/// as possible: mappings and memory are what it may lack.
 const RETRIES: usize = 3;
 
 /// Why a class has no slot for a template.
@@ -120,16 +120,16 @@ impl Pool {
     }
 
     fn attach_trying(&self, record: &Record, stock: &Arc<Stock>, surplus: bool) -> io::Result<Box<Attachment>> {
-        let mut last = Err(io::ErrorKind::OutOfMemory.into());
-        for _ in 0..=RETRIES {
-            last = attach(&self.core, record, stock, surplus);
-            let whole = self.whole(record);
+        let mut attached = attach(&self.core, record, stock, surplus, Thrift::Usual);
+        for _ in 0..RETRIES {
             // What was mapped of the slot must not survive a failure.
-            if last.is_ok() || self.core.space.vanish(whole).is_err() || !self.evict_any() {
+            if attached.is_ok() || self.core.space.vanish(self.whole(record)).is_err() {
                 break;
             }
+            self.evict_any();
+            attached = attach(&self.core, record, stock, surplus, Thrift::Utmost);
         }
-        last
+        attached
     }
 
     fn hand_out_new(&self, record: &Record, attached: Box<Attachment>) -> Slot {

@@ -115,7 +115,12 @@ fn adopt(core: &Core, a: &mut Attachment, learned: PageSet, openings: u64) -> Re
     }
     tracing::trace!(slot = a.record().index, pages = set.len(), openings, "working set learned");
     a.stock.learn(&learned, sets.max_pages);
-    Ok(settle(core, a, set)?)
+    if settle(core, a, set).is_err() {
+        // No mapping left for it, most likely. The slot is clean; open it needs the fewest.
+        a.set_mode(Mode::Guarded);
+        return stay_open(core, a);
+    }
+    Ok(())
 }
 
 /// Leaves a clean slot open: the next release scans again. Where the kernel cannot scan, everything is
