@@ -222,3 +222,48 @@ fn unsound_tables_are_named_although_their_hashes_match() {
         assert!(error.contains(expected), "{error:?} does not say {expected:?}");
     }
 }
+
+#[test]
+fn records_that_contradict_are_named_by_opening() {
+    use super::super::records::Table;
+    let root = root_of(&bytes());
+    let place = |table| root.meta.start.get() as usize + root.range(table).expect("inside").start;
+    let (memories, tables) = (place(Table::Memories), place(Table::Tables));
+    let first_memory = bytes()[memories + 16..memories + 24].to_vec();
+    let none = [0xff; 4];
+    let cases: &[(usize, &[u8], &str)] = &[
+        (memories + 64 + 16, &first_memory, "entry 1 of the artifact's memories: it overlaps"),
+        (memories + 16, &[1], "entry 0 of the artifact's memories: its place is not inside the slot"),
+        (memories + 64 + 62, &[0], "entry 1 of the artifact's memories: its reservation is too small"),
+        (memories + 24, &[0xff; 8], "entry 0 of the artifact's memories: its lengths contradict"),
+        (memories + 48, &[0xff; 8], "entry 0 of the artifact's memories: its guard is endless"),
+        (memories + 60, &[2], "entry 0 of the artifact's memories: a flag of it"),
+        (tables + 24, &[0xff; 8], "entry 0 of the artifact's tables: its place is not inside the state"),
+        (tables + 32, &none, "entry 0 of the artifact's tables: its place is not inside the state"),
+        (tables + 40, &[1], "entry 0 of the artifact's tables: it is no reference type"),
+        (place(Table::Globals) + 8, &[4], "entry 0 of the artifact's globals: its place is not inside the state"),
+        (place(Table::Values), &[7], "entry 1 of the artifact's types: a value type of it does not exist"),
+        (place(Table::Types) + 4, &none, "entry 0 of the artifact's types: a range of it lies outside"),
+        (place(Table::Trampolines), &[0, 2, 0, 0], "entry 0 of the artifact's entry trampolines: its code"),
+        (place(Table::DataSegments), &[200], "entry 0 of the artifact's data segments: a range of it lies outside"),
+        (place(Table::ElemSegments) + 8, &[9], "entry 0 of the artifact's element segments: a range of it"),
+        (place(Table::Instances) + 8, &[9], "entry 0 of the artifact's instances: a range of it lies outside"),
+        (place(Table::Instances) + 24, &[2], "entry 0 of the artifact's instances: it refers to something"),
+        (place(Table::Exports) + 8, &[4], "entry 0 of the artifact's exports: its kind does not exist"),
+        (place(Table::Exports) + 16, &none, "entry 0 of the artifact's exports: its code lies outside the text"),
+        (place(Table::Imports) + 20, &[0], "entry 0 of the artifact's imports: its type does not exist"),
+        (place(Table::Imports) + 16, &[2], "entry 0 of the artifact's imports: it refers to something"),
+        (place(Table::Steps), &[6], "entry 0 of the artifact's steps: its kind does not exist"),
+        (place(Table::Steps) + 8, &[2], "entry 0 of the artifact's steps: it refers to something"),
+        (place(Table::Runs), &[0; 8], "entry 0 of the artifact's page runs: it reaches into the header"),
+        (place(Table::Runs) + 9, &[0x10], "entry 0 of the artifact's page runs: it does not follow"),
+        (place(Table::Runs) + 16, &[0; 8], "entry 0 of the artifact's page runs: it is empty"),
+        (place(Table::Strings), &[0xff], "entry 0 of the artifact's instances: a string of it is not UTF-8"),
+    ];
+    for (at, change, expected) in cases {
+        let mut bytes = bytes();
+        bytes[*at..*at + change.len()].copy_from_slice(change);
+        let message = message(&bytes);
+        assert!(message.contains(expected), "{message:?} does not say {expected:?}");
+    }
+}
