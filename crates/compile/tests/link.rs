@@ -187,7 +187,7 @@ fn segments_are_folded_up_to_the_first_step_that_runs_code() {
     );
     set.add(r#"(module (import "a" "m" (memory 1)) (data (i32.const 9) "three"))"#, &[("a", a)]);
     let image = set.image();
-    assert_eq!(memory(&image, 0, 12), b"\0otwo\0\0\0\0\0\0");
+    assert_eq!(memory(&image, 0, 12), b"\0otwo\0\0\0\0\0\0\0");
     assert_eq!(image.plan.cursor, 3);
     let remaining: Vec<_> = image.plan.remaining().iter().map(|step| (step.instance.0, &step.kind)).collect();
     assert!(matches!(remaining[..], [(1, StepKind::CoreStart { .. }), (2, StepKind::CoreData { offset: 9, .. })]));
