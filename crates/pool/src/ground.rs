@@ -19,8 +19,9 @@ pub(crate) struct ClassPlan {
     first_word: usize,
 }
 
-/// Bytes that the user half of the address space has, less what a process needs for itself.
-const ADDRESS_SPACE: usize = (1 << 47) - (1 << 40);
+/// The largest contiguous part of the address space that a process has for sure: Linux loads programs at two thirds
+/// of the user half, and what they map themselves at its end.
+const ADDRESS_SPACE: usize = (1 << 47) / 3 * 2 - (1 << 36);
 /// Most pages of a slot: they are numbered with 32 bits.
 const MAX_SLOT_BYTES: usize = u32::MAX as usize * PAGE;
 /// Most slots: they are numbered from one with 32 bits.

@@ -12,7 +12,21 @@ pub(super) struct Stretch {
 }
 
 /// The parts of `range` that are mapped, in order.
+///
+/// The kernel's list is no snapshot: while other threads map and unmap what lies beside the range, a part can be
+/// missing from it. So it is read until it says the same twice.
 pub(super) fn stretches(range: Range<usize>) -> Vec<Stretch> {
+    let mut last = read(range.clone());
+    loop {
+        let again = read(range.clone());
+        if again == last {
+            return last;
+        }
+        last = again;
+    }
+}
+
+fn read(range: Range<usize>) -> Vec<Stretch> {
     let text = std::fs::read_to_string("/proc/self/maps").expect("the kernel lists mappings");
     let mut found: Vec<Stretch> = Vec::new();
     for stretch in text.lines().map(parse) {

@@ -1,0 +1,72 @@
+//! Every system call of the pool fails once, at every point; and then all of them from there on.
+
+mod common;
+
+use common::{MEMORY, Sample, Use, options};
+use hatchery_alloc::{Hints, PAGE, Tails};
+use hatchery_pool::{Discovery, Pool, PoolOptions, Reset, WorkingSets, inject};
+
+/// A little of everything. Stops where something fails, but gives back what it has.
+fn scenario(pool: &Pool, samples: &[Sample]) {
+    let mut held = Vec::new();
+    for round in 0..3 {
+        for sample in samples {
+            let Ok(mut used) = Use::try_new(pool, sample) else { continue };
+            used.write(MEMORY * PAGE..MEMORY * PAGE + 8, 1);
+            used.fault((MEMORY + 3) * PAGE, 2);
+            if used.grow(2, 30) {
+                used.write((MEMORY + 20) * PAGE..(MEMORY + 22) * PAGE, 3);
+            }
+            for page in 0..round * 5 {
+                used.write((MEMORY + page) * PAGE..(MEMORY + page) * PAGE + 1, 4);
+            }
+            used.check();
+            if round == 1 { held.push(used) } else { used.release() }
+        }
+    }
+    held.into_iter().for_each(Use::release);
+}
+
+fn pools() -> Vec<PoolOptions> {
+    let sets = |sets| PoolOptions { working_sets: sets, ..options(Reset::WorkingSet, 3) };
+    let usual = WorkingSets::default();
+    vec![
+        options(Reset::WorkingSet, 3),
+        sets(WorkingSets { discovery: Discovery::Faults, aging_interval: 1, ..usual }),
+        sets(WorkingSets { max_openings: 1, aging_interval: 1, ..usual }),
+        options(Reset::PagemapScan, 3),
+        options(Reset::Decommit, 3),
+    ]
+}
+
+#[test]
+fn every_call_fails_at_every_point() {
+    let keep = Hints { tails: Tails::Keep, ..Hints::default() };
+    let samples = [Sample::image(1), Sample::blank(), Sample::new(8, &[MEMORY..MEMORY + 2], 7, keep), Sample::image(9)];
+    for options in pools() {
+        for lasting in [false, true] {
+            let mut reached = true;
+            let mut ahead = 0;
+            let mut withdrawals = 0;
+            while reached {
+                let pool = Pool::new(options.clone()).expect("pool");
+                let before = inject::made();
+                inject::failing(ahead, lasting, || scenario(&pool, &samples));
+                reached = inject::made() - before > ahead;
+                withdrawals += pool.metrics().withdrawals;
+                assert_eq!(pool.metrics().live, 0, "call {ahead} of {options:?} lost a slot");
+                // Everything works again, in all slots, and nothing is left of what was.
+                for _ in 0..2 {
+                    let all: Vec<_> = (0..3).map(|i| Use::new(&pool, &samples[i])).collect();
+                    all.into_iter().for_each(Use::release);
+                }
+                scenario(&pool, &samples);
+                pool.evict_warm();
+                let m = pool.metrics();
+                assert_eq!((m.cold, m.withdrawn, m.bytes_charged), (3, 0, 0), "call {ahead} of {options:?}");
+                ahead += 1;
+            }
+            assert!(ahead > 20 && withdrawals > 0, "the failures reached the pool");
+        }
+    }
+}
