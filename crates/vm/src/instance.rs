@@ -25,7 +25,7 @@ use crate::externref::ExternRefs;
 use crate::header::{Vmctx, Words};
 use crate::host::Pending;
 use crate::interrupt::{self, InterruptHandle};
-use crate::machine::{GuestContext, Task, TaskRecord};
+use crate::machine::{GuestContext, Progress, Resume, Task, TaskRecord, resume};
 use crate::prepared::{Prepared, PreparedCore};
 use core::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use core::marker::PhantomData;
@@ -169,6 +169,16 @@ impl Inner {
         self.vmctx.as_ptr().wrapping_add(offset as usize)
     }
 
+    /// Ends a call that was suspended and then forgotten: first the future that it waits for, then its frames.
+    fn abandon(&self) {
+        let Some(record) = self.record.get().filter(|_| !self.is_idle()) else { return };
+        drop(self.pending.take());
+        // SAFETY: the record is of this instance's own task; nobody else uses it, as the owner is going away (I3). The
+        // async shim raises; no guest code runs.
+        let progress = unsafe { resume(record, Resume::Cancel) };
+        debug_assert!(matches!(progress, Progress::Done(Err(_))), "a cancelled call ends");
+    }
+
     /// Reads a word of the state.
     pub(crate) fn load(&self, offset: u64) -> u64 {
         debug_assert!(offset.is_multiple_of(8) && offset + 8 <= self.image().layout.state_bytes);
@@ -201,8 +211,6 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.interrupt.retire();
-        // A future of a suspended call goes before the stack that waits for it, and that before the slot.
-        self.pending.get_mut().take();
         self.task.take();
         // SAFETY: the handle is not used again.
         let slot = unsafe { ManuallyDrop::take(self.slot.get_mut()) };
@@ -272,6 +280,7 @@ impl<T> Instance<T> {
         let this = ManuallyDrop::new(self);
         // SAFETY: the handle is not dropped; this does what its drop would do, and moves the data out last.
         unsafe {
+            this.inner.as_ref().abandon();
             let inner = Box::from_raw(this.inner.as_ptr());
             let data = inner.host_data.cast::<T>();
             drop(inner);
@@ -285,6 +294,7 @@ impl<T> Drop for Instance<T> {
         // SAFETY: both are from `into_raw` in `instantiate`, and the owner is going away (I3). The data goes last:
         // futures of a suspended call may refer to it.
         unsafe {
+            self.inner.as_ref().abandon();
             let inner = Box::from_raw(self.inner.as_ptr());
             let data = inner.host_data.cast::<T>();
             drop(inner);

@@ -9,7 +9,7 @@ use crate::stop::{Stop, within};
 use core::ops::Range;
 use hatchery_image::{DataSegmentId, MemoryId, MemoryPlace, PAGE, TrapCode, WASM_PAGE};
 
-/// Bytes that are copied or filled between two looks at the interrupt word.
+/// Bytes, or elements, that are copied or filled between two looks at the interrupt word.
 const CHUNK: u64 = 1 << 20;
 /// Bytes that a bulk instruction handles for a unit of fuel.
 const BYTES_PER_FUEL: u64 = 64;
@@ -230,7 +230,11 @@ impl Inner {
     }
 
     /// Does something to `0..length` piece by piece, and looks between pieces whether the guest is to stop.
-    fn in_chunks(&self, length: u64, mut piece: impl FnMut(u64, u64) -> Result<(), Stop>) -> Result<(), Stop> {
+    pub(crate) fn in_chunks(
+        &self,
+        length: u64,
+        mut piece: impl FnMut(u64, u64) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         let mut start = 0;
         while start < length {
             if start > 0 {

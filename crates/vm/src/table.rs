@@ -85,7 +85,7 @@ impl Inner {
     pub(crate) fn table_fill(&self, id: TableId, to: u64, word: u64, length: u64) -> Result<(), Stop> {
         within(to, length, self.table_length(id), TrapCode::TableOutOfBounds)?;
         self.charge(length / ELEMENTS_PER_FUEL)?;
-        self.write_words(id, to, length, word)
+        self.in_chunks(length, |start, length| self.write_words(id, to + start, length, word))
     }
 
     pub(crate) fn table_copy(
@@ -98,10 +98,15 @@ impl Inner {
         within(to, length, self.table_length(to_table), TrapCode::TableOutOfBounds)?;
         self.charge(length / ELEMENTS_PER_FUEL)?;
         let (to, from) = (self.element(to_table, to), self.element(from_table, from));
-        self.prepare(to, length * ELEMENT)?;
-        // SAFETY: I2, I5: both inside their tables, the target prepared; `copy` allows overlap.
-        unsafe { core::ptr::copy(self.at(from).cast::<u64>(), self.at(to).cast::<u64>(), length as usize) };
-        Ok(())
+        self.in_chunks(length, |start, chunk| {
+            let at = ELEMENT * if to <= from { start } else { length - start - chunk };
+            self.prepare(to + at, chunk * ELEMENT)?;
+            // SAFETY: I2, I5: both inside their tables, the target prepared; `copy` allows overlap.
+            unsafe {
+                core::ptr::copy(self.at(from + at).cast::<u64>(), self.at(to + at).cast::<u64>(), chunk as usize)
+            };
+            Ok(())
+        })
     }
 
     pub(crate) fn table_init(

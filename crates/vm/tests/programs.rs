@@ -83,8 +83,20 @@ fn twelve_scalars_arrive_in_native_and_in_array_form() {
         let double = |i: usize| f64::from_bits(v[i].get_f64_bits());
         let (int, long) = (|i: usize| v[i].get_i32(), |i: usize| v[i].get_i64());
         let (e, f) = (int(4) as u32, long(5) as u64);
-        let mixed =
-            mix(int(0), long(1), float(2), double(3), e, f, float(6), double(7), int(8), long(9), float(10), double(11));
+        let mixed = mix(
+            int(0),
+            long(1),
+            float(2),
+            double(3),
+            e,
+            f,
+            float(6),
+            double(7),
+            int(8),
+            long(9),
+            float(10),
+            double(11),
+        );
         results[0] = RawVal::from_f64_bits(mixed.to_bits());
         Ok(())
     });
@@ -101,8 +113,7 @@ fn vectors_and_several_results_go_through_arrays() {
         (module
           (import "host" "swap" (func $swap (param v128 i32) (result i32 v128 f32)))
           (func (export "run") (param v128 i32) (result i32 v128 f32) (call $swap (local.get 0) (local.get 1))))"#;
-    let signature =
-        HostSignature::new([HostType::V128, HostType::I32], [HostType::I32, HostType::V128, HostType::F32]);
+    let signature = HostSignature::new([HostType::V128, HostType::I32], [HostType::I32, HostType::V128, HostType::F32]);
     let swap = HostFunction::dynamic(signature, |_: HostContext<'_, ()>, given, results| {
         let mut bytes = given[0].get_v128();
         bytes.reverse();

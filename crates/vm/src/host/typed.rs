@@ -51,6 +51,7 @@ macro_rules! typed {
                 $($a: HostScalar,)*
             {
                 #[allow(non_snake_case, reason = "type parameters name the arguments")]
+                #[allow(clippy::too_many_arguments, reason = "as many as the closure has")]
                 fn into_host_function(self) -> HostFunction<T> {
                     /// # Safety
                     ///
