@@ -148,7 +148,7 @@ impl Default for Budget {
 
 /// Which part of the budget a set exceeds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the modules link to {needed} {what}; the budget allows {allowed}")]
+#[error("the modules have, linked, {needed} {what}; {allowed} are allowed")]
 pub struct BudgetError {
     /// What there is too much of.
     pub what: &'static str,

@@ -3,10 +3,18 @@
 use crate::decode::Module;
 use crate::error::CompileError;
 use crate::link::{ConstValue, Link, Mode, RefValue};
-use hatchery_image::{DataSegmentId, ElemSegmentId, InitStep, MemoryId, PagesBuilder, StepKind, TableId};
+use hatchery_image::{DataSegmentId, ElemSegmentId, InitStep, MemoryId, PAGE, PagesBuilder, StepKind, TableId};
 
 /// Bytes of a table element.
 const WORD: u64 = 8;
+
+/// Most bytes that folding may add to the pages on top of those that the segments have: a segment of one
+/// byte takes a page of its own where no other is near.
+const MAX_WASTE: u64 = 128 << 20;
+
+/// Most runs of pages: each is a kernel mapping per slot. Segments so scattered are written at
+/// instantiation instead.
+const MAX_RUNS: usize = 256;
 
 /// What a linked set looks like before anything has run.
 pub(crate) struct Initial<'a> {
@@ -23,15 +31,20 @@ impl Initial<'_> {
     ///
     /// Returns the pages and the number of steps that are done in them.
     pub(crate) fn build(&self, steps: &[InitStep], mode: Mode) -> Result<(PagesBuilder, usize), CompileError> {
+        let mut pages = self.without_steps()?;
+        if mode == Mode::Script {
+            return Ok((pages, 0));
+        }
+        let cursor = self.fold(&mut pages, steps);
+        if pages.runs().len() > MAX_RUNS { Ok((self.without_steps()?, 0)) } else { Ok((pages, cursor)) }
+    }
+
+    fn without_steps(&self) -> Result<PagesBuilder, CompileError> {
         let mut pages = PagesBuilder::new();
         self.lengths(&mut pages);
         self.globals(&mut pages)?;
         self.tables(&mut pages)?;
-        let cursor = match mode {
-            Mode::Tree => self.fold(&mut pages, steps),
-            Mode::Script => 0,
-        };
-        Ok((pages, cursor))
+        Ok(pages)
     }
 
     /// The slot's offset of something at this offset from `vmctx`.
@@ -79,7 +92,13 @@ impl Initial<'_> {
 
     /// Does the steps in front of the first one that runs code or traps.
     fn fold(&self, pages: &mut PagesBuilder, steps: &[InitStep]) -> usize {
-        steps.iter().take_while(|step| self.fold_step(pages, &step.kind).is_some()).count()
+        let mut waste = 0u64;
+        let mut affordable = |kind: &StepKind| {
+            waste = waste.saturating_add(if matches!(kind, StepKind::DropElem { .. }) { 0 } else { 2 * PAGE });
+            waste <= MAX_WASTE
+        };
+        let done = |step: &&InitStep| affordable(&step.kind) && self.fold_step(pages, &step.kind).is_some();
+        steps.iter().take_while(done).count()
     }
 
     /// Does one step, unless it runs code or traps: then nothing is changed.

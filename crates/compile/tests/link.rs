@@ -212,6 +212,28 @@ fn a_segment_that_traps_stays_in_the_plan_with_all_behind_it() {
     assert_eq!(memory(&image, 65535, 1), b"\0");
 }
 
+/// A module with one byte of data at every multiple of `distance`.
+fn scattered(segments: u64, distance: u64) -> Image {
+    let data: String = (0..segments).map(|i| format!("(data (i32.const {}) \"x\")", i * distance)).collect();
+    image(&format!("(module (memory 65536) {data})"))
+}
+
+#[test]
+fn segments_too_scattered_for_mappings_stay_in_the_plan() {
+    let near = scattered(300, 1 << 20);
+    assert_eq!((near.plan.cursor, near.pages.runs().len()), (300, 1));
+    let far = scattered(300, 3 << 20);
+    assert_eq!((far.plan.cursor, far.pages.runs().len()), (0, 1));
+    assert_eq!(far.data.len(), 300, "all can still be read");
+}
+
+#[test]
+fn segments_that_waste_pages_are_folded_up_to_a_bound() {
+    let image = scattered(20_000, 8192);
+    assert_eq!(image.plan.cursor, (128 << 20) / 8192);
+    assert!(!image.plan.remaining().is_empty());
+}
+
 #[test]
 fn a_script_folds_nothing_and_checks_lengths_when_it_gets_there() {
     let mut set = Set::script();

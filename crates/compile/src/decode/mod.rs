@@ -16,7 +16,7 @@ pub(crate) use module::{
     Module, TableDecl,
 };
 
-use crate::error::CompileError;
+use crate::error::{BudgetError, CompileError};
 use body::{BodyError, Findings};
 use constant::ConstError;
 use features::Refusal;
@@ -26,6 +26,9 @@ use wasmparser::{
     DataKind, ElementItems, ElementKind, FuncToValidate, FunctionBody, KnownCustom, Parser, Payload, TableInit,
     ValidPayload, Validator, ValidatorResources,
 };
+
+/// Most bytes of a binary: offsets into it are 32-bit numbers.
+const MAX_MODULE: usize = u32::MAX as usize - 1;
 
 /// Checks that `bytes` are a module that [`compile`](crate::compile) accepts, whatever its imports.
 ///
@@ -47,6 +50,10 @@ pub fn validate_as(bytes: &[u8], features: Features) -> Result<(), CompileError>
 
 /// Decodes and validates a binary, which is number `module` in messages.
 pub(crate) fn decode(bytes: &Arc<[u8]>, module: usize, features: Features) -> Result<Module, CompileError> {
+    if bytes.len() > MAX_MODULE {
+        let (needed, allowed) = (bytes.len() as u64, MAX_MODULE as u64);
+        return Err(BudgetError { what: "bytes in one module", needed, allowed }.into());
+    }
     let explain = |error: DecodeError| match error {
         DecodeError::Binary(error) => Refusal { bytes, module, features }.explain(&error),
         DecodeError::NeedsGc { offset, what } => CompileError::Unsupported {
