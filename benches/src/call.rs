@@ -1,6 +1,7 @@
 //! `call/…`: how long it takes to get into a guest, and out of it.
 
 use crate::measure::Pair;
+use crate::peer::Plain;
 use crate::{Case, peer};
 use hatchery::{Config, Engine, Instance, Linker, Module};
 use std::hint::black_box;
@@ -49,7 +50,7 @@ fn in_nop() -> anyhow::Result<Pair> {
     let mut instance = ours(GUEST)?;
     let func = instance.func::<(), ()>("nop")?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
-    let peer = peer.get_typed_func::<(), ()>(&mut store, "nop")?;
+    let peer = peer.get_typed_func::<(), ()>(&mut store, "nop").plain()?;
     Ok(Pair {
         ours: Box::new(move |n| (0..n).for_each(|_| func.call(&mut instance, ()).expect("a nop"))),
         peer: Box::new(move |n| (0..n).for_each(|_| peer.call(&mut store, ()).expect("a nop"))),
@@ -60,7 +61,7 @@ fn in_inc() -> anyhow::Result<Pair> {
     let mut instance = ours(GUEST)?;
     let func = instance.func::<(i32,), (i32,)>("inc")?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
-    let peer = peer.get_typed_func::<(i32,), (i32,)>(&mut store, "inc")?;
+    let peer = peer.get_typed_func::<(i32,), (i32,)>(&mut store, "inc").plain()?;
     Ok(Pair {
         ours: Box::new(move |n| {
             for i in 0..n {
@@ -79,7 +80,7 @@ fn out_nop() -> anyhow::Result<Pair> {
     let mut instance = ours(GUEST)?;
     let func = instance.func::<(i32,), ()>("out-nop")?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
-    let peer = peer.get_typed_func::<(i32,), ()>(&mut store, "out-nop")?;
+    let peer = peer.get_typed_func::<(i32,), ()>(&mut store, "out-nop").plain()?;
     Ok(Pair {
         ours: Box::new(move |n| func.call(&mut instance, (n.max(1) as i32,)).expect("calls")),
         peer: Box::new(move |n| peer.call(&mut store, (n.max(1) as i32,)).expect("calls")),
@@ -90,7 +91,7 @@ fn out_inc() -> anyhow::Result<Pair> {
     let mut instance = ours(GUEST)?;
     let func = instance.func::<(i32,), (i32,)>("out-inc")?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
-    let peer = peer.get_typed_func::<(i32,), (i32,)>(&mut store, "out-inc")?;
+    let peer = peer.get_typed_func::<(i32,), (i32,)>(&mut store, "out-inc").plain()?;
     Ok(Pair {
         ours: Box::new(move |n| {
             let (x,) = func.call(&mut instance, (n.max(1) as i32,)).expect("calls");

@@ -1,6 +1,7 @@
 //! `kernel/…` with real programs: each run is a fresh instance, and what it prints is compared.
 
 use crate::measure::Pair;
+use crate::peer::Plain;
 use crate::{Case, peer};
 use hatchery::{Config, Engine, Linker, Module};
 use hatchery_wasi::host::MemoryOutput;
@@ -90,20 +91,20 @@ impl Program {
 
     fn peer(&self, bytes: &[u8]) -> anyhow::Result<impl FnMut() -> anyhow::Result<Vec<u8>> + use<>> {
         let engine = peer::engine()?;
-        let module = wasmtime::Module::new(&engine, bytes)?;
+        let module = wasmtime::Module::new(&engine, bytes).plain()?;
         let mut linker = wasmtime::Linker::<WasiP1Ctx>::new(&engine);
-        wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |ctx| ctx)?;
-        let pre = linker.instantiate_pre(&module)?;
+        wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |ctx| ctx).plain()?;
+        let pre = linker.instantiate_pre(&module).plain()?;
         let args = self.args;
         Ok(move || {
             let out = MemoryOutputPipe::new(1 << 20);
             let ctx = WasiCtxBuilder::new().arg("program").args(args).stdout(out.clone()).build_p1();
             let mut store = Store::new(&engine, ctx);
-            let instance = pre.instantiate(&mut store)?;
-            match instance.get_typed_func::<(), ()>(&mut store, "_start")?.call(&mut store, ()) {
+            let instance = pre.instantiate(&mut store).plain()?;
+            match instance.get_typed_func::<(), ()>(&mut store, "_start").plain()?.call(&mut store, ()) {
                 Ok(()) => {}
                 Err(error) if error.downcast_ref::<wasmtime_wasi::I32Exit>().is_some_and(|exit| exit.0 == 0) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error).plain(),
             }
             Ok(out.contents().to_vec())
         })

@@ -1,6 +1,7 @@
 //! `kernel/…`: how fast compiled code is. Each kernel returns a number that both sides must agree on.
 
 use crate::measure::Pair;
+use crate::peer::Plain;
 use crate::{Case, peer};
 use hatchery::{Config, Engine, Linker, Module, ModuleSet};
 use std::hint::black_box;
@@ -82,12 +83,12 @@ impl Kernel {
         let mut store = Store::new(&engine, ());
         let mut linker = wasmtime::Linker::new(&engine);
         if let Some(library) = self.library {
-            let library = wasmtime::Module::new(&engine, wat::parse_str(library)?)?;
-            linker.module(&mut store, "library", &library)?;
+            let library = wasmtime::Module::new(&engine, wat::parse_str(library)?).plain()?;
+            linker.module(&mut store, "library", &library).plain()?;
         }
-        let module = wasmtime::Module::new(&engine, wat::parse_str(self.wat)?)?;
-        let instance = linker.instantiate(&mut store, &module)?;
-        let run = instance.get_typed_func::<(i32,), (i64,)>(&mut store, "run")?;
+        let module = wasmtime::Module::new(&engine, wat::parse_str(self.wat)?).plain()?;
+        let instance = linker.instantiate(&mut store, &module).plain()?;
+        let run = instance.get_typed_func::<(i32,), (i64,)>(&mut store, "run").plain()?;
         let rounds = self.rounds;
         Ok(move || run.call(&mut store, (rounds,)).expect("the kernel runs").0)
     }

@@ -1,6 +1,7 @@
 //! `trap/…`: how long a call takes that ends in a trap.
 
 use crate::measure::Pair;
+use crate::peer::Plain;
 use crate::{Case, call, peer};
 
 const GUEST: &str = r#"
@@ -21,7 +22,7 @@ fn trap(name: &'static str) -> anyhow::Result<Pair> {
     let mut instance = call::ours(GUEST)?;
     let func = instance.func::<(), ()>(name)?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
-    let peer = peer.get_typed_func::<(), ()>(&mut store, name)?;
+    let peer = peer.get_typed_func::<(), ()>(&mut store, name).plain()?;
     Ok(Pair {
         ours: Box::new(move |n| (0..n).for_each(|_| drop(func.call(&mut instance, ()).expect_err("a trap")))),
         peer: Box::new(move |n| (0..n).for_each(|_| drop(peer.call(&mut store, ()).expect_err("a trap")))),
