@@ -190,6 +190,7 @@ fn a_reactor_is_initialized_and_its_exports_can_be_called() {
 
 /// The Go program is too large to keep; it is looked for where the guests' README says.
 #[test]
+#[expect(clippy::print_stderr, reason = "says why it did nothing")]
 fn go_kitchen_runs_if_it_is_there() {
     let folder = std::env::var_os("HATCHERY_GUESTS").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/guests"));

@@ -10,11 +10,14 @@ use hatchery::{
 /// Enough for a random module to do something, and little enough to try many.
 const FUEL: u64 = 20_000;
 
+/// What a call resulted in.
+type Called = Result<Vec<String>, Option<Trap>>;
+
 /// What can be observed of a run.
 #[derive(Debug, PartialEq)]
 struct Observed {
     instantiated: Result<(), Option<Trap>>,
-    calls: Vec<(String, Result<Vec<String>, Option<Trap>>)>,
+    calls: Vec<(String, Called)>,
     globals: Vec<(String, String)>,
     memories: Vec<(String, u64, u64)>,
 }

@@ -9,8 +9,8 @@ use crate::instance::Instance;
 /// asked to do is done to the instance behind this.
 pub trait AsContext: sealed::AsAccess {}
 
-#[doc(hidden)]
-pub mod sealed {
+/// Named by the bounds of public traits, and by nobody else.
+pub(crate) mod sealed {
     use hatchery_vm::Access;
 
     pub trait AsAccess {

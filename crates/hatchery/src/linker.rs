@@ -11,10 +11,11 @@ use crate::raw;
 use crate::typed::WasmValues;
 use crate::val::{FuncType, Val};
 use hatchery_image::abi::RawVal;
-use hatchery_vm::{HostContext, HostError, HostFunction, HostResult, HostScalar, HostSignature};
+use hatchery_vm::{HostContext, HostError, HostFunction, HostResult, HostScalar};
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// A future of a host function.
 pub type HostFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, Error>> + Send + 'a>>;
@@ -25,8 +26,8 @@ pub trait IntoFunc<T, Marker>: sealed::IntoHost<T, Marker> {}
 
 impl<T, Marker, F: sealed::IntoHost<T, Marker>> IntoFunc<T, Marker> for F {}
 
-#[doc(hidden)]
-pub mod sealed {
+/// Named by the bounds of public traits, and by nobody else.
+pub(crate) mod sealed {
     use hatchery_vm::HostFunction;
 
     pub trait IntoHost<T, Marker>: Send + Sync + 'static {
@@ -188,6 +189,10 @@ impl<T: 'static> Linker<T> {
     ///
     /// As for [`prepare`](Linker::prepare), and when the module's own minimum exceeds a limit.
     pub fn prepare_with(&self, module: &Module, limits: Limits) -> Result<Prepared<T>, Error> {
+        if !Arc::ptr_eq(&module.inner.engine.inner, &self.engine.inner) {
+            let message = "the module was compiled by another engine than the linker's";
+            return Err(Error::message(ErrorKind::Usage, message));
+        }
         let functions = module.inner.image.imports.iter().map(|import| {
             let found = self.functions.get(&import.module).and_then(|functions| functions.get(&import.name));
             found.cloned().ok_or_else(|| self.missing(&import.module, &import.name))

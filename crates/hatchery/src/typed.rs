@@ -9,8 +9,8 @@ pub trait WasmValue: sealed::Value {}
 /// Types of the parameters, or of the results, of a function: one [`WasmValue`], or a tuple of up to 12.
 pub trait WasmValues: sealed::Values {}
 
-#[doc(hidden)]
-pub mod sealed {
+/// Named by the bounds of public traits, and by nobody else.
+pub(crate) mod sealed {
     use super::{RawVal, ValType};
 
     pub trait Value: Copy + Send + 'static {

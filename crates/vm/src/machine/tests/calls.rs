@@ -72,13 +72,14 @@ fn what_a_host_function_raises_ends_the_call_that_led_to_it() {
     unsafe extern "C" fn fail(vmctx: *mut u8, parameter: i64) -> i64 {
         // SAFETY: the session is what called.
         let record = unsafe { Session::of(vmctx) }.record();
-        // SAFETY: nothing in this frame has a destructor; the boxes move into the record.
-        match parameter {
-            0 => unsafe { raise(record, Raise::Trap(TrapCode::DeadlineExceeded)) },
-            1 => unsafe { raise(record, Raise::Host(HostFailure::Error("no such file".into()))) },
-            2 => unsafe { raise(record, Raise::Host(HostFailure::Panic(Box::new("a bug")))) },
-            _ => unsafe { raise(record, Raise::Cancelled) },
-        }
+        let why = match parameter {
+            0 => Raise::Trap(TrapCode::DeadlineExceeded),
+            1 => Raise::Host(HostFailure::Error("no such file".into())),
+            2 => Raise::Host(HostFailure::Panic(Box::new("a bug"))),
+            _ => Raise::Cancelled,
+        };
+        // SAFETY: nothing in this frame has a destructor; the reason moves into the record.
+        unsafe { raise(record, why) }
     }
     let session = Session::new();
     session.set_host(fail);

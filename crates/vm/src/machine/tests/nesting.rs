@@ -82,12 +82,13 @@ unsafe extern "C" fn host(vmctx: *mut u8, parameter: i64) -> i64 {
     let (session, call) = unsafe { (Session::of(vmctx), &*(parameter as *const Call)) };
     let Call::Host(calls, end) = call else { return 0 };
     let sum = calls.iter().map(|call| call.run(session).weight()).sum();
-    // SAFETY: nothing in this frame has a destructor.
-    match end {
-        End::Return => sum,
-        End::Raise(code) => unsafe { raise(session.record(), Raise::Trap(*code)) },
-        End::Error => unsafe { raise(session.record(), Raise::Host(HostFailure::Error("failed".into()))) },
-    }
+    let why = match end {
+        End::Return => return sum,
+        End::Raise(code) => Raise::Trap(*code),
+        End::Error => Raise::Host(HostFailure::Error("failed".into())),
+    };
+    // SAFETY: nothing in this frame has a destructor; the reason moves into the record.
+    unsafe { raise(session.record(), why) }
 }
 
 fn call() -> impl Strategy<Value = Call> {

@@ -93,6 +93,7 @@ fn a_trap_after_a_suspension_lands_on_the_thread_that_resumed() {
     unsafe extern "C" fn suspend_then_trap(vmctx: *mut u8, _: i64) -> i64 {
         // SAFETY: the session is what called; this frame keeps nothing of the thread.
         let session = unsafe { Session::of(vmctx) };
+        // SAFETY: as above: it may be another thread that goes on.
         assert_eq!(unsafe { suspend(session.record()) }, Resumed::Continue);
         // Traps inside a nested call on the new thread, then outside.
         assert!(session.call(Function::Halt, 0).is_err());
