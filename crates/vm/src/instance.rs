@@ -242,9 +242,10 @@ impl<T: 'static> Prepared<T> {
     pub fn instantiate(&self, data: T) -> Result<Instance<T>, AllocateError> {
         let data = Box::into_raw(Box::new(data));
         match Inner::new(&self.core, data.cast()) {
-            // SAFETY: a box's address is not null.
             Ok(inner) => {
-                Ok(Instance { inner: unsafe { NonNull::new_unchecked(Box::into_raw(inner)) }, data: PhantomData })
+                // SAFETY: a box's address is not null.
+                let inner = unsafe { NonNull::new_unchecked(Box::into_raw(inner)) };
+                Ok(Instance { inner, data: PhantomData })
             }
             Err(error) => {
                 // SAFETY: from `into_raw` above, and nobody else has it.

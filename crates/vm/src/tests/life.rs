@@ -98,7 +98,7 @@ fn calls_are_checked() {
 fn guest_code_writes_protected_pages_and_cannot_write_guards() {
     let guest = Guest::new(&Recipe::default(), vec![]);
     let mut instance = guest.instance(());
-    let memory = guest.prepared.image().layout.memories[0].clone();
+    let memory = guest.prepared.image().layout.memories[0];
     let touch = |instance: &mut _, at| guest.call(instance, Function::Touch, &[at as i64]);
     for at in [0, 4096, 2 * WASM_PAGE - 8] {
         assert_eq!(touch(&mut instance, memory.offset + at).expect("a page that can be written"), 1);
