@@ -15,7 +15,7 @@ use hatchery_image::{GlobalId, Image, MemoryId, TableId, TrapCode};
 use std::any::Any;
 use std::sync::Arc;
 
-/// Exclusive access to an instance with host data `T` (I3 of [`instance`](crate::instance)).
+/// Exclusive access to an instance with host data `T` (I3 of the module `instance`).
 pub struct Access<'a, T> {
     inner: NonNull<Inner>,
     exclusive: PhantomData<&'a mut T>,
