@@ -24,8 +24,8 @@ pub(crate) struct ClassPlan {
 const ADDRESS_SPACE: usize = (1 << 47) / 3 * 2 - (1 << 36);
 /// Most pages of a slot: they are numbered with 32 bits.
 const MAX_SLOT_BYTES: usize = u32::MAX as usize * PAGE;
-/// Most slots: they are numbered from one with 32 bits.
-const MAX_SLOTS: usize = u32::MAX as usize - 1;
+/// Most slots: each costs a pointer of address space.
+const MAX_SLOTS: usize = 1 << 26;
 
 /// Lays the classes out side by side, the smallest slots first.
 pub(crate) fn plan(options: &PoolOptions) -> Result<Vec<ClassPlan>, PoolError> {

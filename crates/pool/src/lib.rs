@@ -16,7 +16,9 @@
 //!  sys/         every system call there is            pages.rs     sets of pages, as plain values
 //! ```
 //!
-//! The invariants P1 to P6 that `unsafe` blocks cite are in [`record`].
+//! The invariants P1 to P6 that `unsafe` blocks cite are in the module `record`.
+
+#![cfg_attr(test, allow(clippy::single_range_in_vec_init, reason = "sets of pages are lists of ranges, some with one"))]
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("Hatchery runs on x86-64 Linux; other targets need a `sys` layer that someone can test");

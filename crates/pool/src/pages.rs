@@ -122,7 +122,7 @@ mod tests {
         fn sets_are_sets(a in set(), b in set(), from in 0..END, to in 0..END) {
             let (union, minus) = (a.union(&b), a.minus(&b));
             let window = from.min(to)..from.max(to);
-            let clipped = a.clipped(&[window.clone()]);
+            let clipped = a.clipped(core::slice::from_ref(&window));
             prop_assert!([&a, &union, &minus, &clipped].into_iter().all(is_sound));
             prop_assert_eq!(naive(&union), naive(&a).union(&naive(&b)).copied().collect());
             prop_assert_eq!(naive(&minus), naive(&a).difference(&naive(&b)).copied().collect());

@@ -11,10 +11,11 @@ use crate::record::{Record, State};
 use crate::registry::Registry;
 use crate::reset;
 use crate::stock::key_of;
+use crate::sync::AtomicU32;
 use crate::wait::Waiters;
 use core::ops::Range;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, Ordering};
 use hatchery_alloc::{
     AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, PAGE, PrepareError, Slot, SlotLayout,
     SlotToken, Template, Tuning,

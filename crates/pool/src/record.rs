@@ -15,8 +15,9 @@
 //!   longer than every handle (C1: a slot is given to its allocator at last).
 
 use crate::attachment::Attachment;
+use crate::sync::AtomicU32;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// Where in its life a slot is. Each state says where it goes from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! Every system call of the pool fails once, at every point; and then all of them from there on.
 
+#![allow(clippy::single_range_in_vec_init, reason = "contents are lists of ranges, some with one")]
+
 mod common;
 
 use common::{MEMORY, Sample, Use, options};

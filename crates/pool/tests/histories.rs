@@ -1,5 +1,7 @@
 //! Random histories over several templates and threads, each slot beside a model of it.
 
+#![allow(clippy::single_range_in_vec_init, reason = "contents are lists of ranges, some with one")]
+
 mod common;
 
 use common::{MEMORY, Random, SLOT_PAGES, Sample, Use, options};

@@ -1,5 +1,7 @@
 //! Bounds at both ends, eviction, waiting, and numbers that add up.
 
+#![allow(clippy::single_range_in_vec_init, reason = "contents are lists of ranges, some with one")]
+
 mod common;
 
 use common::{MEMORY, SLOT_PAGES, Sample, Use, holdings, options, pool};

@@ -1,6 +1,8 @@
 //! One test for each way in which something of an earlier use could be left. Every pool here compares every slot with its
 //! template after every reset; every `Use` compares what it is given.
 
+#![allow(clippy::single_range_in_vec_init, reason = "contents are lists of ranges, some with one")]
+
 mod common;
 
 use common::{MEMORY, SLOT_PAGES, Sample, Use, access, options, pool};

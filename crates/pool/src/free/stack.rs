@@ -115,7 +115,9 @@ mod models {
 
     #[test]
     fn loom_a_slot_has_one_owner_at_a_time() {
-        loom::model(|| {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(|| {
             let slots = Arc::new(Slots {
                 stack: Stack::new(),
                 links: (0..2).map(|_| AtomicU32::new(0)).collect(),

@@ -156,7 +156,7 @@ mod tests {
         let page = |i: usize| memory.base().as_ptr().wrapping_add(i * PAGE);
         // SAFETY: inside the reservation, which is readable and writable.
         assert_eq!(unsafe { page(7).read_volatile() }, 0);
-        assert_eq!(written(&map, &memory, Background::Zeros), []);
+        assert!(written(&map, &memory, Background::Zeros).is_empty());
         assert_eq!(written(&map, &memory, Background::File), [7..8], "a page of zeros over a file is suspect");
         for i in (0..300).step_by(2) {
             // SAFETY: as above.
