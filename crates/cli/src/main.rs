@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 /// Run WebAssembly from known-clean instances.
 #[derive(Debug, Parser)]
-#[command(name = "hatchery", version, about, max_term_width = 100)]
+#[command(name = "hatchery", version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
