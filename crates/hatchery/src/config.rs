@@ -1,5 +1,6 @@
 //! Every choice an embedder has, as plain enums and numbers.
 
+use crate::pooling::Pooling;
 use hatchery_alloc::InstanceAllocator;
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ pub enum Allocation {
     /// As [`OnDemand`](Allocation::OnDemand), with every page write-protected until it is first
     /// written. Slow; finds host code that writes to a guest without preparing it.
     Strict,
+    /// From a pool of slots that are kept mapped and clean.
+    Pooling(Pooling),
     /// An allocator from outside.
     Custom(Arc<dyn InstanceAllocator>),
 }
@@ -23,6 +26,7 @@ impl fmt::Debug for Allocation {
         f.write_str(match self {
             Allocation::OnDemand => "OnDemand",
             Allocation::Strict => "Strict",
+            Allocation::Pooling(_) => "Pooling(..)",
             Allocation::Custom(_) => "Custom(..)",
         })
     }

@@ -35,6 +35,7 @@ impl Engine {
         let allocator: Arc<dyn InstanceAllocator> = match &config.allocation {
             Allocation::OnDemand => Arc::new(OnDemand::default()),
             Allocation::Strict => Arc::new(OnDemand::strict()),
+            Allocation::Pooling(pooling) => Arc::new(pooling.pool(&convert::tunables(config))?),
             Allocation::Custom(allocator) => allocator.clone(),
         };
         let mut tunables = convert::tunables(config);

@@ -31,6 +31,9 @@
 /// Bytes of the header page in front of the state.
 pub const HEADER_BYTES: usize = 4096;
 
+/// Bytes at the end of the header page that are ever written: the words of [`header`].
+pub const HEADER_USED_BYTES: usize = 64;
+
 /// Byte offsets of the header's words from `vmctx`; all negative, all 8 bytes wide.
 pub mod header {
     /// Address of the first byte of the image's text. Funcrefs hold offsets from it.
@@ -83,6 +86,8 @@ pub const HOST_CALL_ENTRY: i32 = 0;
 pub const HOST_CALL_ARRAY: i32 = 8;
 /// Bytes of a [`HostCall`].
 pub const HOST_CALL_BYTES: i32 = 32;
+
+const _: () = assert!(-header::HOST_DATA as usize <= HEADER_USED_BYTES);
 
 const _: () = {
     assert!(size_of::<HostCall>() == HOST_CALL_BYTES as usize);

@@ -7,10 +7,11 @@ use crate::host::{HostFunction, HostTable, ImportError};
 use crate::limits::Limits;
 use crate::machine::StackPool;
 use hatchery_alloc::{
-    InstanceAllocator, LayoutFlaw, LayoutRefused, Region, RegionKind, Run, SlotLayout, Template, TemplateError,
+    Hints, InstanceAllocator, LayoutFlaw, LayoutRefused, Region, RegionKind, Run, SlotLayout, Tails, Template,
+    TemplateError,
 };
-use hatchery_image::abi::{HEADER_BYTES, PackedFuncRef};
-use hatchery_image::{Image, LayoutPlan, PAGE, Pages, TypeId, ValType};
+use hatchery_image::abi::{HEADER_BYTES, HEADER_USED_BYTES, PackedFuncRef};
+use hatchery_image::{Bounds, Image, LayoutPlan, PAGE, Pages, TypeId, ValType};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,7 +111,8 @@ impl<T: 'static> Prepared<T> {
         check_limits(&image, &lengths, &limits)?;
         let layout = slot_layout(&image.layout, &lengths)?;
         allocator.validate(&layout)?;
-        let template = Arc::new(Template::new(layout, image.pages.duplicate()?, &runs(&image.pages))?);
+        let template = Template::new(layout, image.pages.duplicate()?, &runs(&image.pages))?;
+        let template = Arc::new(template.with_hints(hints(&image.layout)));
         let host = HostTable::new(&image, functions)?;
         let mut thunks: Box<[_]> = image.imports.iter().map(|import| (import.thunk, import.ty)).collect();
         thunks.sort_unstable();
@@ -220,6 +222,18 @@ fn slot_layout(plan: &LayoutPlan, lengths: &[u64]) -> Result<SlotLayout, LayoutF
         regions.push(region(RegionKind::Image, plan.vmctx + memory.offset, *length, memory.limit));
     }
     SlotLayout::new(plan.slot_bytes as usize, regions)
+}
+
+/// What allocators can rely on: the machine writes no other bytes of the header page than its words, and code with
+/// explicit checks needs no guard at a memory's end.
+fn hints(plan: &LayoutPlan) -> Hints {
+    let explicit = plan.memories.iter().all(|memory| memory.bounds == Bounds::Explicit);
+    let vmctx = plan.vmctx as usize;
+    Hints {
+        volatile: Some(vmctx - HEADER_USED_BYTES..vmctx),
+        tails: if explicit { Tails::Keep } else { Tails::Shrink },
+        ..Hints::default()
+    }
 }
 
 fn runs(pages: &Pages) -> Vec<Run> {
