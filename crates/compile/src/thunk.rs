@@ -242,3 +242,35 @@ impl<'a> Thunk<'a> {
         self.builder
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Budget, LinkSet, compile};
+    use hatchery_image::{FuncType, HostAbi, Tunables};
+    use proptest::prelude::*;
+
+    fn types(most: usize) -> impl Strategy<Value = Vec<&'static str>> {
+        let ty = prop::sample::select(vec!["i32", "i64", "f32", "f64", "v128", "funcref", "externref"]);
+        prop::collection::vec(ty, 0..most)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// The code generator verifies what it gets, in debug builds.
+        #[test]
+        fn every_type_has_its_ways_in_and_out(params in types(30), results in types(30)) {
+            let signature = format!("(param {}) (result {})", params.join(" "), results.join(" "));
+            let text = format!(r#"(module (import "e" "f" (func {signature})) (export "f" (func 0)))"#);
+            let mut set = LinkSet::new();
+            let module = set.add_module(wat::parse_str(text).expect("test text"));
+            set.add_instance(module, None, &[]);
+            let image = compile(&set, &Tunables::default(), &Budget::default()).expect("it compiles");
+            let import = &image.imports[0];
+            let ty: &FuncType = image.types.get(import.ty);
+            prop_assert_eq!((ty.params.len(), ty.results.len()), (params.len(), results.len()));
+            prop_assert_eq!(import.spill_shim.is_some(), ty.host_abi() == HostAbi::Native);
+            prop_assert!(image.entry_trampolines[import.ty.index()].is_some());
+        }
+    }
+}
