@@ -16,6 +16,7 @@ mod bounds;
 mod branch;
 mod calls;
 mod control;
+mod effort;
 mod env;
 mod globals;
 mod interrupt;
@@ -38,6 +39,7 @@ use cranelift_codegen::Context;
 use cranelift_codegen::ir::{self, AliasRegion, AliasRegionData, InstBuilder, MemFlagsData, SourceLoc, Value, types};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use effort::Effort;
 use env::Env;
 use hatchery_image::abi::Builtin;
 use hatchery_image::{FunctionId, TrapCode, Tunables, TypeId, ValType};
@@ -113,6 +115,7 @@ pub(crate) struct Translator<'a, 'b> {
     callee_area: Option<ir::StackSlot>,
     regions: Regions,
     fuel: Fuel,
+    effort: Effort,
     /// Values passed along edges so far; see [`branch`].
     edge_values: usize,
     /// Values on their way: arguments of a call, results.
@@ -136,6 +139,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         builder.switch_to_block(entry);
         builder.seal_block(entry);
         let vmctx = *builder.block_params(entry).first().expect("every signature starts with vmctx");
+        let effort = Effort::new(&builder.func.dfg);
         Translator {
             builder,
             env,
@@ -148,6 +152,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             callee_area: None,
             regions,
             fuel: Fuel::default(),
+            effort,
             edge_values: 0,
             scratch: Vec::with_capacity(16),
             edge: Vec::new(),
@@ -183,6 +188,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             }
             self.builder.set_srcloc(SourceLoc::new(offset as u32));
             self.operator(&op)?;
+            self.spend(&op)?;
         }
         reader.finish().map_err(|e| self.env.invalid(&e))
     }

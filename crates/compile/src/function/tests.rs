@@ -182,6 +182,29 @@ fn branches_that_pass_too_many_values_are_a_limit() {
 }
 
 #[test]
+fn a_product_of_locals_and_branches_is_a_limit() {
+    let limit = |body: &str, locals: usize| {
+        let wat = format!("(module (func (param i32) (local {}) {body}))", "i32 ".repeat(locals));
+        let wasm = wat::parse_str(wat).expect("a module");
+        let harness = Harness::new(&wasm, Tunables::default()).expect("it links");
+        let error =
+            harness.translate(0, &mut Context::new(), &mut FunctionBuilderContext::new()).expect_err("too much");
+        assert!(matches!(error, CompileError::Limit { function: 0, .. }), "{error}");
+    };
+    let each = |locals: usize, what: &str| (1..=locals).map(|i| what.replace('N', &i.to_string())).collect::<String>();
+    // Loops that may have changed every local, for all the function can know when they begin.
+    let loops = "(loop (br_if 0 (local.get 0)))".repeat(5_000);
+    limit(&format!("{loops} {}", each(40_000, "(drop (local.get N))")), 40_000);
+    // One block that is left from many places, with every local changed in between.
+    let leave = "(br_if 0 (local.get 0))".repeat(20_000);
+    let change = each(10_000, "(local.set N (local.get 0))");
+    limit(&format!("(block {leave} {change} {leave}) {}", each(10_000, "(drop (local.get N))")), 10_000);
+    // Loops inside of each other, each of which passes all locals on.
+    let nested = each(6_000, "(loop (local.set N (i32.add (local.get 0) (i32.const 1))) (br_if 0 (local.get 0))");
+    limit(&format!("{nested} {} {}", ")".repeat(6_000), each(6_000, "(drop (local.get N))")), 6_000);
+}
+
+#[test]
 fn labels_of_a_branch_table_share_the_edges_that_pass_their_values() {
     let labels = "0 1 ".repeat(500);
     let wat = format!(
