@@ -8,6 +8,7 @@
 
 mod call;
 mod compile;
+mod cycle;
 mod guest;
 mod kernel;
 mod measure;
@@ -41,7 +42,9 @@ struct Case {
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let mut report = report::Report::new(args.json);
-    for case in [call::CASES, trap::CASES, kernel::CASES, guest::CASES, compile::CASES].into_iter().flatten() {
+    for case in
+        [call::CASES, trap::CASES, kernel::CASES, guest::CASES, compile::CASES, cycle::CASES].into_iter().flatten()
+    {
         if args.filter.as_deref().is_some_and(|filter| !case.name.contains(filter)) {
             continue;
         }
