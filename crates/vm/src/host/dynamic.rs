@@ -131,7 +131,10 @@ where
         let arguments = unsafe { core::slice::from_raw_parts(raw, host.ty().params.len()) };
         let inner = host.inner();
         let future = closure(host, arguments.into());
-        let old = inner.pending.replace(Some(Pending::new(future)));
+        // SAFETY: `poll` runs and drops the future only while the guest is suspended; `forget` and the instance's drop
+        // do so before anything else.
+        let pending = unsafe { Pending::new(future) };
+        let old = inner.pending.replace(Some(pending));
         debug_assert!(old.is_none(), "one stack waits for one future");
         Ok(())
     })

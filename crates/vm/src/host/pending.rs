@@ -17,12 +17,11 @@ pub(crate) enum Pending {
 }
 
 impl Pending {
-    /// # Safety (of callers, inside this crate)
+    /// # Safety
     ///
     /// The future is dropped, or replaced by its result, before the guest that waits for it goes on or goes away.
-    pub(super) fn new(future: HostFuture<'_>) -> Pending {
-        // SAFETY: the future's lifetime is the host function's call, during which the guest is suspended. `poll` runs
-        // and drops the future only while it is; `forget` and the instance's drop do so before anything else.
+    pub(super) unsafe fn new(future: HostFuture<'_>) -> Pending {
+        // SAFETY: promised: the future's lifetime is the host function's call, during which the guest is suspended.
         Pending::Future(unsafe { core::mem::transmute::<HostFuture<'_>, HostFuture<'static>>(future) })
     }
 
