@@ -11,7 +11,7 @@ use crate::codegen::{Code, CodeReloc, RelocKind, RelocTarget};
 use crate::error::{BudgetError, CompileError};
 use crate::link::{FuncTarget, Symbol};
 use hatchery_image::abi::PackedFuncRef;
-use hatchery_image::{AddressMap, TrapMap, TypeId};
+use hatchery_image::{TrapCode, TypeId};
 use std::collections::HashMap;
 
 /// Alignment of all code.
@@ -29,8 +29,10 @@ const UD2: [u8; 2] = [0x0f, 0x0b];
 #[derive(Debug)]
 pub(crate) struct Assembly {
     pub(crate) text: Vec<u8>,
-    pub(crate) traps: TrapMap,
-    pub(crate) addresses: AddressMap,
+    /// By ascending offset.
+    pub(crate) traps: Vec<(u32, TrapCode)>,
+    /// From each offset on, the wasm offset; ascending.
+    pub(crate) addresses: Vec<(u32, u32)>,
     places: HashMap<Symbol, Place>,
 }
 
@@ -69,7 +71,7 @@ impl Assembly {
             traps.extend(code.traps.iter().map(|(at, trap)| (start + at, *trap)));
             addresses.extend(code.sources.iter().map(|(at, wasm)| (start + at, *wasm)));
         }
-        Ok(Assembly { text, traps: TrapMap::new(traps), addresses: AddressMap::new(addresses), places })
+        Ok(Assembly { text, traps, addresses, places })
     }
 
     /// Where a symbol's code is, if it has some.
@@ -165,7 +167,7 @@ impl FuncTarget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hatchery_image::{FunctionId, TrapCode};
+    use hatchery_image::FunctionId;
 
     const A: Symbol = Symbol::Function(FunctionId(0));
     const B: Symbol = Symbol::Function(FunctionId(1));
@@ -188,18 +190,16 @@ mod tests {
         assert_eq!(assembly.text.len(), 67);
         assert_eq!(assembly.text[1..5], (64i32 - 5).to_le_bytes());
         assert_eq!(assembly.text[8..16], (5u64 | 64 << 32).to_le_bytes());
-        assert_eq!(assembly.addresses.find(66), Some(100));
+        assert_eq!(assembly.addresses, [(0, 100), (64, 100)]);
     }
 
     #[test]
     fn only_traps_become_halts() {
         let bytes = [0x0f, 0x0b, 0x0f, 0x0b, 0x8b, 0x0b];
         let traps = vec![(2, TrapCode::Unreachable), (4, TrapCode::MemoryOutOfBounds)];
-        let assembly = assemble(&[code(&bytes, vec![], traps)]).expect("assembly");
+        let assembly = assemble(&[code(&bytes, vec![], traps.clone())]).expect("assembly");
         assert_eq!(assembly.text, [0x0f, 0x0b, 0xf4, 0x90, 0x8b, 0x0b]);
-        assert_eq!(assembly.traps.find(2), Some(TrapCode::Unreachable));
-        assert_eq!(assembly.traps.find(4), Some(TrapCode::MemoryOutOfBounds));
-        assert_eq!(assembly.traps.find(0), None);
+        assert_eq!(assembly.traps, traps);
     }
 
     #[test]

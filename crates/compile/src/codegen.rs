@@ -191,12 +191,12 @@ fn sources(locations: &[cranelift_codegen::MachSrcLoc<cranelift_codegen::Final>]
     };
     for location in locations {
         if location.start > end {
-            add(end, hatchery_image::AddressMap::NONE);
+            add(end, hatchery_image::NO_WASM_OFFSET);
         }
         add(location.start, location.loc.bits());
         end = location.end;
     }
-    add(end, hatchery_image::AddressMap::NONE);
+    add(end, hatchery_image::NO_WASM_OFFSET);
     sources
 }
 

@@ -8,11 +8,16 @@ use crate::initial::Initial;
 use crate::isa;
 use crate::link::{self, FuncTarget, Link, LinkSet, Linked, LinkedItem, LinkedStepKind, RefValue, Symbol, decode_all};
 use crate::thunk;
+use hatchery_image::abi::Builtin;
+use hatchery_image::artifact::{ArtifactError, CodeSymbol, ImageParts, IsaFlags};
 use hatchery_image::{
-    CoreInstance, DataSegment, ElemSegment, Export, ExportItem, FuncExport, FunctionId, FunctionMap, FunctionRecord,
-    HostAbi, HostImport, HostImportId, Image, InitStep, InstanceId, Plan, StepKind, Text, Tunables, TypeId,
+    CoreInstance, DataSegment, ElemSegment, Export, ExportItem, FuncExport, FunctionId, FunctionRecord, HostAbi,
+    HostImport, HostImportId, Image, InitStep, InstanceId, Plan, StepKind, Tunables, TypeId,
 };
 use std::collections::HashMap;
+
+/// Who makes images: ourselves, and the code generator.
+const PRODUCER: &str = concat!("hatchery ", env!("CARGO_PKG_VERSION"), ", cranelift ", "0.135");
 
 /// Most bytes of function names in an image.
 const MAX_NAMES: usize = 64 << 20;
@@ -25,6 +30,11 @@ const MAX_NAMES: usize = 64 << 20;
 /// the set exceeds the budget, a slot or a limit of the code generator, or when the kernel refuses memory
 /// for code or pages.
 pub fn compile(set: &LinkSet, tunables: &Tunables, budget: &Budget) -> Result<Image, CompileError> {
+    Image::from_parts(&compile_parts(set, tunables, budget)?).map_err(image_error)
+}
+
+/// What [`compile`] makes an image of.
+fn compile_parts(set: &LinkSet, tunables: &Tunables, budget: &Budget) -> Result<ImageParts, CompileError> {
     let isa = isa::target(tunables)?;
     let modules = decode_all(set, budget)?;
     let link = link::link(set, &modules, tunables, budget)?;
@@ -32,7 +42,7 @@ pub fn compile(set: &LinkSet, tunables: &Tunables, budget: &Budget) -> Result<Im
     let source = Source { modules: &modules, linked: &link.linked, tunables, isa: isa.as_ref() };
     let codes = source.generate(&symbols)?;
     let assembly = Assembly::new(&symbols, &codes, &|symbol| type_of(&link.linked, symbol))?;
-    Assembler { set, tunables, modules: &modules, assembly }.image(link)
+    Assembler { set, tunables, modules: &modules, assembly }.parts(link, isa::flags_of(isa.as_ref())?)
 }
 
 /// The code generator's input for the function with this number, as text. For tests.
@@ -73,7 +83,7 @@ struct Assembler<'a> {
 }
 
 impl Assembler<'_> {
-    fn image(self, link: Link) -> Result<Image, CompileError> {
+    fn parts(self, link: Link, isa: IsaFlags) -> Result<ImageParts, CompileError> {
         let elem_words = self.elem_words(&link)?;
         let steps = self.steps(&link)?;
         let word = |value| self.word(value);
@@ -82,14 +92,18 @@ impl Assembler<'_> {
         let done = steps.get(..cursor).unwrap_or_default();
         let (data, data_segments) = self.data(&link, done);
         let elem_segments = elem_segments(&link, elem_words, done);
-        Ok(Image {
+        Ok(ImageParts {
+            producer: PRODUCER.to_owned(),
+            source: self.set.source(),
+            isa,
             tunables: self.tunables.clone(),
-            text: Text::from_code(&self.assembly.text)?,
+            symbols: self.symbols(),
             entry_trampolines: self.entry_trampolines(&link.linked),
             functions: self.functions(&link.linked)?,
-            pages: pages.finish()?,
+            pages,
             instances: self.instances(&link)?,
             imports: self.imports(&link.linked)?,
+            code: self.assembly.text,
             traps: self.assembly.traps,
             addresses: self.assembly.addresses,
             plan: Plan { steps, cursor },
@@ -102,6 +116,15 @@ impl Assembler<'_> {
             tables: link.linked.tables,
             globals: link.linked.globals,
         })
+    }
+
+    /// Names of what the other fields give no name to.
+    fn symbols(&self) -> Vec<CodeSymbol> {
+        let symbol = |builtin: Builtin| {
+            let name = format!("builtin:{}", builtin.name());
+            Some(CodeSymbol { offset: self.assembly.find(Symbol::Builtin(builtin))?.start, name })
+        };
+        Builtin::ALL.into_iter().filter_map(symbol).collect()
     }
 
     fn word(&self, value: RefValue) -> Result<u64, CompileError> {
@@ -134,7 +157,7 @@ impl Assembler<'_> {
     }
 
     /// The bytes of the segments that can still be read. Instances of one module share them.
-    fn data(&self, link: &Link, done: &[InitStep]) -> (Box<[u8]>, Vec<DataSegment>) {
+    fn data(&self, link: &Link, done: &[InitStep]) -> (Vec<u8>, Vec<DataSegment>) {
         let mut gone = vec![false; link.data.len()];
         for step in done {
             if let StepKind::CoreData { segment, .. } = step.kind
@@ -160,14 +183,14 @@ impl Assembler<'_> {
             let dropped_offset = link.linked.layout.data_dropped + 4 * number as u32;
             segments.push(DataSegment { start, length: contents.len() as u32, dropped_offset });
         }
-        (bytes.into(), segments)
+        (bytes, segments)
     }
 
     fn entry_trampolines(&self, linked: &Linked) -> Vec<Option<u32>> {
         linked.types.iter().map(|(id, _)| self.assembly.find(Symbol::Entry(id)).map(|place| place.start)).collect()
     }
 
-    fn functions(&self, linked: &Linked) -> Result<FunctionMap, CompileError> {
+    fn functions(&self, linked: &Linked) -> Result<Vec<FunctionRecord>, CompileError> {
         let mut names_left = MAX_NAMES;
         let mut records = Vec::with_capacity(linked.functions.len());
         for (number, function) in linked.functions.iter().enumerate() {
@@ -187,7 +210,7 @@ impl Assembler<'_> {
                 name: name.map(Into::into),
             });
         }
-        Ok(FunctionMap::new(records))
+        Ok(records)
     }
 
     fn name(&self, linked: &Linked, instance: InstanceId, index: u32) -> Option<&str> {
@@ -253,6 +276,17 @@ fn elem_segments(link: &Link, words: Vec<Vec<u64>>, done: &[InitStep]) -> Vec<El
         }
     }
     segments
+}
+
+/// Parts that we made contradict each other only by our mistake; the rest is the kernel's answer.
+fn image_error(error: ArtifactError) -> CompileError {
+    match error {
+        ArtifactError::System { .. } => CompileError::Image(error),
+        ArtifactError::CpuFeatures { missing } => {
+            CompileError::Target(format!("this machine lacks CPU features that the code uses: {missing}"))
+        }
+        error => CompileError::Internal(error.to_string()),
+    }
 }
 
 fn no_code(symbol: Symbol) -> CompileError {

@@ -1,6 +1,7 @@
 //! Why there is no image.
 
-use hatchery_image::{InstanceId, LayoutError, PagesError, TextError};
+use hatchery_image::artifact::ArtifactError;
+use hatchery_image::{InstanceId, LayoutError};
 
 /// Why a set of modules could not be compiled.
 #[derive(Debug, thiserror::Error)]
@@ -50,12 +51,9 @@ pub enum CompileError {
     /// The target CPU is unknown or not this machine's kind.
     #[error("cannot compile for this target: {0}")]
     Target(String),
-    /// Code could not be mapped.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// Initial pages could not be stored.
-    #[error(transparent)]
-    Pages(#[from] PagesError),
+    /// The image could not be stored or mapped.
+    #[error("cannot make the image: {0}")]
+    Image(#[source] ArtifactError),
     /// A mistake of the compiler's own.
     #[error("bug in the compiler: {0}")]
     Internal(String),

@@ -3,6 +3,7 @@
 use crate::error::CompileError;
 use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable, SetError};
+use hatchery_image::artifact::IsaFlags;
 use hatchery_image::{CpuTarget, Determinism, OptLevel, Tunables};
 
 /// What every target has: vector instructions without it would need library calls.
@@ -38,6 +39,16 @@ fn missing(these: &dyn TargetIsa, those: &dyn TargetIsa) -> Option<&'static str>
     let has = |name| there.iter().any(|flag| flag.name == name && flag.as_bool() == Some(true));
     let on = |flag: &settings::Value| flag.as_bool() == Some(true) && !has(flag.name);
     these.isa_flags().into_iter().find(on).map(|flag| flag.name.strip_prefix("has_").unwrap_or(flag.name))
+}
+
+/// Extensions of the instruction set that the code generator may use.
+pub(crate) fn flags_of(isa: &dyn TargetIsa) -> Result<IsaFlags, CompileError> {
+    let mut flags = IsaFlags::empty();
+    for setting in isa.isa_flags().iter().filter(|flag| flag.as_bool() == Some(true)) {
+        let unknown = || CompileError::Internal(format!("artifacts have no name for the CPU feature {}", setting.name));
+        flags |= IsaFlags::from_setting(setting.name).ok_or_else(unknown)?;
+    }
+    Ok(flags)
 }
 
 fn build(cpu: &CpuTarget, tunables: &Tunables) -> Result<OwnedTargetIsa, CompileError> {
@@ -100,6 +111,15 @@ mod tests {
         assert!(error.contains("least that is supported"), "{error}");
         let error = named("pentium-of-theseus").err().expect("no such CPU").to_string();
         assert!(error.contains("not known"), "{error}");
+    }
+
+    #[test]
+    fn artifacts_can_say_every_extension_that_the_code_generator_knows() {
+        let isa = build(&CpuTarget::Native, &Tunables::default()).expect("native");
+        let nameless = |name: &&str| name.starts_with("has_") && IsaFlags::from_setting(name).is_none();
+        let names: Vec<_> = isa.isa_flags().iter().map(|flag| flag.name).collect();
+        assert!(names.contains(&"has_avx2"));
+        assert_eq!(names.iter().copied().filter(|name| nameless(name)).collect::<Vec<_>>(), Vec::<&str>::new());
     }
 
     #[test]

@@ -266,8 +266,8 @@ mod tests {
             let module = set.add_module(wat::parse_str(text).expect("test text"));
             set.add_instance(module, None, &[]);
             let image = compile(&set, &Tunables::default(), &Budget::default()).expect("it compiles");
-            let import = &image.imports[0];
-            let ty: &FuncType = image.types.get(import.ty);
+            let import = image.imports().get(0).expect("an import");
+            let ty: &FuncType = image.types().get(import.ty);
             prop_assert_eq!((ty.params.len(), ty.results.len()), (params.len(), results.len()));
             prop_assert_eq!(import.spill_shim.is_some(), ty.host_abi() == HostAbi::Native);
             prop_assert!(image.entry_trampolines[import.ty.index()].is_some());

@@ -99,17 +99,17 @@ fn oracle(steps: &[Step], word: impl Fn(usize) -> u64) -> State {
 fn folded(image: &Image) -> State {
     let read = |offset: u64, length: usize| {
         let mut bytes = vec![0xaa; length];
-        image.pages.read(image.layout.vmctx + offset, &mut bytes).expect("pages");
+        image.pages().read(image.layout().vmctx + offset, &mut bytes).expect("pages");
         bytes
     };
     let flag = |offset: u32| read(offset.into(), 4) != [0; 4];
-    let table = read(image.layout.tables[0].offset.into(), 8 * TABLE);
+    let table = read(image.layout().tables[0].offset.into(), 8 * TABLE);
     State {
-        memory: read(image.layout.memories[0].offset, MEMORY),
+        memory: read(image.layout().memories[0].offset, MEMORY),
         table: table.chunks(8).map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes"))).collect(),
-        data_dropped: image.data_segments.iter().map(|segment| flag(segment.dropped_offset)).collect(),
-        elem_dropped: image.elem_segments.iter().map(|segment| flag(segment.dropped_offset)).collect(),
-        cursor: image.plan.cursor,
+        data_dropped: image.data_segments().iter().map(|segment| flag(segment.dropped_offset)).collect(),
+        elem_dropped: image.elem_segments().iter().map(|segment| flag(segment.dropped_offset)).collect(),
+        cursor: image.plan().cursor,
     }
 }
 
@@ -123,20 +123,20 @@ proptest! {
         let module = set.add_module(bytes);
         set.add_instance(module, None, &[]);
         let image = compile(&set, &Tunables::default(), &Budget::default()).expect("it links");
-        let functions: Vec<_> = image.functions.iter().collect();
+        let functions: Vec<_> = image.functions().iter().collect();
         let word = |function: usize| u64::from(functions[function].start) << 32 | u64::from(functions[function].ty.get());
         prop_assert_eq!(folded(&image), oracle(&steps, word));
         // What is left can still be read, and what is done cannot.
         let active = steps.iter().filter(|step| !matches!(step, Step::Passive(_))).count();
-        prop_assert_eq!(image.plan.steps.len(), active + usize::from(start));
+        prop_assert_eq!(image.plan().steps.len(), active + usize::from(start));
         let data = steps.iter().filter_map(|step| match step {
             Step::Data(_, bytes) | Step::Passive(bytes) => Some(bytes),
             Step::Elem(..) => None,
         });
-        for (segment, bytes) in image.data_segments.iter().zip(data) {
-            let kept = &image.data[segment.start..segment.start + segment.length as usize];
+        for (segment, bytes) in image.data_segments().iter().zip(data) {
+            let kept = &image.data()[segment.start..segment.start + segment.length as usize];
             let mut dropped = [0; 4];
-            image.pages.read(image.layout.vmctx + u64::from(segment.dropped_offset), &mut dropped).expect("pages");
+            image.pages().read(image.layout().vmctx + u64::from(segment.dropped_offset), &mut dropped).expect("pages");
             prop_assert_eq!(kept, if dropped == [0; 4] { &bytes[..] } else { &[] });
         }
     }

@@ -50,13 +50,13 @@ fn export(image: &Image, instance: InstanceId, name: &str) -> ExportItem {
 /// 8 bytes of the initial pages, at an offset from `vmctx`.
 fn word(image: &Image, offset: u64) -> u64 {
     let mut bytes = [0; 8];
-    image.pages.read(image.layout.vmctx + offset, &mut bytes).expect("pages");
+    image.pages().read(image.layout().vmctx + offset, &mut bytes).expect("pages");
     u64::from_le_bytes(bytes)
 }
 
 fn memory(image: &Image, at: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
-    image.pages.read(image.layout.vmctx + image.layout.memories[0].offset + at, &mut bytes).expect("pages");
+    image.pages().read(image.layout().vmctx + image.layout().memories[0].offset + at, &mut bytes).expect("pages");
     bytes
 }
 
@@ -67,7 +67,7 @@ fn an_export_of_an_import_is_the_same_function() {
     let b = set.add(r#"(module (import "a" "f" (func $f (result i32))) (export "g" (func $f)))"#, &[("a", a)]);
     let image = set.image();
     assert_eq!(export(&image, a, "f"), export(&image, b, "g"));
-    assert!(image.imports.is_empty());
+    assert!(image.imports().is_empty());
 }
 
 #[test]
@@ -75,14 +75,15 @@ fn what_no_instance_provides_is_the_hosts() {
     let image = image(
         r#"(module (import "env" "f" (func (param i32))) (import "env" "v" (func (param v128))) (export "f" (func 0)))"#,
     );
-    let [native, array] = &image.imports[..] else { panic!("{:?}", image.imports) };
-    assert_eq!((&*native.module, &*native.name), ("env", "f"));
-    assert_eq!(*image.types.get(native.ty), FuncType::new([ValType::I32], []));
+    let imports: Vec<_> = image.imports().iter().collect();
+    let [native, array] = imports[..] else { panic!("{imports:?}") };
+    assert_eq!((native.module, native.name), ("env", "f"));
+    assert_eq!(*image.types().get(native.ty), FuncType::new([ValType::I32], []));
     assert!(native.spill_shim.is_some());
     assert!(array.spill_shim.is_none(), "an array form needs no shim to it");
     let ExportItem::Func(function) = export(&image, InstanceId(0), "f") else { panic!("no function") };
     assert_eq!(function.code_offset, native.thunk);
-    assert!(image.entry_trampolines[function.ty.index()].is_some());
+    assert!(image.entry_trampoline(function.ty).is_some());
 }
 
 #[test]
@@ -168,12 +169,18 @@ fn two_instances_of_one_module_share_code_bytes_but_no_state() {
     for name in ["f", "memory", "g"] {
         assert_ne!(export(&image, a, name), export(&image, b, name));
     }
-    assert_eq!(image.instances[0].name.as_deref(), Some("a"));
-    assert_eq!(image.instances[1].main_memory.map(|id| id.0), Some(1));
-    assert_eq!(&*image.data, b"hello", "passive bytes are kept once");
-    assert_eq!(image.data_segments[0].start, image.data_segments[1].start);
-    assert_ne!(image.data_segments[0].dropped_offset, image.data_segments[1].dropped_offset);
-    assert_eq!(image.types.iter().len(), 1);
+    assert_eq!(image.instances().get(0).expect("it is there").name, Some("a"));
+    assert_eq!(image.instances().get(1).expect("it is there").main_memory.map(|id| id.0), Some(1));
+    assert_eq!(image.data(), b"hello", "passive bytes are kept once");
+    assert_eq!(
+        image.data_segments().get(0).expect("it is there").start,
+        image.data_segments().get(1).expect("it is there").start
+    );
+    assert_ne!(
+        image.data_segments().get(0).expect("it is there").dropped_offset,
+        image.data_segments().get(1).expect("it is there").dropped_offset
+    );
+    assert_eq!(image.types().iter().len(), 1);
 }
 
 #[test]
@@ -188,18 +195,18 @@ fn segments_are_folded_up_to_the_first_step_that_runs_code() {
     set.add(r#"(module (import "a" "m" (memory 1)) (data (i32.const 9) "three"))"#, &[("a", a)]);
     let image = set.image();
     assert_eq!(memory(&image, 0, 12), b"\0otwo\0\0\0\0\0\0\0");
-    assert_eq!(image.plan.cursor, 3);
-    let remaining: Vec<_> = image.plan.remaining().iter().map(|step| (step.instance.0, &step.kind)).collect();
+    assert_eq!(image.plan().cursor, 3);
+    let remaining: Vec<_> = image.plan().remaining().iter().map(|step| (step.instance.0, &step.kind)).collect();
     assert!(matches!(remaining[..], [(1, StepKind::CoreStart { .. }), (2, StepKind::CoreData { offset: 9, .. })]));
-    let steps: Vec<_> = image.instances.iter().map(|instance| instance.steps.clone()).collect();
+    let steps: Vec<_> = image.instances().iter().map(|instance| instance.steps).collect();
     assert_eq!(steps, [0..1, 1..4, 4..5]);
-    assert_eq!(&*image.data, b"three", "what is folded is not kept");
-    let table = &image.layout.tables[0];
-    let start = image.functions.iter().next().expect("the start function");
+    assert_eq!(image.data(), b"three", "what is folded is not kept");
+    let table = &image.layout().tables[0];
+    let start = image.functions().iter().next().expect("the start function");
     assert_eq!(word(&image, u64::from(table.offset) + 16), u64::from(start.start) << 32 | u64::from(start.ty.get()));
     assert_eq!(word(&image, u64::from(table.length_offset)), 4);
-    assert_eq!(word(&image, u64::from(image.layout.memories[0].length_offset)), 65536);
-    let dropped: Vec<_> = image.data_segments.iter().map(|s| word(&image, s.dropped_offset.into()) as u32).collect();
+    assert_eq!(word(&image, u64::from(image.layout().memories[0].length_offset)), 65536);
+    let dropped: Vec<_> = image.data_segments().iter().map(|s| word(&image, s.dropped_offset.into()) as u32).collect();
     assert_eq!(dropped, [1, 1, 0]);
 }
 
@@ -207,7 +214,7 @@ fn segments_are_folded_up_to_the_first_step_that_runs_code() {
 fn a_segment_that_traps_stays_in_the_plan_with_all_behind_it() {
     let image =
         image(r#"(module (memory 1) (data (i32.const 0) "a") (data (i32.const 65535) "bc") (data (i32.const 1) "d"))"#);
-    assert_eq!(image.plan.cursor, 1);
+    assert_eq!(image.plan().cursor, 1);
     assert_eq!(memory(&image, 0, 2), b"a\0");
     assert_eq!(memory(&image, 65535, 1), b"\0");
 }
@@ -221,17 +228,17 @@ fn scattered(segments: u64, distance: u64) -> Image {
 #[test]
 fn segments_too_scattered_for_mappings_stay_in_the_plan() {
     let near = scattered(300, 1 << 20);
-    assert_eq!((near.plan.cursor, near.pages.runs().len()), (300, 1));
+    assert_eq!((near.plan().cursor, near.pages().runs().len()), (300, 1));
     let far = scattered(300, 3 << 20);
-    assert_eq!((far.plan.cursor, far.pages.runs().len()), (0, 1));
-    assert_eq!(far.data.len(), 300, "all can still be read");
+    assert_eq!((far.plan().cursor, far.pages().runs().len()), (0, 1));
+    assert_eq!(far.data().len(), 300, "all can still be read");
 }
 
 #[test]
 fn segments_that_waste_pages_are_folded_up_to_a_bound() {
     let image = scattered(20_000, 8192);
-    assert_eq!(image.plan.cursor, (128 << 20) / 8192);
-    assert!(!image.plan.remaining().is_empty());
+    assert_eq!(image.plan().cursor, (128 << 20) / 8192);
+    assert!(!image.plan().remaining().is_empty());
 }
 
 #[test]
@@ -244,9 +251,9 @@ fn a_script_folds_nothing_and_checks_lengths_when_it_gets_there() {
     );
     set.add(r#"(module (import "a" "m" (memory 3)) (import "a" "t" (table 4 funcref)))"#, &[("a", a)]);
     let image = set.image();
-    assert_eq!(image.plan.cursor, 0);
+    assert_eq!(image.plan().cursor, 0);
     assert_eq!(memory(&image, 0, 1), [0]);
-    let kinds: Vec<_> = image.plan.steps.iter().map(|step| step.kind.clone()).collect();
+    let kinds: Vec<_> = image.plan().steps.iter().map(|step| step.kind.clone()).collect();
     let [drop, data, memory, table] = &kinds[..] else { panic!("{kinds:?}") };
     assert!(matches!(drop, StepKind::DropElem { .. }));
     assert!(matches!(data, StepKind::CoreData { offset: 0, .. }));
@@ -276,7 +283,7 @@ fn constant_expressions_are_values_in_the_pages() {
     );
     let image = set.image();
     let offset = |name| match export(&image, b, name) {
-        ExportItem::Global(id) => u64::from(image.globals[id.index()].offset),
+        ExportItem::Global(id) => u64::from(image.globals().get(id.index()).expect("it is there").offset),
         other => panic!("{other:?}"),
     };
     assert_eq!(word(&image, offset("sum")), 42);
@@ -287,7 +294,7 @@ fn constant_expressions_are_values_in_the_pages() {
     let ExportItem::Func(f) = export(&image, a, "f") else { panic!("no function") };
     let funcref = u64::from(f.code_offset) << 32 | u64::from(f.ty.get());
     for i in 0..3 {
-        assert_eq!(word(&image, u64::from(image.layout.tables[0].offset) + 8 * i), funcref);
+        assert_eq!(word(&image, u64::from(image.layout().tables[0].offset) + 8 * i), funcref);
     }
 }
 
@@ -301,33 +308,33 @@ fn a_table_is_growable_when_any_instance_that_has_it_grows_it() {
         &[("a", a)],
     );
     let image = set.image();
-    assert_eq!(image.tables.iter().map(|table| table.growable).collect::<Vec<_>>(), [false, true]);
-    assert_eq!(image.layout.tables[0].limit, 1);
-    assert_eq!(image.layout.tables[1].limit, Tunables::default().table_room);
+    assert_eq!(image.tables().iter().map(|table| table.growable).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(image.layout().tables[0].limit, 1);
+    assert_eq!(image.layout().tables[1].limit, Tunables::default().table_room);
 }
 
 #[test]
 fn functions_have_names_types_and_places() {
     let image =
         image(r#"(module (import "env" "f" (func $import)) (func $first (param i32)) (func $second (call $import)))"#);
-    let functions: Vec<_> = image.functions.iter().collect();
+    let functions: Vec<_> = image.functions().iter().collect();
     assert_eq!(functions.len(), 2);
     assert_eq!(functions[0].name.as_deref(), Some("first"));
     assert_eq!((functions[1].index, functions[1].name.as_deref()), (2, Some("second")));
-    assert_eq!(*image.types.get(functions[0].ty), FuncType::new([ValType::I32], []));
+    assert_eq!(*image.types().get(functions[0].ty), FuncType::new([ValType::I32], []));
     assert!(functions.iter().all(|function| function.start % 64 == 0 && function.length > 0));
     let call = functions[1];
-    assert!((call.start..call.start + call.length).any(|at| image.addresses.find(at).is_some()));
+    assert!((call.start..call.start + call.length).any(|at| image.addresses().find(at).is_some()));
 }
 
 #[test]
 fn traps_are_where_code_halts() {
     let image = image(r#"(module (func unreachable))"#);
-    let function = image.functions.iter().next().expect("a function");
+    let function = image.functions().iter().next().expect("a function");
     let at = (function.start..function.start + function.length)
-        .find(|at| image.traps.find(*at) == Some(TrapCode::Unreachable))
+        .find(|at| image.traps().find(*at) == Some(TrapCode::Unreachable))
         .expect("the trap is in the map");
-    assert_eq!(image.text.bytes()[at as usize..at as usize + 2], [0xf4, 0x90]);
+    assert_eq!(image.text().bytes()[at as usize..at as usize + 2], [0xf4, 0x90]);
 }
 
 #[test]

@@ -76,11 +76,11 @@ pub struct Frame {
 impl Frame {
     fn new(frame: &hatchery_vm::Frame) -> Frame {
         let function = frame.function();
-        let instance = frame.image().instances.get(function.instance.index());
+        let instance = frame.image().instances().get(function.instance.index());
         Frame {
-            instance: instance.and_then(|instance| instance.name.clone()),
+            instance: instance.and_then(|instance| instance.name).map(Into::into),
             function: function.index,
-            name: function.name.clone(),
+            name: function.name.map(Into::into),
             offset: frame.wasm_offset(),
         }
     }

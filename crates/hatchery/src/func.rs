@@ -36,7 +36,7 @@ impl Func {
 
     /// Its type.
     pub fn ty(&self, mut cx: impl AsContext) -> FuncType {
-        convert::func_type(cx.access().image().types.get(self.callee.ty()))
+        convert::func_type(cx.access().image().types().get(self.callee.ty()))
     }
 
     /// The same function with types that the compiler knows.
@@ -86,7 +86,7 @@ impl Func {
     /// The values of a call, with these parameters.
     pub(crate) fn lower<T: 'static>(&self, access: &Access<'_, T>, params: &[Val]) -> Result<Vec<RawVal>, Error> {
         let image = access.image();
-        let ty = image.types.get(self.callee.ty());
+        let ty = image.types().get(self.callee.ty());
         if params.len() != ty.params.len() {
             let message = format!("the function takes {} parameters, but {} were given", ty.params.len(), params.len());
             return Err(Error::message(ErrorKind::Usage, message));
@@ -100,7 +100,7 @@ impl Func {
 
     /// The results of a call.
     pub(crate) fn lift<T: 'static>(&self, access: &Access<'_, T>, values: &[RawVal]) -> Vec<Val> {
-        let ty = access.image().types.get(self.callee.ty());
+        let ty = access.image().types().get(self.callee.ty());
         ty.results.iter().zip(values).map(|(ty, value)| raw::lift(access, *ty, *value)).collect()
     }
 }

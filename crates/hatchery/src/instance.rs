@@ -67,9 +67,9 @@ impl<T: 'static> Instance<T> {
     pub fn exports(&mut self) -> Vec<(String, Extern)> {
         let root = self.module.inner.root;
         let access = self.access();
-        let Some(instance) = access.image().instances.get(root.index()) else { return Vec::new() };
-        let named = |export: &hatchery_image::Export| Some((export.name.to_string(), extern_of(&access, export.item)?));
-        instance.exports.iter().filter_map(named).collect()
+        let Some(instance) = access.image().instances().get(root.index()) else { return Vec::new() };
+        let exports = instance.exports();
+        exports.iter().filter_map(|export| Some((export.name.to_owned(), extern_of(&access, export.item)?))).collect()
     }
 
     /// The exported function with this name and these types.
@@ -135,7 +135,7 @@ impl<T: 'static> Instance<T> {
     /// When a step fails. Its effects stay, and the next instance can be initialized.
     pub fn initialize_instance(&mut self, instance: InstanceRef) -> Result<(), Error> {
         let mut access = self.access();
-        let steps = access.image().instances.get(instance.0.index()).map(|instance| instance.steps.clone());
+        let steps = access.image().instances().get(instance.0.index()).map(|instance| instance.steps);
         let steps = steps.ok_or_else(no_such_item)?;
         access.run_steps(steps.end).map_err(Error::from_step)
     }

@@ -193,9 +193,9 @@ impl<T: 'static> Linker<T> {
             let message = "the module was compiled by another engine than the linker's";
             return Err(Error::message(ErrorKind::Usage, message));
         }
-        let functions = module.inner.image.imports.iter().map(|import| {
-            let found = self.functions.get(&import.module).and_then(|functions| functions.get(&import.name));
-            found.cloned().ok_or_else(|| self.missing(&import.module, &import.name))
+        let functions = module.inner.image.imports().iter().map(|import| {
+            let found = self.functions.get(import.module).and_then(|functions| functions.get(import.name));
+            found.cloned().ok_or_else(|| self.missing(import.module, import.name))
         });
         Prepared::new(&self.engine, module, functions.collect::<Result<_, _>>()?, limits)
     }

@@ -154,7 +154,7 @@ impl Global {
     /// When the handle is another module's.
     pub fn ty(&self, mut cx: impl AsContext) -> Result<(ValType, bool), Error> {
         let access = cx.access();
-        let global = access.image().globals.get(self.id.index()).ok_or_else(no_such_item)?;
+        let global = access.image().globals().get(self.id.index()).ok_or_else(no_such_item)?;
         Ok((convert::val_type(global.ty), global.mutable))
     }
 
@@ -165,8 +165,9 @@ impl Global {
     /// When the handle is another module's.
     pub fn get(&self, mut cx: impl AsContext) -> Result<Val, Error> {
         let access = cx.access();
+        let ty = access.image().globals().get(self.id.index()).ok_or_else(no_such_item)?.ty;
         let raw = access.global_get(self.id).ok_or_else(no_such_item)?;
-        Ok(raw::lift(&access, access.image().globals[self.id.index()].ty, raw))
+        Ok(raw::lift(&access, ty, raw))
     }
 
     /// Changes its value.
@@ -176,7 +177,7 @@ impl Global {
     /// When it is immutable or of another type.
     pub fn set(&self, mut cx: impl AsContext, value: Val) -> Result<(), Error> {
         let mut access = cx.access();
-        let ty = access.image().globals.get(self.id.index()).ok_or_else(no_such_item)?.ty;
+        let ty = access.image().globals().get(self.id.index()).ok_or_else(no_such_item)?.ty;
         let raw = raw::lower(&access, ty, &value)?;
         access.global_set(self.id, raw).map_err(access_error)
     }
@@ -202,7 +203,7 @@ impl Table {
     pub fn get(&self, mut cx: impl AsContext, index: u64) -> Result<Val, Error> {
         let access = cx.access();
         let word = access.table_get(self.id, index).map_err(access_error)?;
-        let element = access.image().tables[self.id.index()].element;
+        let element = access.image().tables().get(self.id.index()).ok_or_else(no_such_item)?.element;
         Ok(raw::lift(&access, hatchery_image::ValType::Ref(element), raw::word(word)))
     }
 
@@ -213,7 +214,7 @@ impl Table {
     /// When there is none at this index, or the value is of another type.
     pub fn set(&self, mut cx: impl AsContext, index: u64, value: Val) -> Result<(), Error> {
         let mut access = cx.access();
-        let element = access.image().tables.get(self.id.index()).ok_or_else(no_such_item)?.element;
+        let element = access.image().tables().get(self.id.index()).ok_or_else(no_such_item)?.element;
         let raw = raw::lower(&access, hatchery_image::ValType::Ref(element), &value)?;
         access.table_set(self.id, index, raw.get_reference()).map_err(access_error)
     }
@@ -226,7 +227,7 @@ impl Table {
     /// When its maximum, its room or a limit of the instance does not allow it.
     pub fn grow(&self, mut cx: impl AsContext, delta: u64, value: Val) -> Result<u64, Error> {
         let mut access = cx.access();
-        let element = access.image().tables.get(self.id.index()).ok_or_else(no_such_item)?.element;
+        let element = access.image().tables().get(self.id.index()).ok_or_else(no_such_item)?.element;
         let raw = raw::lower(&access, hatchery_image::ValType::Ref(element), &value)?;
         let old = access.table_grow(self.id, delta, raw.get_reference()).map_err(access_error)?;
         old.ok_or_else(|| Error::message(ErrorKind::Exhausted, format!("the table cannot grow by {delta} elements")))

@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::val::FuncType;
 use hatchery_compile::{CompileError, LinkSet, ModuleIndex};
+use hatchery_image::artifact::HostImportRef;
 use hatchery_image::{Image, InstanceId};
 use std::borrow::Cow;
 use std::fmt;
@@ -75,16 +76,15 @@ impl Module {
     /// The functions that the host must provide: module name, name, type.
     pub fn imports(&self) -> impl ExactSizeIterator<Item = (&str, &str, FuncType)> {
         let image = &self.inner.image;
-        image.imports.iter().map(|import| {
-            let ty = convert::func_type(image.types.get(import.ty));
-            (&*import.module, &*import.name, ty)
-        })
+        let ty = |import: HostImportRef<'_>| convert::func_type(image.types().get(import.ty));
+        let imports: Vec<_> = image.imports().iter().map(|i| (i.module, i.name, ty(i))).collect();
+        imports.into_iter()
     }
 }
 
 impl fmt::Debug for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Module").field("instances", &self.inner.image.instances.len()).finish_non_exhaustive()
+        f.debug_struct("Module").field("instances", &self.inner.image.instances().len()).finish_non_exhaustive()
     }
 }
 
@@ -185,7 +185,7 @@ pub(crate) fn compile_error(error: CompileError) -> Error {
     let kind = match &error {
         CompileError::Link(_) => ErrorKind::Link,
         CompileError::Target(_) => ErrorKind::Usage,
-        CompileError::Text(_) | CompileError::Pages(_) => ErrorKind::Exhausted,
+        CompileError::Image(_) => ErrorKind::Exhausted,
         CompileError::Internal(_) => ErrorKind::Bug,
         _ => ErrorKind::Compile,
     };

@@ -12,7 +12,7 @@
 #![expect(unsafe_code, reason = "opens artifacts, which must be trusted, and calls one")]
 #![expect(clippy::print_stdout, reason = "a program that reports")]
 
-use hatchery_image::artifact::{ArtifactError, ArtifactView, Durability, FileTrust, ImageParts, OpenOptions};
+use hatchery_image::artifact::{ArtifactError, Durability, FileTrust, Image, ImageParts, OpenOptions};
 use hatchery_image::{
     CoreInstance, Export, ExportItem, FuncExport, FuncType, FunctionRecord, HostImport, InstanceId, LayoutNeeds,
     LayoutPlan, MemoryNeed, TrapCode, Tunables, TypeId, TypeTable, ValType, WASM_PAGE,
@@ -71,10 +71,10 @@ fn synthetic(code_bytes: u32) -> ImageParts {
     parts
 }
 
-fn open(path: &Path, trust: FileTrust) -> Result<ArtifactView, ArtifactError> {
+fn open(path: &Path, trust: FileTrust) -> Result<Image, ArtifactError> {
     let options = OpenOptions { trust, ..OpenOptions::default() };
     // SAFETY: the file was written just now, by this process, to a directory of its own.
-    unsafe { ArtifactView::open(path, &options) }
+    unsafe { Image::open(path, &options) }
 }
 
 fn median(mut times: Vec<Duration>) -> f64 {
@@ -117,7 +117,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for megabytes in [1, 50] {
         let parts = synthetic(megabytes << 20);
         let start = Instant::now();
-        let image = ArtifactView::from_parts(&parts)?;
+        let image = Image::from_parts(&parts)?;
         let made = start.elapsed();
         let path = directory.join(format!("synthetic-{megabytes}.hatch"));
         image.save(&path, Durability::Cached)?;

@@ -277,6 +277,27 @@ impl Builtin {
         Builtin::FmaF64,
     ];
 
+    /// What tools call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Builtin::MemoryGrow => "memory_grow",
+            Builtin::MemoryFill => "memory_fill",
+            Builtin::MemoryCopy => "memory_copy",
+            Builtin::MemoryInit => "memory_init",
+            Builtin::DataDrop => "data_drop",
+            Builtin::TableGrow => "table_grow",
+            Builtin::TableFill => "table_fill",
+            Builtin::TableCopy => "table_copy",
+            Builtin::TableInit => "table_init",
+            Builtin::ElemDrop => "elem_drop",
+            Builtin::Interrupt => "interrupt",
+            Builtin::OutOfFuel => "out_of_fuel",
+            Builtin::Raise => "raise",
+            Builtin::FmaF32 => "fma_f32",
+            Builtin::FmaF64 => "fma_f64",
+        }
+    }
+
     /// Parameters after `vmctx`.
     pub const fn params(self) -> &'static [Scalar] {
         use Scalar::{F32, F64, I32, I64};

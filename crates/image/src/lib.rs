@@ -2,15 +2,15 @@
 //! initialization plan, and the maps that give an address a meaning.
 //!
 //! This crate never knows how anything runs: it calls no guest code, owns no slot and handles no
-//! signal. It uses no other crate of the workspace. `hatchery-compile` fills an [`Image`];
-//! `hatchery-vm` makes instances of it.
+//! signal. It uses no other crate of the workspace. `hatchery-compile` fills
+//! [`ImageParts`](artifact::ImageParts), which become an [`Image`]; `hatchery-vm` makes instances of it.
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("Hatchery runs on x86-64 Linux; other targets need a `sys` layer that someone can test");
 
 pub mod abi;
 pub mod artifact;
-mod image;
+mod items;
 mod layout;
 mod maps;
 mod pages;
@@ -20,16 +20,17 @@ mod trap;
 mod tunables;
 mod types;
 
-pub use image::{
+pub use artifact::Image;
+pub use items::{
     CoreInstance, DataSegment, DataSegmentId, DefinedMemory, DefinedTable, ElemSegment, ElemSegmentId, Export,
-    ExportItem, FuncExport, Global, GlobalId, HostImport, HostImportId, Image, InstanceId, MemoryId, TableId,
+    ExportItem, FuncExport, Global, GlobalId, HostImport, HostImportId, InstanceId, MemoryId, TableId,
 };
 pub use layout::{
     GlobalNeed, LayoutError, LayoutNeeds, LayoutPlan, MAX_SLOT, MAX_STATE, MemoryNeed, MemoryPlace, STATE_GUARD,
     TableNeed, TablePlace, WASM_PAGE,
 };
-pub use maps::{AddressMap, FunctionId, FunctionMap, FunctionRecord, TrapMap};
-pub use pages::{PAGE, PageRun, Pages, PagesBuilder, PagesError};
+pub use maps::{FunctionId, FunctionRecord, NO_WASM_OFFSET};
+pub use pages::{PAGE, PageRun, Pages, PagesBuilder};
 pub use plan::{InitStep, Plan, StepKind};
 pub use text::{Text, TextError};
 pub use trap::TrapCode;

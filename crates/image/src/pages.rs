@@ -1,10 +1,9 @@
-//! Initial contents of a slot, in a sealed memfd.
+//! Initial contents of a slot, in some file.
 //!
 //! Only pages that some byte of the image lies in are in the file, in *runs*: contiguous ranges of the
 //! slot that are contiguous in the file too. Each run is a kernel mapping per slot, so small gaps are
 //! filled with zero pages rather than split.
 
-use rustix::fs::{MemfdFlags, SealFlags};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -25,21 +24,6 @@ pub struct PageRun {
     pub file_offset: u64,
     /// Bytes; a multiple of the page size.
     pub length: u64,
-}
-
-/// Why pages could not be stored.
-#[derive(Debug, thiserror::Error)]
-pub enum PagesError {
-    /// The kernel refused one of the steps.
-    #[error("cannot store {bytes} bytes of initial pages: {step}: {source}")]
-    System {
-        /// What was being done.
-        step: &'static str,
-        /// Size of the pages.
-        bytes: u64,
-        /// The kernel's answer.
-        source: std::io::Error,
-    },
 }
 
 /// The stored pages of an image.
@@ -147,49 +131,26 @@ impl PagesBuilder {
             self.runs().into_iter().flat_map(|run| (0..run.length / PAGE).map(move |i| run.slot_offset + i * PAGE));
         pages.map(|page| self.pages.get(&page).map_or(&ZEROS[..], |bytes| &bytes[..]))
     }
-
-    /// Stores the pages in a sealed memfd.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel refuses a memfd of that size, a write, or a seal.
-    pub fn finish(self) -> Result<Pages, PagesError> {
-        let runs = self.runs();
-        let Some(last) = runs.last() else {
-            return Ok(Pages { file: None, runs });
-        };
-        let bytes = last.file_offset + last.length;
-        let failed = |step| move |source: std::io::Error| PagesError::System { step, bytes, source };
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let fd = rustix::fs::memfd_create("hatchery-pages", flags).map_err(|e| failed("memfd_create")(e.into()))?;
-        let file = File::from(fd);
-        file.set_len(bytes).map_err(failed("ftruncate"))?;
-        let mut run = 0;
-        for (page, contents) in &self.pages {
-            while *page >= runs[run].slot_offset + runs[run].length {
-                run += 1;
-            }
-            let at = runs[run].file_offset + (page - runs[run].slot_offset);
-            file.write_all_at(&contents[..], at).map_err(failed("write"))?;
-        }
-        let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
-        rustix::fs::fcntl_add_seals(&file, seals).map_err(|e| failed("seal")(e.into()))?;
-        Ok(Pages { file: Some(file), runs })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::io::Write;
+
+    fn stored(builder: &PagesBuilder) -> Pages {
+        let mut file = tempfile::tempfile().expect("a file");
+        builder.stored().for_each(|page| file.write_all(page).expect("written"));
+        Pages::stored_in(Some(file), builder.runs())
+    }
 
     #[test]
     fn zeros_alone_are_not_stored() {
         let mut builder = PagesBuilder::new();
         builder.write(100, &[0; 10_000]);
-        let pages = builder.finish().expect("pages");
-        assert!(pages.file().is_none());
-        assert!(pages.runs().is_empty());
+        assert!(builder.runs().is_empty());
+        assert_eq!(builder.stored().count(), 0);
     }
 
     #[test]
@@ -207,16 +168,6 @@ mod tests {
         );
     }
 
-    #[test]
-    fn stored_pages_cannot_be_changed() {
-        let mut builder = PagesBuilder::new();
-        builder.write(0, &[1]);
-        let pages = builder.finish().expect("pages");
-        let file = File::from(pages.duplicate().expect("descriptor").expect("a file"));
-        assert!(file.write_all_at(&[2], 0).is_err());
-        assert!(file.set_len(0).is_err());
-    }
-
     proptest! {
         #[test]
         fn what_is_written_is_read(writes in prop::collection::vec((0u64..5 << 20, prop::collection::vec(any::<u8>(), 0..9000)), 0..8)) {
@@ -226,7 +177,7 @@ mod tests {
                 builder.write(*at, bytes);
                 model[*at as usize..*at as usize + bytes.len()].copy_from_slice(bytes);
             }
-            let pages = builder.finish().expect("pages");
+            let pages = stored(&builder);
             let mut read = vec![1u8; model.len()];
             pages.read(0, &mut read).expect("read");
             prop_assert!(read == model);

@@ -1,6 +1,6 @@
 //! The initialization plan: the ordered steps that bring a fresh tree to its ready state.
 
-use crate::image::{DataSegmentId, ElemSegmentId, InstanceId, MemoryId, TableId};
+use crate::items::{DataSegmentId, ElemSegmentId, InstanceId, MemoryId, TableId};
 use crate::maps::FunctionId;
 
 /// One step, and the core instance on whose behalf it runs.

@@ -5,9 +5,7 @@
 
 #![expect(unsafe_code, reason = "opens artifacts, which must be trusted")]
 
-use hatchery_image::artifact::{
-    ArtifactError, ArtifactView, CodeSymbol, ImageParts, IsaFlags, OpenOptions, VERSION, encode,
-};
+use hatchery_image::artifact::{ArtifactError, CodeSymbol, Image, ImageParts, IsaFlags, OpenOptions, VERSION, encode};
 use hatchery_image::{
     CoreInstance, DataSegment, DataSegmentId, DefinedMemory, DefinedTable, ElemSegment, Export, ExportItem, FuncExport,
     FuncType, FunctionRecord, Global, GlobalNeed, HostImport, InitStep, InstanceId, LayoutNeeds, LayoutPlan, MemoryId,
@@ -105,9 +103,9 @@ fn parts() -> ImageParts {
     parts
 }
 
-fn open(path: &Path) -> Result<ArtifactView, ArtifactError> {
+fn open(path: &Path) -> Result<Image, ArtifactError> {
     // SAFETY: the file is part of the sources, and nothing of it runs.
-    unsafe { ArtifactView::open(path, &OpenOptions::default()) }
+    unsafe { Image::open(path, &OpenOptions::default()) }
 }
 
 #[test]

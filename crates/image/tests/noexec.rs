@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "opens an artifact, which must be trusted")]
 #![expect(clippy::print_stderr, reason = "says when it could not run")]
 
-use hatchery_image::artifact::{ArtifactView, Durability, ImageParts, Note, OpenOptions};
+use hatchery_image::artifact::{Durability, Image, ImageParts, Note, OpenOptions};
 use hatchery_image::{LayoutNeeds, LayoutPlan, Tunables};
 use std::path::Path;
 use std::process::Command;
@@ -19,9 +19,9 @@ fn check(directory: &Path) {
     let mut parts = ImageParts::new(Tunables::default(), layout);
     parts.code = vec![0xb8, 7, 0, 0, 0, 0xc3];
     let path = directory.join("image");
-    ArtifactView::from_parts(&parts).expect("image").save(&path, Durability::Cached).expect("saved");
+    Image::from_parts(&parts).expect("image").save(&path, Durability::Cached).expect("saved");
     // SAFETY: the file was just written by this test, to a file system of its own.
-    let view = unsafe { ArtifactView::open(&path, &OpenOptions::default()) }.expect("opens");
+    let view = unsafe { Image::open(&path, &OpenOptions::default()) }.expect("opens");
     assert!(matches!(view.notes(), [Note::TextCopied { .. }]), "{:?}", view.notes());
     // SAFETY: the code is `mov eax, 7; ret`.
     let function: extern "C" fn() -> i32 = unsafe { core::mem::transmute(view.text().base()) };

@@ -129,12 +129,12 @@ impl<'a, T> Access<'a, T> {
     /// The bytes of a memory.
     pub fn memory_bytes(&self, id: MemoryId) -> Option<&[u8]> {
         // SAFETY: I3, I4: this access is borrowed as long as the slice lives, so that nothing writes.
-        (id.index() < self.image().memories.len()).then(|| unsafe { self.inner().memory_bytes(id) })
+        (id.index() < self.image().memories().len()).then(|| unsafe { self.inner().memory_bytes(id) })
     }
 
     /// Elements of a table.
     pub fn table_len(&self, id: TableId) -> Option<u64> {
-        (id.index() < self.image().tables.len()).then(|| self.inner().table_length(id))
+        (id.index() < self.image().tables().len()).then(|| self.inner().table_length(id))
     }
 
     /// The word of a table's element.

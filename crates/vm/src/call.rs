@@ -196,7 +196,7 @@ impl Inner {
         if given < needed {
             return Err(CallError::Values { needed, given });
         }
-        let params = &self.image().types.get(callee.ty).params;
+        let params = &self.image().types().get(callee.ty).params;
         let wrong =
             |(ty, value): (&ValType, &RawVal)| is_trusted(*ty) && !self.prepared.accepts(*ty, value.get_reference());
         match params.iter().zip(values).position(wrong) {

@@ -9,7 +9,7 @@ use hatchery_image::{GlobalId, ValType};
 
 impl Inner {
     pub(crate) fn global_get(&self, id: GlobalId) -> Option<RawVal> {
-        let global = self.image().globals.get(id.index())?;
+        let global = self.image().globals().get(id.index())?;
         if global.ty != ValType::V128 {
             return Some(RawVal::from_i64(self.load(u64::from(global.offset)) as i64));
         }
@@ -18,7 +18,7 @@ impl Inner {
     }
 
     pub(crate) fn global_set(&self, id: GlobalId, value: RawVal) -> Result<(), AccessError> {
-        let global = self.image().globals.get(id.index()).ok_or(AccessError::NoSuchItem)?;
+        let global = self.image().globals().get(id.index()).ok_or(AccessError::NoSuchItem)?;
         if !global.mutable {
             return Err(AccessError::Immutable);
         }

@@ -67,7 +67,7 @@ impl Inner {
     fn new(prepared: &Arc<PreparedCore>, host_data: *mut ()) -> Result<Box<Inner>, AllocateError> {
         let slot = prepared.allocator.allocate(&prepared.template)?;
         // SAFETY: the layout's `vmctx` lies inside the slot, behind the header page.
-        let vmctx = unsafe { Vmctx::new(slot.base().add(prepared.image.layout.vmctx as usize)) };
+        let vmctx = unsafe { Vmctx::new(slot.base().add(prepared.image.layout().vmctx as usize)) };
         // The context needs the slot's final address, so the box comes first.
         let mut place = Box::<Inner>::new_uninit();
         let inner = place.as_mut_ptr();
@@ -91,7 +91,7 @@ impl Inner {
             task: OnceCell::new(),
             externs: RefCell::default(),
             interrupt,
-            cursor: Cell::new(prepared.image.plan.cursor),
+            cursor: Cell::new(prepared.image.plan().cursor),
             fuel: Cell::new(FULL),
             memory_bytes: Cell::new(prepared.memory_bytes),
             pending: RefCell::new(None),
@@ -99,7 +99,7 @@ impl Inner {
         // SAFETY: written a line above.
         let inner = unsafe { place.assume_init() };
         vmctx.write(&Words {
-            code_base: prepared.image.text.base(),
+            code_base: prepared.image.text().base(),
             host_calls: prepared.host.calls(),
             builtins: crate::builtins::table(),
             instance: &raw const *inner,
@@ -153,7 +153,7 @@ impl Inner {
 
     /// Makes `length` bytes of the slot, from `vmctx + offset`, writable for the host.
     pub(crate) fn prepare(&self, offset: u64, length: u64) -> Result<(), PrepareError> {
-        let start = (self.image().layout.vmctx + offset) as usize;
+        let start = (self.image().layout().vmctx + offset) as usize;
         // SAFETY: I2 is C1; I1 and I3 are C2.
         unsafe { self.prepared.allocator.prepare_write(self.slot(), start..start + length as usize) }
     }
@@ -181,7 +181,7 @@ impl Inner {
 
     /// Reads a word of the state.
     pub(crate) fn load(&self, offset: u64) -> u64 {
-        debug_assert!(offset.is_multiple_of(8) && offset + 8 <= self.image().layout.state_bytes);
+        debug_assert!(offset.is_multiple_of(8) && offset + 8 <= self.image().layout().state_bytes);
         // SAFETY: I2; the state is readable (G3), and the offset is one that the layout gave out.
         unsafe { self.at(offset).cast::<u64>().read() }
     }

@@ -7,7 +7,7 @@ use crate::instance::Inner;
 use crate::prepared::FIRST_MEMORY_REGION;
 use crate::stop::{Stop, within};
 use core::ops::Range;
-use hatchery_image::{DataSegmentId, MemoryId, MemoryPlace, PAGE, TrapCode, WASM_PAGE};
+use hatchery_image::{DataSegment, DataSegmentId, MemoryId, MemoryPlace, PAGE, TrapCode, WASM_PAGE};
 
 /// Bytes, or elements, that are copied or filled between two looks at the interrupt word.
 const CHUNK: u64 = 1 << 20;
@@ -22,7 +22,7 @@ pub struct Memory<'a> {
 
 impl<'a> Memory<'a> {
     pub(crate) fn new(inner: &'a Inner, id: MemoryId) -> Option<Memory<'a>> {
-        (id.index() < inner.image().memories.len()).then_some(Memory { inner, id })
+        (id.index() < inner.image().memories().len()).then_some(Memory { inner, id })
     }
 
     /// Length in bytes.
@@ -131,7 +131,11 @@ impl core::fmt::Debug for Memory<'_> {
 
 impl Inner {
     fn place(&self, id: MemoryId) -> &MemoryPlace {
-        &self.image().layout.memories[id.index()]
+        &self.image().layout().memories[id.index()]
+    }
+
+    pub(crate) fn data_segment(&self, segment: DataSegmentId) -> DataSegment {
+        self.image().data_segments().get(segment.index()).expect("compiled code and steps name segments of their image")
     }
 
     pub(crate) fn memory_length(&self, id: MemoryId) -> u64 {
@@ -207,14 +211,14 @@ impl Inner {
         from: u32,
         length: u32,
     ) -> Result<(), Stop> {
-        let data = &self.image().data_segments[segment.index()];
+        let data = self.data_segment(segment);
         let available = if self.is_dropped(data.dropped_offset) { 0 } else { data.length };
         let (from, length) = (u64::from(from), u64::from(length));
         within(from, length, u64::from(available), TrapCode::MemoryOutOfBounds)?;
         within(to, length, self.memory_length(memory), TrapCode::MemoryOutOfBounds)?;
         self.charge(length / BYTES_PER_FUEL)?;
         let from = data.start + from as usize;
-        let bytes = &self.image().data[from..from + length as usize];
+        let bytes = &self.image().data()[from..from + length as usize];
         let to = self.place(memory).offset + to;
         self.in_chunks(length, |start, chunk| {
             self.prepare(to + start, chunk)?;
@@ -226,7 +230,7 @@ impl Inner {
     }
 
     pub(crate) fn data_drop(&self, segment: DataSegmentId) -> Result<(), Stop> {
-        Ok(self.set_dropped(self.image().data_segments[segment.index()].dropped_offset)?)
+        Ok(self.set_dropped(self.data_segment(segment).dropped_offset)?)
     }
 
     /// Does something to `0..length` piece by piece, and looks between pieces whether the guest is to stop.
@@ -257,7 +261,7 @@ impl Inner {
 
     /// Takes fuel for what one instruction does many times.
     pub(crate) fn charge(&self, units: u64) -> Result<(), Stop> {
-        if units == 0 || self.image().tunables.interruption != hatchery_image::Interruption::Fuel {
+        if units == 0 || self.image().tunables().interruption != hatchery_image::Interruption::Fuel {
             return Ok(());
         }
         let left = self.fuel().saturating_sub(i64::try_from(units).unwrap_or(i64::MAX));

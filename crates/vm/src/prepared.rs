@@ -11,7 +11,7 @@ use hatchery_alloc::{
     TemplateError,
 };
 use hatchery_image::abi::{HEADER_BYTES, HEADER_USED_BYTES, PackedFuncRef};
-use hatchery_image::{Bounds, Image, LayoutPlan, PAGE, Pages, TypeId, ValType};
+use hatchery_image::{Bounds, Image, LayoutPlan, MemoryId, PAGE, Pages, TypeId, ValType};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -89,6 +89,10 @@ pub(crate) struct PreparedCore {
     pub(crate) memory_bytes: u64,
     /// Types of the thunks of host imports by text offset, sorted.
     thunks: Box<[(u32, TypeId)]>,
+    /// Types of the host imports, by their number.
+    pub(crate) import_types: Box<[TypeId]>,
+    /// Main memories of the core instances, by their number.
+    pub(crate) main_memories: Box<[Option<MemoryId>]>,
 }
 
 impl<T: 'static> Prepared<T> {
@@ -109,13 +113,15 @@ impl<T: 'static> Prepared<T> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let lengths = initial_lengths(&image)?;
         check_limits(&image, &lengths, &limits)?;
-        let layout = slot_layout(&image.layout, &lengths)?;
+        let layout = slot_layout(image.layout(), &lengths)?;
         allocator.validate(&layout)?;
-        let template = Template::new(layout, image.pages.duplicate()?, &runs(&image.pages))?;
-        let template = Arc::new(template.with_hints(hints(&image.layout)));
+        let template = Template::new(layout, image.pages().duplicate()?, &runs(image.pages()))?;
+        let template = Arc::new(template.with_hints(hints(image.layout())));
         let host = HostTable::new(&image, functions)?;
-        let mut thunks: Box<[_]> = image.imports.iter().map(|import| (import.thunk, import.ty)).collect();
+        let mut thunks: Box<[_]> = image.imports().iter().map(|import| (import.thunk, import.ty)).collect();
         thunks.sort_unstable();
+        let import_types = image.imports().iter().map(|import| import.ty).collect();
+        let main_memories = image.instances().iter().map(|instance| instance.main_memory).collect();
         let core = PreparedCore {
             // Relaxed: only uniqueness matters.
             id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -127,6 +133,8 @@ impl<T: 'static> Prepared<T> {
             limits,
             memory_bytes: lengths.iter().sum(),
             thunks,
+            import_types,
+            main_memories,
         };
         Ok(Prepared { core: Arc::new(core), data: PhantomData })
     }
@@ -152,17 +160,17 @@ impl PreparedCore {
             return Err(CalleeError::Null);
         }
         let ty = self.check_funcref(word).ok_or(CalleeError::Unknown)?;
-        let trampoline = self.image.entry_trampolines.get(ty.index()).copied().flatten();
+        let trampoline = self.image.entry_trampoline(ty);
         let trampoline = trampoline.ok_or(CalleeError::NotCallable)?;
-        let signature = self.image.types.get(ty);
+        let signature = self.image.types().get(ty);
         // SAFETY: the offsets are of the image's trampoline for this type and of a function that has it.
-        Ok(unsafe { Callee::new(self.id, self.image.text.base(), trampoline, word.code_offset(), ty, signature) })
+        Ok(unsafe { Callee::new(self.id, self.image.text().base(), trampoline, word.code_offset(), ty, signature) })
     }
 
     /// The type of a funcref word, if the image has a function of that type at that place.
     pub(crate) fn check_funcref(&self, word: PackedFuncRef) -> Option<TypeId> {
         let offset = word.code_offset();
-        let defined = self.image.functions.find(offset).filter(|record| record.start == offset).map(|record| record.ty);
+        let defined = self.image.functions().type_at(offset);
         let thunk = || self.thunks.binary_search_by_key(&offset, |(at, _)| *at).ok().map(|at| self.thunks[at].1);
         defined.or_else(thunk).filter(|ty| ty.get() == word.type_id())
     }
@@ -188,10 +196,10 @@ impl PreparedCore {
 fn initial_lengths(image: &Image) -> std::io::Result<Vec<u64>> {
     let length = |place: &hatchery_image::MemoryPlace| {
         let mut word = [0; 8];
-        image.pages.read(image.layout.vmctx + u64::from(place.length_offset), &mut word)?;
+        image.pages().read(image.layout().vmctx + u64::from(place.length_offset), &mut word)?;
         Ok(u64::from_le_bytes(word))
     };
-    image.layout.memories.iter().map(length).collect()
+    image.layout().memories.iter().map(length).collect()
 }
 
 fn check_limits(image: &Image, lengths: &[u64], limits: &Limits) -> Result<(), PrepareImageError> {
@@ -199,7 +207,7 @@ fn check_limits(image: &Image, lengths: &[u64], limits: &Limits) -> Result<(), P
     if needed > limits.memory_bytes {
         return Err(PrepareImageError::Memory { needed, limit: limits.memory_bytes });
     }
-    let needed = image.layout.tables.iter().map(|table| table.minimum).max().unwrap_or(0);
+    let needed = image.layout().tables.iter().map(|table| table.minimum).max().unwrap_or(0);
     if needed > limits.table_elements {
         return Err(PrepareImageError::Table { needed, limit: limits.table_elements });
     }

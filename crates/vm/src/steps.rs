@@ -65,7 +65,7 @@ impl<T> Access<'_, T> {
     ///
     /// The first that fails. The instance must not be used any more then, unless it is of a script.
     pub fn initialize(&mut self) -> Result<(), StepError> {
-        self.run_steps(self.image().plan.steps.len())
+        self.run_steps(self.image().plan().steps.len())
     }
 
     /// The next step of the plan.
@@ -81,12 +81,12 @@ impl<T> Access<'_, T> {
     /// The first that fails.
     pub fn run_steps(&mut self, until: usize) -> Result<(), StepError> {
         let inner = self.inner();
-        let until = until.min(inner.image().plan.steps.len());
+        let until = until.min(inner.image().plan().steps.len());
         while inner.cursor.get() < until {
             let at = inner.cursor.get();
             // A start function may unwind with a host function's panic: the step is behind us then, too.
             inner.cursor.set(at + 1);
-            let step = &inner.image().plan.steps[at];
+            let step = &inner.image().plan().steps[at];
             if let Err(cause) = self.run_step(&step.kind) {
                 inner.cursor.set(until);
                 return Err(StepError { step: at, instance: step.instance, cause });
@@ -101,12 +101,12 @@ impl<T> Access<'_, T> {
             StepKind::CheckMemory { memory, minimum } => inner.check_memory(memory, minimum),
             StepKind::CheckTable { table, minimum } => inner.check_table(table, minimum),
             StepKind::CoreElem { segment, table, offset } => {
-                let length = inner.image().elem_segments[segment.index()].elements.len() as u32;
+                let length = inner.elem_segment(segment).len() as u32;
                 inner.table_init(segment, (table, offset), 0, length)?;
                 Ok(inner.elem_drop(segment)?)
             }
             StepKind::CoreData { segment, memory, offset } => {
-                let length = inner.image().data_segments[segment.index()].length;
+                let length = inner.data_segment(segment).length;
                 inner.memory_init(segment, (memory, offset), 0, length)?;
                 Ok(inner.data_drop(segment)?)
             }
@@ -117,7 +117,7 @@ impl<T> Access<'_, T> {
 
     fn run_start(&mut self, code_offset: u32) -> Result<(), StepFailure> {
         let inner = self.inner();
-        let ty = inner.image().types.find(&FuncType::new([], []));
+        let ty = inner.image().types().find(&FuncType::new([], []));
         let word = ty.map_or(PackedFuncRef::NULL, |ty| PackedFuncRef::new(ty, code_offset));
         // The compiler puts only functions of this type into steps, and makes their trampoline.
         let callee = inner.prepared.callee(word).map_err(|_| StepFailure::Start(CallError::WrongInstance))?;

@@ -5,6 +5,7 @@
 use crate::access::AccessError;
 use crate::instance::Inner;
 use crate::stop::{Stop, within};
+use hatchery_image::artifact::ElemSegmentRef;
 use hatchery_image::{ElemSegmentId, TableId, TablePlace, TrapCode, ValType};
 
 const ELEMENT: u64 = 8;
@@ -13,7 +14,11 @@ const ELEMENTS_PER_FUEL: u64 = 8;
 
 impl Inner {
     fn table_place(&self, id: TableId) -> &TablePlace {
-        &self.image().layout.tables[id.index()]
+        &self.image().layout().tables[id.index()]
+    }
+
+    pub(crate) fn elem_segment(&self, segment: ElemSegmentId) -> ElemSegmentRef<'_> {
+        self.image().elem_segments().get(segment.index()).expect("compiled code and steps name segments of their image")
     }
 
     pub(crate) fn table_length(&self, id: TableId) -> u64 {
@@ -26,7 +31,7 @@ impl Inner {
     }
 
     fn element_in_bounds(&self, id: TableId, index: u64) -> Result<u64, AccessError> {
-        if id.index() >= self.image().tables.len() {
+        if id.index() >= self.image().tables().len() {
             return Err(AccessError::NoSuchItem);
         }
         let length = self.table_length(id);
@@ -47,7 +52,7 @@ impl Inner {
     }
 
     pub(crate) fn host_table_grow(&self, id: TableId, delta: u64, word: u64) -> Result<Option<u64>, AccessError> {
-        let table = self.image().tables.get(id.index()).ok_or(AccessError::NoSuchItem)?;
+        let table = self.image().tables().get(id.index()).ok_or(AccessError::NoSuchItem)?;
         self.check_element(id, word)?;
         // Compiled code has the length of any other table as a constant.
         if !table.growable {
@@ -57,7 +62,7 @@ impl Inner {
     }
 
     fn check_element(&self, id: TableId, word: u64) -> Result<(), AccessError> {
-        let ty = ValType::Ref(self.image().tables[id.index()].element);
+        let ty = ValType::Ref(self.image().tables().get(id.index()).ok_or(AccessError::NoSuchItem)?.element);
         if self.prepared.accepts(ty, word) { Ok(()) } else { Err(AccessError::Reference) }
     }
 
@@ -116,21 +121,22 @@ impl Inner {
         from: u32,
         length: u32,
     ) -> Result<(), Stop> {
-        let elem = &self.image().elem_segments[segment.index()];
-        let words = if self.is_dropped(elem.dropped_offset) { &[][..] } else { &elem.elements[..] };
+        let elem = self.elem_segment(segment);
+        let available = if self.is_dropped(elem.dropped_offset) { 0 } else { elem.len() as u64 };
         let (from, length) = (u64::from(from), u64::from(length));
-        within(from, length, words.len() as u64, TrapCode::TableOutOfBounds)?;
+        within(from, length, available, TrapCode::TableOutOfBounds)?;
         within(to, length, self.table_length(table), TrapCode::TableOutOfBounds)?;
         self.charge(length / ELEMENTS_PER_FUEL)?;
-        let words = &words[from as usize..(from + length) as usize];
+        let words = elem.range(from as usize..(from + length) as usize).into_iter().flatten();
         let at = self.element(table, to);
         self.prepare(at, length * ELEMENT)?;
-        // SAFETY: I2, I5: inside the table, prepared; the image's segment is elsewhere.
-        unsafe { core::ptr::copy_nonoverlapping(words.as_ptr(), self.at(at).cast::<u64>(), words.len()) };
+        // SAFETY: I2, I5: inside the table, prepared; I3: nobody else accesses it.
+        let elements = unsafe { core::slice::from_raw_parts_mut(self.at(at).cast::<u64>(), length as usize) };
+        elements.iter_mut().zip(words).for_each(|(element, word)| *element = word);
         Ok(())
     }
 
     pub(crate) fn elem_drop(&self, segment: ElemSegmentId) -> Result<(), Stop> {
-        Ok(self.set_dropped(self.image().elem_segments[segment.index()].dropped_offset)?)
+        Ok(self.set_dropped(self.elem_segment(segment).dropped_offset)?)
     }
 }

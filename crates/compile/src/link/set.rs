@@ -71,4 +71,69 @@ impl LinkSet {
         self.instances.push(InstanceSpec { module, name: name.map(Into::into), imports: imports.to_vec() });
         id
     }
+
+    /// A hash of everything in the set: what an image of it says it was made of.
+    pub fn source(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&[match self.mode {
+            Mode::Tree => 0,
+            Mode::Script => 1,
+        }]);
+        number(&mut hasher, self.modules.len());
+        self.modules.iter().for_each(|module| bytes(&mut hasher, module));
+        number(&mut hasher, self.instances.len());
+        for instance in &self.instances {
+            number(&mut hasher, instance.module.0);
+            // Longer by one, so that no name differs from an empty one.
+            let name = instance.name.as_deref();
+            number(&mut hasher, name.map_or(0, |name| name.len() + 1));
+            hasher.update(name.unwrap_or_default().as_bytes());
+            number(&mut hasher, instance.imports.len());
+            for (module, from) in &instance.imports {
+                bytes(&mut hasher, module.as_bytes());
+                number(&mut hasher, from.index());
+            }
+        }
+        *hasher.finalize().as_bytes()
+    }
+}
+
+fn number(hasher: &mut blake3::Hasher, number: usize) {
+    hasher.update(&(number as u64).to_le_bytes());
+}
+
+/// Preceded by their number, so that where one ends is part of the hash.
+fn bytes(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+    number(hasher, bytes.len());
+    hasher.update(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(modules: &[&[u8]], name: Option<&str>, import: &str) -> [u8; 32] {
+        let mut set = LinkSet::new();
+        let modules: Vec<_> = modules.iter().map(|module| set.add_module(*module)).collect();
+        let first = set.add_instance(modules[0], name, &[]);
+        set.add_instance(modules[1], None, &[(import.to_owned(), first)]);
+        set.source()
+    }
+
+    #[test]
+    fn the_source_differs_when_anything_does() {
+        let all = [
+            set(&[b"ab", b"c"], None, "m"),
+            set(&[b"a", b"bc"], None, "m"),
+            set(&[b"ab", b"c", b""], None, "m"),
+            set(&[b"ab", b"c"], Some(""), "m"),
+            set(&[b"ab", b"c"], Some("x"), "m"),
+            set(&[b"ab", b"c"], None, "n"),
+            LinkSet::new().source(),
+            LinkSet::script().source(),
+        ];
+        let distinct: std::collections::HashSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+        assert_eq!(set(&[b"ab", b"c"], None, "m"), all[0]);
+    }
 }

@@ -6,8 +6,8 @@
 
 use super::records::{FunctionEntry, NONE, Table, slice};
 use super::surface::Surface;
-use crate::image::InstanceId;
-use crate::maps::{AddressMap, FunctionId};
+use crate::items::InstanceId;
+use crate::maps::{FunctionId, NO_WASM_OFFSET};
 use crate::trap::TrapCode;
 use crate::types::TypeId;
 use zerocopy::little_endian::{U32, U64};
@@ -92,7 +92,7 @@ impl Addresses<'_> {
     /// Offset in its module's binary of the wasm instruction that the code at `offset` belongs to.
     pub fn find(&self, offset: u32) -> Option<u32> {
         let at = self.offsets.partition_point(|entry| entry.get() <= offset).checked_sub(1)?;
-        Some(self.wasm.get(at)?.get()).filter(|wasm| *wasm != AddressMap::NONE)
+        Some(self.wasm.get(at)?.get()).filter(|wasm| *wasm != NO_WASM_OFFSET)
     }
 
     /// Number of entries.
@@ -149,6 +149,12 @@ impl<'a> Functions<'a> {
         let entry = self.entries.get(at)?;
         let within = offset.checked_sub(entry.start.get())? <= entry.length.get();
         within.then_some(FunctionId(at as u32))
+    }
+
+    /// The type of the function whose code starts at this offset.
+    pub fn type_at(&self, start: u32) -> Option<TypeId> {
+        let at = self.entries.binary_search_by_key(&start, |entry| entry.start.get()).ok()?;
+        self.surface.type_id(self.entries.get(at)?.ty).ok()
     }
 
     /// The function with this id.

@@ -54,6 +54,10 @@ isa! {
     AVX512VBMI = 15, "avx512vbmi", "avx512vbmi";
     /// AVX-512 BITALG.
     AVX512BITALG = 16, "avx512bitalg", "avx512bitalg";
+    /// AVX-512 VNNI.
+    AVX512VNNI = 17, "avx512vnni", "avx512vnni";
+    /// AVX-VNNI.
+    AVX_VNNI = 18, "avx_vnni", "avxvnni";
 }
 
 impl IsaFlags {

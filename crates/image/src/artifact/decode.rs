@@ -5,7 +5,7 @@ use super::records::{
     RunRecord, StepRecord, Table, TableRecord, TypeRecord, ValRecord,
 };
 use super::surface::{Flaw, Record, Surface, ensure};
-use crate::image::{
+use crate::items::{
     DataSegment, DataSegmentId, DefinedMemory, DefinedTable, ElemSegmentId, ExportItem, FuncExport, Global, GlobalId,
     InstanceId, MemoryId, TableId,
 };

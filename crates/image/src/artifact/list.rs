@@ -1,21 +1,21 @@
 //! Lists that are read where they lie.
 
-use super::view::ArtifactView;
+use super::image::Image;
 use core::fmt;
 use core::ops::Range;
 
 /// Reads the entry at an index of some table.
-pub(super) type Read<'a, T> = fn(&'a ArtifactView, usize) -> Option<T>;
+pub(super) type Read<'a, T> = fn(&'a Image, usize) -> Option<T>;
 
 /// A list in an artifact: entries are read when they are asked for, and own nothing.
 pub struct List<'a, T> {
-    view: &'a ArtifactView,
+    view: &'a Image,
     range: Range<usize>,
     read: Read<'a, T>,
 }
 
 impl<'a, T> List<'a, T> {
-    pub(super) fn new(view: &'a ArtifactView, range: Range<usize>, read: Read<'a, T>) -> List<'a, T> {
+    pub(super) fn new(view: &'a Image, range: Range<usize>, read: Read<'a, T>) -> List<'a, T> {
         List { view, range, read }
     }
 

@@ -7,7 +7,7 @@ use super::records::{
     MemoryRecord, NONE, RunRecord, StepRecord, StrRecord, Table, TableRecord, TypeRecord, ValRecord,
 };
 use super::root::DirectoryEntry;
-use crate::image::{CoreInstance, Export, ExportItem, HostImport};
+use crate::items::{CoreInstance, Export, ExportItem, HostImport};
 use crate::layout::{MemoryPlace, TablePlace};
 use crate::pages::PAGE;
 use crate::plan::{InitStep, StepKind};
@@ -242,7 +242,7 @@ fn val_type(ty: ValType) -> ValRecord {
     ValRecord { kind: 6, nullable: u8::from(reference.nullable), heap, zero: 0, ty: U32::new(ty) }
 }
 
-fn memory_record(memory: &crate::image::DefinedMemory, place: &MemoryPlace) -> MemoryRecord {
+fn memory_record(memory: &crate::items::DefinedMemory, place: &MemoryPlace) -> MemoryRecord {
     MemoryRecord {
         minimum: U64::new(memory.minimum),
         maximum: U64::new(memory.maximum.unwrap_or(0)),
@@ -262,7 +262,7 @@ fn memory_record(memory: &crate::image::DefinedMemory, place: &MemoryPlace) -> M
     }
 }
 
-fn table_record(table: &crate::image::DefinedTable, place: &TablePlace) -> TableRecord {
+fn table_record(table: &crate::items::DefinedTable, place: &TablePlace) -> TableRecord {
     TableRecord {
         minimum: U64::new(table.minimum),
         maximum: U64::new(table.maximum.unwrap_or(0)),

@@ -4,12 +4,12 @@
 
 use super::encode::encode;
 use super::error::ArtifactError;
+use super::image::Image;
 use super::memfd;
 use super::parts::ImageParts;
 use super::pins;
-use super::root::{RootRecord, TEXT_START};
+use super::root::{MAGIC, ROOT_START, RootRecord, TEXT_START};
 use super::surface::Surface;
-use super::view::ArtifactView;
 use crate::pages::{PAGE, PageRun, Pages};
 use crate::text::Text;
 use crate::tunables::Tunables;
@@ -25,7 +25,7 @@ use std::sync::OnceLock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum FileTrust {
     /// It does not: the pages are copied, so that no slot depends on the file. Text and maps still do; see
-    /// [`ArtifactView::mapped_ranges`].
+    /// [`Image::mapped_ranges`].
     #[default]
     Copy,
     /// It does: slots map the file itself.
@@ -65,13 +65,21 @@ impl core::fmt::Display for Note {
     }
 }
 
-impl ArtifactView {
+/// Bytes from the start of a file that [`is_artifact`] needs.
+pub const RECOGNIZED_BY: usize = ROOT_START as usize + MAGIC.len();
+
+/// Whether a file that begins with these bytes claims to be an artifact, of whatever version.
+pub fn is_artifact(first: &[u8]) -> bool {
+    first.get(ROOT_START as usize..RECOGNIZED_BY) == Some(&MAGIC)
+}
+
+impl Image {
     /// Opens the artifact at `path`.
     ///
     /// # Errors
     ///
     /// When it is no artifact, is damaged where opening looks, or was not made for this machine, this
-    /// version or these options. Nothing but the root and the surface is looked at: [`ArtifactView::verify`]
+    /// version or these options. Nothing but the root and the surface is looked at: [`Image::verify`]
     /// looks at the rest.
     ///
     /// # Safety
@@ -79,7 +87,7 @@ impl ArtifactView {
     /// The file holds machine code that will run with all rights of the process: it must come from
     /// somebody who is trusted with them. Nobody may write to it while the view exists, and with
     /// [`FileTrust::Immutable`] while any slot made of it exists; replacing it by renaming is no writing.
-    pub unsafe fn open(path: &Path, options: &OpenOptions) -> Result<ArtifactView, ArtifactError> {
+    pub unsafe fn open(path: &Path, options: &OpenOptions) -> Result<Image, ArtifactError> {
         // Not to wait for the writer of a pipe.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(ArtifactError::system("open the file"))?;
@@ -91,12 +99,12 @@ impl ArtifactView {
     ///
     /// # Errors
     ///
-    /// As for [`ArtifactView::open`].
+    /// As for [`Image::open`].
     ///
     /// # Safety
     ///
-    /// As for [`ArtifactView::open`].
-    pub unsafe fn open_file(file: File, options: &OpenOptions) -> Result<ArtifactView, ArtifactError> {
+    /// As for [`Image::open`].
+    pub unsafe fn open_file(file: File, options: &OpenOptions) -> Result<Image, ArtifactError> {
         let file_bytes = regular_file_bytes(&file)?;
         let root = RootRecord::read(&first_page(&file)?).map(Box::new)?;
         root.check(file_bytes)?;
@@ -110,7 +118,7 @@ impl ArtifactView {
         let mut notes = Vec::new();
         // SAFETY: nobody writes to the file while the view exists, by the caller's promise.
         let (text, code_map) = unsafe { (map_text(&file, &root, &mut notes)?, map_code_tables(&file, &root)?) };
-        Ok(ArtifactView {
+        Ok(Image {
             pages: stored_pages(&file, &root, surface.runs(), options.trust)?,
             layout: surface.layout_plan(),
             producer: pins::text("producer", &root.producer)?.into(),
@@ -131,12 +139,23 @@ impl ArtifactView {
     /// # Errors
     ///
     /// When the parts contradict each other, need more than this machine has, or memory is short.
-    pub fn from_parts(parts: &ImageParts) -> Result<ArtifactView, ArtifactError> {
+    pub fn from_parts(parts: &ImageParts) -> Result<Image, ArtifactError> {
         let encoded = encode(parts)?;
         let file = memfd::sealed("hatchery-image", |file| encoded.write_to(file))?;
         let options = OpenOptions { trust: FileTrust::Immutable, ..OpenOptions::default() };
         // SAFETY: the file is sealed against every change, and its code is what a compiler of ours made.
         unsafe { Self::open_file(file, &options) }
+    }
+}
+
+impl Image {
+    /// Errors unless it was compiled under these choices, naming the first that differs.
+    ///
+    /// # Errors
+    ///
+    /// See above.
+    pub fn check_tunables(&self, expected: &Tunables) -> Result<(), ArtifactError> {
+        pins::compare(self.tunables(), expected)
     }
 }
 
@@ -253,7 +272,7 @@ mod tests {
     use rustix::io::Errno;
 
     fn refused(errno: Errno) -> (Result<Text, ArtifactError>, Vec<Note>) {
-        let view = ArtifactView::from_parts(&sample()).expect("sample");
+        let view = Image::from_parts(&sample()).expect("sample");
         let mut notes = Vec::new();
         let error = io::Error::from(errno);
         let text = text_or_copy(Err(error), &view.file, view.text().bytes().len(), &mut notes);

@@ -1,7 +1,7 @@
 //! What a compiler hands over to make an image of.
 
 use super::cpu::IsaFlags;
-use crate::image::{CoreInstance, DataSegment, DefinedMemory, DefinedTable, ElemSegment, Global, HostImport};
+use crate::items::{CoreInstance, DataSegment, DefinedMemory, DefinedTable, ElemSegment, Global, HostImport};
 use crate::layout::LayoutPlan;
 use crate::maps::FunctionRecord;
 use crate::pages::PagesBuilder;
@@ -32,7 +32,7 @@ pub struct ImageParts {
     /// Instructions that can trap, by ascending offset.
     pub traps: Vec<(u32, TrapCode)>,
     /// From each offset on, the wasm offset that code belongs to; ascending. See
-    /// [`AddressMap::NONE`](crate::AddressMap::NONE).
+    /// [`NO_WASM_OFFSET`](crate::NO_WASM_OFFSET).
     pub addresses: Vec<(u32, u32)>,
     /// Functions in the order of their code.
     pub functions: Vec<FunctionRecord>,

@@ -1,16 +1,16 @@
 //! Names for profilers where there is no file they could read them from.
 
 use super::error::ArtifactError;
+use super::image::Image;
 use super::root::TEXT_START;
 use super::symbols::Symbol;
-use super::view::ArtifactView;
 use object::read::elf::ElfFile64;
 use object::read::{Object, ObjectSymbol, ReadCache};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::Write;
 
-impl ArtifactView {
+impl Image {
     /// The symbols in the file, as tools read them.
     ///
     /// # Errors

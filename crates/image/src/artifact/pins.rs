@@ -1,8 +1,11 @@
 //! The choices of a compilation as the root pins them.
 
+use super::cpu::IsaFlags;
 use super::error::ArtifactError;
-use super::root::TunablesRecord;
+use super::fingerprint::ABI;
+use super::root::{TunablesRecord, VERSION};
 use crate::tunables::{CpuTarget, Determinism, Interruption, OptLevel, Tunables};
+use zerocopy::IntoBytes;
 use zerocopy::little_endian::U64;
 
 /// A string in a field of fixed size, padded with zeros.
@@ -105,6 +108,29 @@ pub(super) fn decode(record: &TunablesRecord) -> Result<Tunables, ArtifactError>
 fn choice<T: Clone>(field: &'static str, number: u8, choices: &[T]) -> Result<T, ArtifactError> {
     let known = choices.get(usize::from(number)).cloned();
     known.ok_or_else(|| strange(field, format!("choice {number}"), &format!("one of {}", choices.len())))
+}
+
+/// A hash of all that decides what an artifact will be: the format and the contract, who compiles, from what,
+/// under which choices, for which CPU.
+///
+/// # Errors
+///
+/// When the choices do not fit the format.
+pub fn cache_key(
+    producer: &str,
+    source: &[u8; 32],
+    tunables: &Tunables,
+    isa: IsaFlags,
+) -> Result<[u8; 32], ArtifactError> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&VERSION.to_le_bytes());
+    hasher.update(&ABI.to_le_bytes());
+    hasher.update(source);
+    hasher.update(encode(tunables)?.as_bytes());
+    hasher.update(&isa.bits().to_le_bytes());
+    // Last, as it has no fixed length.
+    hasher.update(producer.as_bytes());
+    Ok(*hasher.finalize().as_bytes())
 }
 
 /// Errors unless every choice is the same, naming the first that differs.

@@ -1,8 +1,8 @@
 //! Putting an artifact where others will find it: whole, or not at all.
 
 use super::error::ArtifactError;
+use super::image::Image;
 use super::memfd;
-use super::view::ArtifactView;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
@@ -30,7 +30,7 @@ impl Drop for Temporary {
     }
 }
 
-impl ArtifactView {
+impl Image {
     /// Writes the artifact to a new file beside `path` and renames it to `path`, so that whoever has the
     /// old one open or mapped keeps it.
     ///
@@ -53,6 +53,23 @@ impl ArtifactView {
             synced.map_err(ArtifactError::system("write the directory back"))?;
         }
         Ok(())
+    }
+}
+
+impl Image {
+    /// The bytes of the artifact.
+    ///
+    /// # Errors
+    ///
+    /// When its file can no longer be read.
+    pub fn to_vec(&self) -> Result<Vec<u8>, ArtifactError> {
+        let mut bytes = Vec::with_capacity(self.file_bytes() as usize);
+        let read = memfd::pieces(&self.file, 0..self.file_bytes(), |piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        });
+        read.map_err(ArtifactError::system("read the artifact"))?;
+        Ok(bytes)
     }
 }
 

@@ -68,7 +68,7 @@ fn unique(name: &str, offset: u32, used: &mut HashSet<String>) -> String {
 mod tests {
     use super::*;
     use crate::artifact::CodeSymbol;
-    use crate::image::InstanceId;
+    use crate::items::InstanceId;
     use crate::layout::{LayoutNeeds, LayoutPlan};
     use crate::maps::FunctionRecord;
     use crate::tunables::Tunables;

@@ -1,15 +1,15 @@
 //! Back from a view to parts: for images that are made from images, as snapshots are.
 
 use super::error::ArtifactError;
+use super::image::Image;
 use super::memfd::pieces;
 use super::parts::{CodeSymbol, ImageParts};
-use super::view::ArtifactView;
-use crate::image::{CoreInstance, ElemSegment, Export, HostImport};
+use crate::items::{CoreInstance, ElemSegment, Export, HostImport};
 use crate::maps::FunctionRecord;
 use crate::pages::PagesBuilder;
 use std::os::fd::AsFd;
 
-impl ArtifactView {
+impl Image {
     /// Everything the artifact holds, as what it could be made of again.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl ArtifactView {
     }
 
     fn core_instances(&self) -> Vec<CoreInstance> {
-        let instance = |instance: super::view::CoreInstanceRef<'_>| CoreInstance {
+        let instance = |instance: super::image::CoreInstanceRef<'_>| CoreInstance {
             name: instance.name.map(Into::into),
             exports: instance.exports().iter().map(|e| Export { name: e.name.into(), item: e.item }).collect(),
             steps: instance.steps,
@@ -65,7 +65,7 @@ impl ArtifactView {
     }
 
     fn elem_segment_copies(&self) -> Vec<ElemSegment> {
-        let segment = |segment: super::view::ElemSegmentRef<'_>| ElemSegment {
+        let segment = |segment: super::image::ElemSegmentRef<'_>| ElemSegment {
             elements: segment.elements().collect(),
             dropped_offset: segment.dropped_offset,
         };

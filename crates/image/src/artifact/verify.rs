@@ -2,11 +2,11 @@
 
 use super::code::Code;
 use super::error::{ArtifactError, same_hash};
+use super::image::Image;
 use super::memfd::pieces;
 use super::records::{FunctionEntry, NONE, Table};
 use super::root::{ROOT_BYTES, ROOT_START, TEXT_START};
 use super::surface::{Flaw, ensure, flawed};
-use super::view::ArtifactView;
 use crate::abi::PackedFuncRef;
 use crate::trap::TrapCode;
 use core::iter::once;
@@ -15,7 +15,7 @@ use std::os::unix::fs::FileExt;
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U32, U64};
 
-impl ArtifactView {
+impl Image {
     /// Reads the whole file and checks every hash, then every table.
     ///
     /// # Errors

@@ -7,7 +7,8 @@ use crate::header::Vmctx;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 use hatchery_image::abi::HostCall;
-use hatchery_image::{FuncType, HostImport, HostImportId, InstanceId, MemoryId};
+use hatchery_image::artifact::HostImportRef;
+use hatchery_image::{FuncType, HostImportId, InstanceId, MemoryId};
 
 /// The instance that is calling, for as long as the call takes.
 pub struct HostContext<'a, T> {
@@ -36,18 +37,22 @@ impl<'a, T> HostContext<'a, T> {
     }
 
     /// The import through which it calls.
-    pub fn import(&self) -> &'a HostImport {
-        &self.access.image().imports[self.import.index()]
+    ///
+    /// # Panics
+    ///
+    /// Never: compiled code passes the number of an import of its image.
+    pub fn import(&self) -> HostImportRef<'a> {
+        self.access.image().imports().get(self.import.index()).expect("compiled code names its own imports")
     }
 
     /// The type of that import.
     pub(super) fn ty(&self) -> &'a FuncType {
-        self.access.image().types.get(self.import().ty)
+        self.access.image().types().get(self.access.inner().prepared.import_types[self.import.index()])
     }
 
     /// The memory that the calling core instance exports as `memory`.
     pub fn main_memory(&self) -> Option<MemoryId> {
-        self.access.image().instances[self.instance.index()].main_memory
+        self.access.inner().prepared.main_memories[self.instance.index()]
     }
 
     /// The same context, for a shorter time.

@@ -5,7 +5,8 @@
 use super::function::Parts;
 use super::{HostFunction, HostSignature};
 use hatchery_image::abi::HostCall;
-use hatchery_image::{HostAbi, HostImport, Image};
+use hatchery_image::artifact::HostImportRef;
+use hatchery_image::{HostAbi, Image};
 use std::sync::Arc;
 
 /// An import has no function of its type.
@@ -49,12 +50,12 @@ unsafe impl Sync for HostTable {}
 impl HostTable {
     /// Entries for these functions, in the order of the image's imports.
     pub(crate) fn new<T>(image: &Image, functions: Vec<HostFunction<T>>) -> Result<HostTable, ImportError> {
-        let (needed, given) = (image.imports.len(), functions.len());
+        let (needed, given) = (image.imports().len(), functions.len());
         if needed != given {
             return Err(ImportError::Count { needed, given });
         }
         let functions: Box<[_]> = functions.into_iter().map(HostFunction::into_parts).collect();
-        let entries = image.imports.iter().zip(&functions).enumerate();
+        let entries = image.imports().iter().zip(&functions).enumerate();
         let calls =
             entries.map(|(i, (import, parts))| entry(image, i as u32, import, parts)).collect::<Result<_, _>>()?;
         Ok(HostTable { calls, _functions: functions })
@@ -66,11 +67,11 @@ impl HostTable {
     }
 }
 
-fn entry(image: &Image, number: u32, import: &HostImport, parts: &Parts) -> Result<HostCall, ImportError> {
-    let ty = image.types.get(import.ty);
+fn entry(image: &Image, number: u32, import: HostImportRef<'_>, parts: &Parts) -> Result<HostCall, ImportError> {
+    let ty = image.types().get(import.ty);
     let expected = HostSignature::of(ty);
     if expected != parts.signature {
-        let (module, name) = (import.module.clone(), import.name.clone());
+        let (module, name) = (import.module.into(), import.name.into());
         return Err(ImportError::Type { module, name, expected, found: parts.signature.clone() });
     }
     let entry = match (ty.host_abi(), parts.native.is_null()) {
@@ -78,7 +79,7 @@ fn entry(image: &Image, number: u32, import: &HostImport, parts: &Parts) -> Resu
         (HostAbi::Native, false) => parts.native,
         (HostAbi::Native, true) => {
             let shim = import.spill_shim.expect("the compiler makes a shim for every import with a native form");
-            image.text.base().wrapping_add(shim as usize)
+            image.text().base().wrapping_add(shim as usize)
         }
     };
     Ok(HostCall {

@@ -6,7 +6,8 @@ use super::activation::Activation;
 use super::context::GuestContext;
 use super::task::TaskRecord;
 use super::x86_64::PUSH_FRAME_POINTER;
-use hatchery_image::{FunctionRecord, Image};
+use hatchery_image::Image;
+use hatchery_image::artifact::FunctionRef;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
@@ -48,8 +49,8 @@ impl Backtrace {
         let resolve = |raw: &RawFrame| {
             // SAFETY: promised by the caller.
             let image = unsafe { &*raw.guest }.image();
-            let offset = image.text.offset_of(raw.pc)?;
-            image.functions.find(offset)?;
+            let offset = image.text().offset_of(raw.pc)?;
+            image.functions().find(offset)?;
             Some(Frame { image: Arc::clone(image), offset })
         };
         let frames = trace.frames().iter().filter_map(resolve).collect();
@@ -63,8 +64,8 @@ impl Frame {
     /// # Panics
     ///
     /// Never: frames of other code are left out of a backtrace.
-    pub fn function(&self) -> &FunctionRecord {
-        self.image.functions.find(self.offset).expect("a backtrace has frames of functions only")
+    pub fn function(&self) -> FunctionRef<'_> {
+        self.image.functions().find(self.offset).expect("a backtrace has frames of functions only")
     }
 
     /// The image the function is part of.
@@ -74,7 +75,7 @@ impl Frame {
 
     /// Offset in its module's binary of the instruction it had come to, where the image knows.
     pub fn wasm_offset(&self) -> Option<u32> {
-        self.image.addresses.find(self.offset)
+        self.image.addresses().find(self.offset)
     }
 }
 
@@ -163,13 +164,13 @@ pub(super) unsafe fn walk(task: *mut TaskRecord, origin: Origin) {
 
 /// Whether `pc` is the first instruction of a function, before which the frame pointer is still the caller's.
 fn begins_function(image: &Image, pc: usize) -> bool {
-    let Some(offset) = image.text.offset_of(pc) else { return false };
-    image.text.bytes()[offset as usize] == PUSH_FRAME_POINTER
-        && image.functions.find(offset).is_some_and(|function| function.start == offset)
+    let Some(offset) = image.text().offset_of(pc) else { return false };
+    image.text().bytes()[offset as usize] == PUSH_FRAME_POINTER
+        && image.functions().find(offset).is_some_and(|function| function.start == offset)
 }
 
 fn in_text(guest: &GuestContext, pc: usize) -> bool {
-    guest.image().text.offset_of(pc).is_some()
+    guest.image().text().offset_of(pc).is_some()
 }
 
 /// What a walk may read.

@@ -75,7 +75,7 @@ pub(super) unsafe fn judge(task: *mut TaskRecord, cause: Cause, at: &mut Interru
     let guest = unsafe { &*guest };
     // SAFETY: the record is live.
     let record = unsafe { &*task };
-    let Some(offset) = guest.image().text.offset_of(at.pc()) else {
+    let Some(offset) = guest.image().text().offset_of(at.pc()) else {
         return match cause {
             Cause::Page(address) if record.guards(address) => Verdict::HostOverflow,
             _ => Verdict::Foreign,
@@ -116,7 +116,7 @@ unsafe fn judge_guest(
     cause: Cause,
     at: &Interrupted<'_>,
 ) -> Judgement {
-    let mapped = || guest.image().traps.find(offset).map_or(Judgement::Bug, Judgement::Trap);
+    let mapped = || guest.image().traps().find(offset).map_or(Judgement::Bug, Judgement::Trap);
     match cause {
         Cause::Instruction => mapped(),
         Cause::Page(address) if record.guards(address) => Judgement::Trap(TrapCode::StackOverflow),
@@ -129,7 +129,7 @@ unsafe fn judge_guest(
             // An access that left the slot is no trap, whatever the map says.
             (false, _) => Judgement::Bug,
         },
-        Cause::Protection if guest.image().text.bytes()[offset as usize] == sys::HALT => mapped(),
+        Cause::Protection if guest.image().text().bytes()[offset as usize] == sys::HALT => mapped(),
         // A signal of the host's for which there was no room on the guest's stack.
         Cause::Protection if at.sp().wrapping_sub(record.lowest) < SIGNAL_FRAME => {
             Judgement::Trap(TrapCode::StackOverflow)

@@ -196,7 +196,7 @@ fn against_the_model(allocator: Arc<dyn InstanceAllocator>, seed: u64) {
     let recipe = Recipe::default();
     let guest = Guest::with(&recipe, vec![], allocator, Limits::default());
     let mut instance = guest.instance(());
-    let elem = guest.prepared.image().elem_segments[0].elements.to_vec();
+    let elem = guest.prepared.image().elem_segments().get(0).expect("a segment").elements().collect();
     let (mut model, mut random) = (Model::new(&recipe, elem), Random(seed));
     for round in 0..600 {
         // Drops end what can be tried, so they are rare.

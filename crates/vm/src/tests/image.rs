@@ -4,11 +4,11 @@
 use crate::{Callee, HostFunction, Instance, Limits, Prepared, StackConfig, StackPool};
 use hatchery_alloc::{InstanceAllocator, OnDemand};
 use hatchery_image::abi::{Builtin, PackedFuncRef, RawVal, Scalar};
+use hatchery_image::artifact::ImageParts;
 use hatchery_image::{
-    AddressMap, CoreInstance, DataSegment, DefinedMemory, DefinedTable, ElemSegment, FuncType, FunctionMap,
-    FunctionRecord, Global, GlobalNeed, HostAbi, HostImport, Image, InstanceId, Interruption, LayoutNeeds, LayoutPlan,
-    MemoryId, MemoryNeed, PagesBuilder, Plan, RefType, TableNeed, Text, TrapMap, Tunables, TypeId, TypeTable, ValType,
-    WASM_PAGE,
+    CoreInstance, DataSegment, DefinedMemory, DefinedTable, ElemSegment, FuncType, FunctionRecord, Global, GlobalNeed,
+    HostAbi, HostImport, Image, InstanceId, Interruption, LayoutNeeds, LayoutPlan, MemoryId, MemoryNeed, PagesBuilder,
+    Plan, RefType, TableNeed, Tunables, TypeId, TypeTable, ValType, WASM_PAGE,
 };
 use std::sync::Arc;
 
@@ -244,29 +244,27 @@ pub(super) fn image(recipe: &Recipe) -> Arc<Image> {
         length: length as u32,
         dropped_offset: layout.data_dropped + 4 * number,
     };
-    Arc::new(Image {
+    let mut parts = ImageParts {
         types: TypeTable::new(types),
-        text: Text::from_code(&assembler.code).expect("text"),
+        code: assembler.code,
         entry_trampolines,
-        traps: TrapMap::default(),
-        addresses: AddressMap::default(),
-        pages: pages(&layout),
         plan: recipe.plan.clone(),
         instances: vec![CoreInstance { main_memory: Some(MemoryId(0)), ..CoreInstance::default() }],
         memories: recipe.memories.iter().map(|m| defined_memory(*m)).collect(),
         tables: TABLES.iter().map(|t| defined_table(*t)).collect(),
         globals: globals(&layout),
-        data: DATA.into(),
+        data: DATA.to_vec(),
         data_segments: vec![segment(0, DATA_SPLIT, 0), segment(DATA_SPLIT, DATA.len() - DATA_SPLIT, 1)],
         elem_segments: vec![ElemSegment {
             elements: (0..5).map(|i| function_word(&assembler.functions[i])).collect(),
             dropped_offset: layout.elem_dropped,
         }],
         imports,
-        functions: FunctionMap::new(assembler.functions),
-        tunables,
-        layout,
-    })
+        functions: assembler.functions,
+        ..ImageParts::new(tunables, layout.clone())
+    };
+    parts.pages = pages(&layout);
+    Arc::new(Image::from_parts(&parts).expect("an image"))
 }
 
 pub(super) fn function_word(record: &FunctionRecord) -> u64 {
@@ -320,14 +318,14 @@ fn globals(layout: &LayoutPlan) -> Vec<Global> {
     types.iter().enumerate().map(global).collect()
 }
 
-fn pages(layout: &LayoutPlan) -> hatchery_image::Pages {
+fn pages(layout: &LayoutPlan) -> PagesBuilder {
     let mut pages = PagesBuilder::new();
     let mut word = |offset: u32, value: u64| pages.write(layout.vmctx + u64::from(offset), &value.to_le_bytes());
     layout.memories.iter().for_each(|memory| word(memory.length_offset, memory.minimum));
     layout.tables.iter().for_each(|table| word(table.length_offset, table.minimum));
     word(layout.globals[0], 7);
     word(layout.globals[1], 9);
-    pages.finish().expect("pages")
+    pages
 }
 
 /// A prepared image, and how its functions are called.
@@ -359,13 +357,14 @@ impl<T: 'static> Guest<T> {
         let image = self.prepared.image();
         let position = match function {
             Function::Import(number) => {
-                let import = &image.imports[number];
+                let import = image.imports().get(number).expect("an import");
                 return PackedFuncRef::new(import.ty, import.thunk);
             }
             Function::Builtin(builtin) => builtin as usize,
             other => Builtin::ALL.len() + others().iter().position(|(f, ..)| *f == other).expect("listed"),
         };
-        PackedFuncRef(function_word(image.functions.iter().nth(position).expect("a function")))
+        let function = image.functions().iter().nth(position).expect("a function");
+        PackedFuncRef::new(function.ty, function.start)
     }
 
     pub(super) fn callee(&self, function: Function) -> Callee {

@@ -98,7 +98,7 @@ fn calls_are_checked() {
 fn guest_code_writes_protected_pages_and_cannot_write_guards() {
     let guest = Guest::new(&Recipe::default(), vec![]);
     let mut instance = guest.instance(());
-    let memory = guest.prepared.image().layout.memories[0];
+    let memory = guest.prepared.image().layout().memories[0];
     let touch = |instance: &mut _, at| guest.call(instance, Function::Touch, &[at as i64]);
     for at in [0, 4096, 2 * WASM_PAGE - 8] {
         assert_eq!(touch(&mut instance, memory.offset + at).expect("a page that can be written"), 1);
@@ -128,8 +128,8 @@ fn steps_do_what_they_say() {
     instance.access().initialize().expect("all steps");
     let access = instance.access();
     assert_eq!(&access.memory_bytes(M0).expect("memory")[100..100 + DATA_SPLIT], &DATA[..DATA_SPLIT]);
-    let elements = &guest.prepared.image().elem_segments[0].elements;
-    assert_eq!(access.table_get(T0, 9).expect("inside"), elements[4]);
+    let elements = guest.prepared.image().elem_segments().get(0).expect("a segment");
+    assert_eq!(access.table_get(T0, 9).expect("inside"), elements.elements().nth(4).expect("five"));
     // Both segments were dropped: nothing can be taken from them, zero bytes aside.
     let init =
         |instance: &mut _, length| guest.call(instance, Function::Builtin(Builtin::MemoryInit), &[0, 0, 0, 0, length]);

@@ -1,7 +1,7 @@
 //! Files that are not what they should be: an error that says what, or harmless answers; never a panic.
 
 use super::super::root::{ROOT_BYTES, ROOT_START, RootRecord};
-use super::super::{ArtifactError, ArtifactView, OpenOptions, VERSION};
+use super::super::{ArtifactError, Image, OpenOptions, VERSION};
 use super::{ask_everything, bytes, file_of, open};
 use crate::tunables::{OptLevel, Tunables};
 use proptest::prelude::*;
@@ -111,7 +111,7 @@ fn choices_and_source_are_compared_when_asked() {
     let bytes = bytes();
     let open = |options: &OpenOptions| {
         // SAFETY: the file is this test's alone, and nothing of it runs.
-        unsafe { ArtifactView::open_file(file_of(&bytes), options) }.map(drop)
+        unsafe { Image::open_file(file_of(&bytes), options) }.map(drop)
     };
     let own = super::sample().tunables;
     let with = |tunables| OpenOptions { tunables: Some(tunables), ..OpenOptions::default() };

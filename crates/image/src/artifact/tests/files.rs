@@ -1,14 +1,14 @@
 //! Artifacts under a name.
 
-use super::super::{ArtifactError, ArtifactView, Durability, OpenOptions};
+use super::super::{ArtifactError, Durability, Image, OpenOptions};
 use super::{bytes, sample};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-fn open(path: &Path) -> Result<ArtifactView, ArtifactError> {
+fn open(path: &Path) -> Result<Image, ArtifactError> {
     // SAFETY: the directory is this test's alone, and nothing of the file runs.
-    unsafe { ArtifactView::open(path, &OpenOptions::default()) }
+    unsafe { Image::open(path, &OpenOptions::default()) }
 }
 
 #[test]
@@ -16,7 +16,7 @@ fn a_saved_image_is_the_same_file() {
     let directory = tempfile::tempdir().expect("directory");
     for durability in [Durability::Synced, Durability::Cached] {
         let path = directory.path().join(format!("{durability:?}"));
-        ArtifactView::from_parts(&sample()).expect("image").save(&path, durability).expect("saved");
+        Image::from_parts(&sample()).expect("image").save(&path, durability).expect("saved");
         assert!(fs::read(&path).expect("read") == bytes());
         open(&path).expect("opens").verify().expect("sound");
     }
@@ -26,7 +26,7 @@ fn a_saved_image_is_the_same_file() {
 fn replacing_a_file_leaves_whoever_has_it_open_alone() {
     let directory = tempfile::tempdir().expect("directory");
     let path = directory.path().join("image");
-    let view = ArtifactView::from_parts(&sample()).expect("image");
+    let view = Image::from_parts(&sample()).expect("image");
     view.save(&path, Durability::Cached).expect("saved");
     let (old, inode) = (open(&path).expect("opens"), fs::metadata(&path).expect("metadata").ino());
     view.save(&path, Durability::Cached).expect("saved again");
@@ -41,7 +41,7 @@ fn a_failed_save_leaves_nothing_behind() {
     let directory = tempfile::tempdir().expect("directory");
     let path = directory.path().join("taken");
     fs::create_dir(&path).expect("directory in the way");
-    let view = ArtifactView::from_parts(&sample()).expect("image");
+    let view = Image::from_parts(&sample()).expect("image");
     let error = view.save(&path, Durability::Cached).expect_err("a directory is in the way");
     assert!(matches!(error, ArtifactError::System { step: "rename the artifact", .. }), "{error}");
     assert_eq!(fs::read_dir(directory.path()).expect("list").count(), 1);
@@ -65,7 +65,7 @@ fn what_is_no_file_is_refused_at_once() {
 fn a_file_that_shrinks_is_an_error_for_those_who_read_it() {
     let directory = tempfile::tempdir().expect("directory");
     let path = directory.path().join("image");
-    ArtifactView::from_parts(&sample()).expect("image").save(&path, Durability::Cached).expect("saved");
+    Image::from_parts(&sample()).expect("image").save(&path, Durability::Cached).expect("saved");
     let view = open(&path).expect("opens");
     fs::File::options().write(true).open(&path).and_then(|file| file.set_len(5000)).expect("shortened");
     assert!(view.verify().is_err());
@@ -78,7 +78,7 @@ fn a_file_that_shrinks_is_an_error_for_those_who_read_it() {
 
 #[test]
 fn profilers_are_told_where_code_is() {
-    let view = ArtifactView::from_parts(&sample()).expect("image");
+    let view = Image::from_parts(&sample()).expect("image");
     view.append_perf_map().expect("written");
     let path = format!("/tmp/perf-{}.map", std::process::id());
     let map = fs::read_to_string(&path).expect("read");

@@ -6,13 +6,13 @@ mod damage;
 mod files;
 mod round_trip;
 
-use super::{ArtifactError, ArtifactView, CodeSymbol, ImageParts, IsaFlags, OpenOptions, encode};
-use crate::image::{
+use super::{ArtifactError, CodeSymbol, Image, ImageParts, IsaFlags, OpenOptions, encode};
+use crate::items::{
     CoreInstance, DataSegment, DataSegmentId, DefinedMemory, DefinedTable, ElemSegment, ElemSegmentId, Export,
     ExportItem, FuncExport, Global, GlobalId, HostImport, InstanceId, MemoryId, TableId,
 };
 use crate::layout::{GlobalNeed, LayoutNeeds, LayoutPlan, MemoryNeed, TableNeed, WASM_PAGE};
-use crate::maps::{AddressMap, FunctionId, FunctionRecord};
+use crate::maps::{FunctionId, FunctionRecord, NO_WASM_OFFSET};
 use crate::plan::{InitStep, Plan, StepKind};
 use crate::trap::TrapCode;
 use crate::tunables::{CpuTarget, Tunables};
@@ -120,7 +120,7 @@ pub(super) fn sample() -> ImageParts {
         symbols: vec![CodeSymbol { offset: 320, name: "builtin:raise".into() }],
         entry_trampolines: vec![Some(192), None, Some(208)],
         traps: vec![(64, TrapCode::Unreachable), (69, TrapCode::StackOverflow)],
-        addresses: vec![(0, 33), (64, 40), (70, AddressMap::NONE)],
+        addresses: vec![(0, 33), (64, 40), (70, NO_WASM_OFFSET)],
         functions: vec![function(0, 1, 0, 7, Some("nothing")), function(64, 6, 1, 8, None)],
         plan: plan(),
         instances: instances(),
@@ -153,9 +153,9 @@ fn file_of(bytes: &[u8]) -> File {
     file
 }
 
-fn open(bytes: &[u8]) -> Result<ArtifactView, ArtifactError> {
+fn open(bytes: &[u8]) -> Result<Image, ArtifactError> {
     // SAFETY: the file is this test's alone, and no test runs code of a view that it damaged.
-    unsafe { ArtifactView::open_file(file_of(bytes), &OpenOptions::default()) }
+    unsafe { Image::open_file(file_of(bytes), &OpenOptions::default()) }
 }
 
 fn bytes() -> Vec<u8> {
@@ -163,7 +163,7 @@ fn bytes() -> Vec<u8> {
 }
 
 /// Asks everything that can be asked, with arguments in and out of range.
-fn ask_everything(view: &ArtifactView) -> usize {
+fn ask_everything(view: &Image) -> usize {
     let offsets = (0..500).chain([u32::MAX - 1, u32::MAX]);
     let mut answers = view.types().iter().len() + view.plan().remaining().len() + view.data().len();
     for offset in offsets {

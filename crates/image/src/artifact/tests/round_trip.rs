@@ -1,8 +1,8 @@
 //! What is encoded is what is read, in memory and from a file.
 
-use super::super::{ArtifactView, FileTrust, ImageParts, OpenOptions, encode};
+use super::super::{FileTrust, Image, ImageParts, OpenOptions, encode};
 use super::{bytes, file_of, open, sample};
-use crate::image::{ExportItem, InstanceId};
+use crate::items::{ExportItem, InstanceId};
 use crate::trap::TrapCode;
 use crate::types::TypeId;
 use object::read::{Object, ObjectSection, ObjectSymbol};
@@ -15,7 +15,7 @@ fn shown(parts: &ImageParts) -> String {
 #[test]
 fn everything_comes_back() {
     let parts = sample();
-    let view = ArtifactView::from_parts(&parts).expect("opens");
+    let view = Image::from_parts(&parts).expect("opens");
     let mut back = view.to_parts().expect("reads");
     // Derived names come back as if they had been given.
     back.symbols.retain(|symbol| parts.symbols.contains(symbol));
@@ -28,6 +28,14 @@ fn what_comes_back_is_encoded_to_the_same_bytes() {
     let view = open(&bytes()).expect("opens");
     let again = encode(&view.to_parts().expect("reads")).expect("encodes").to_vec().expect("fits");
     assert!(again == bytes());
+}
+
+#[test]
+fn what_was_made_in_memory_cannot_be_changed() {
+    let image = Image::from_parts(&sample()).expect("opens");
+    let file = std::fs::File::from(image.pages().duplicate().expect("descriptor").expect("a file"));
+    assert!(std::os::unix::fs::FileExt::write_all_at(&file, &[2], 0).is_err());
+    assert!(file.set_len(0).is_err());
 }
 
 #[test]
@@ -68,7 +76,7 @@ fn pages_are_the_same_from_a_copy_and_from_the_file() {
     for trust in [FileTrust::Copy, FileTrust::Immutable] {
         let options = OpenOptions { trust, ..OpenOptions::default() };
         // SAFETY: the file is this test's alone.
-        let view = unsafe { ArtifactView::open_file(file_of(&bytes), &options) }.expect("opens");
+        let view = unsafe { Image::open_file(file_of(&bytes), &options) }.expect("opens");
         let mut read = [0; 5];
         view.pages().read(view.layout().memory(0).start + 5000, &mut read).expect("reads");
         assert_eq!(&read, b"hello", "{trust:?}");
@@ -82,7 +90,7 @@ fn a_copy_does_not_follow_the_file() {
     let file = file_of(&bytes());
     let clone = file.try_clone().expect("clone");
     // SAFETY: no code is run, and nothing but the pages is asked after the file has changed.
-    let view = unsafe { ArtifactView::open_file(file, &OpenOptions::default()) }.expect("opens");
+    let view = unsafe { Image::open_file(file, &OpenOptions::default()) }.expect("opens");
     let [_, _, (_, pages), _] = view.sections();
     std::os::unix::fs::FileExt::write_all_at(&clone, &[0xff; 4096], pages.start).expect("write");
     let mut read = [0; 3];
@@ -97,7 +105,7 @@ fn an_empty_image_is_an_image() {
         parts.tunables.clone(),
         crate::LayoutPlan::new(&crate::LayoutNeeds::default(), &parts.tunables).expect("layout"),
     );
-    let view = ArtifactView::from_parts(&empty).expect("opens");
+    let view = Image::from_parts(&empty).expect("opens");
     view.verify().expect("sound");
     assert!(view.text().bytes().is_empty() && view.pages().file().is_none() && view.functions().is_empty());
 }

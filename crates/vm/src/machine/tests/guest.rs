@@ -6,9 +6,10 @@ use hatchery_alloc::{
     RegionKind, Slot, SlotLayout, Template,
 };
 use hatchery_image::abi::{RawVal, header};
+use hatchery_image::artifact::ImageParts;
 use hatchery_image::{
-    AddressMap, FunctionMap, FunctionRecord, Image, InstanceId, LayoutNeeds, LayoutPlan, PagesBuilder, Plan, Text,
-    TrapCode, TrapMap, Tunables, TypeId, TypeTable,
+    CoreInstance, FuncType, FunctionRecord, Image, InstanceId, LayoutNeeds, LayoutPlan, TrapCode, Tunables, TypeId,
+    TypeTable,
 };
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -271,26 +272,19 @@ fn image() -> Image {
     addresses.extend(trapping().map(|(index, [_, trap])| (*trap, index as u32 * 1000 + 1)));
     addresses.sort_unstable();
     let tunables = Tunables::default();
-    Image {
-        layout: LayoutPlan::new(&LayoutNeeds::default(), &tunables).expect("a layout of nothing"),
-        tunables,
-        types: TypeTable::default(),
-        text: Text::from_code(code).expect("text"),
-        entry_trampolines: Vec::new(),
-        traps: TrapMap::new(traps),
-        addresses: AddressMap::new(addresses),
-        functions: FunctionMap::new(functions.collect()),
-        pages: PagesBuilder::new().finish().expect("no pages"),
-        plan: Plan::default(),
-        instances: Vec::new(),
-        memories: Vec::new(),
-        tables: Vec::new(),
-        globals: Vec::new(),
-        data: Box::default(),
-        data_segments: Vec::new(),
-        elem_segments: Vec::new(),
-        imports: Vec::new(),
-    }
+    let layout = LayoutPlan::new(&LayoutNeeds::default(), &tunables).expect("a layout of nothing");
+    let mut parts = ImageParts {
+        types: TypeTable::new(vec![FuncType::new([], [])]),
+        entry_trampolines: vec![None],
+        instances: vec![CoreInstance::default()],
+        code: code.to_vec(),
+        traps: traps.collect(),
+        addresses,
+        functions: functions.collect(),
+        ..ImageParts::new(tunables, layout)
+    };
+    parts.traps.sort_unstable_by_key(|(offset, _)| *offset);
+    Image::from_parts(&parts).expect("an image")
 }
 
 /// Bytes of the slot from vmctx on: two pages that can be used, then guard.
@@ -416,7 +410,7 @@ impl Session {
     fn entry(&self, function: Function, values: *mut RawVal) -> Entry<'_> {
         self.set_header(header::TASK, self.record().as_ptr() as u64);
         self.set_header(header::INSTANCE, self as *const Session as u64);
-        let base = self.image().text.base();
+        let base = self.image().text().base();
         // SAFETY: the trampoline is the first thing in the text, and it is one.
         let trampoline = unsafe { std::mem::transmute::<*const u8, crate::machine::Trampoline>(base) };
         let callee = base.wrapping_add(table()[function as usize][0] as usize);

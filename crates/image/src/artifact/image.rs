@@ -1,4 +1,4 @@
-//! An opened artifact: an image, read where it lies.
+//! The image: everything an instance needs to know about the tree it is an instance of, read where it lies.
 
 use super::code::{Addresses, Code, FunctionRef, Functions, Traps};
 use super::cpu::IsaFlags;
@@ -11,7 +11,7 @@ use super::records::{
 };
 use super::root::RootRecord;
 use super::surface::Surface;
-use crate::image::{DataSegment, DefinedMemory, DefinedTable, ExportItem, Global, InstanceId, MemoryId};
+use crate::items::{DataSegment, DefinedMemory, DefinedTable, ExportItem, Global, InstanceId, MemoryId};
 use crate::layout::LayoutPlan;
 use crate::maps::FunctionId;
 use crate::pages::Pages;
@@ -25,12 +25,13 @@ use std::fs::File;
 use std::sync::OnceLock;
 use zerocopy::little_endian::{U32, U64};
 
-/// An image in an artifact.
+/// A compiled component tree at one point of its initialization.
 ///
+/// It is an artifact, on disk or in memory.
 /// The text, the maps, the data and the elements are mapped and read in place. Everything else is a copy
 /// that was checked when the artifact was opened.
 #[derive(Debug)]
-pub struct ArtifactView {
+pub struct Image {
     pub(super) file: File,
     pub(super) root: Box<RootRecord>,
     pub(super) surface: Surface,
@@ -49,7 +50,7 @@ pub struct ArtifactView {
 /// One instantiation of one core module, in place.
 #[derive(Debug, Clone)]
 pub struct CoreInstanceRef<'a> {
-    view: &'a ArtifactView,
+    view: &'a Image,
     exports: Range<usize>,
     /// The name under which the set has it, or the module's own name; for messages.
     pub name: Option<&'a str>,
@@ -107,7 +108,7 @@ pub struct MappedRanges {
     pub meta: Range<usize>,
 }
 
-impl ArtifactView {
+impl Image {
     /// The choices it was compiled under.
     pub fn tunables(&self) -> &Tunables {
         &self.tunables

@@ -1,12 +1,6 @@
-//! The image: everything an instance needs to know about the tree it is an instance of.
+//! What an image is made of: what core instances define, import and export, by number.
 
-use crate::layout::LayoutPlan;
-use crate::maps::{AddressMap, FunctionId, FunctionMap, TrapMap};
-use crate::pages::Pages;
-use crate::plan::Plan;
-use crate::text::Text;
-use crate::tunables::Tunables;
-use crate::types::{RefType, TypeId, TypeTable, ValType};
+use crate::types::{RefType, TypeId, ValType};
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {
@@ -80,10 +74,10 @@ pub struct Global {
     pub offset: u32,
 }
 
-/// A data segment: its bytes are a range of [`Image::data`].
+/// A data segment: its bytes are a range of [`Image::data`](crate::Image::data).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataSegment {
-    /// First byte in [`Image::data`].
+    /// First byte in [`Image::data`](crate::Image::data).
     pub start: usize,
     /// Bytes.
     pub length: u32,
@@ -160,59 +154,4 @@ pub struct CoreInstance {
     pub steps: core::ops::Range<usize>,
     /// The memory it exports as "memory", for the host functions it calls.
     pub main_memory: Option<MemoryId>,
-}
-
-/// A compiled component tree at one point of its initialization.
-#[derive(Debug)]
-pub struct Image {
-    /// The choices it was compiled under.
-    pub tunables: Tunables,
-    /// Function types.
-    pub types: TypeTable,
-    /// Machine code, mapped.
-    pub text: Text,
-    /// Text offset of each type's entry trampoline, by type index; `None` where no function of that
-    /// type can be called from the host.
-    pub entry_trampolines: Vec<Option<u32>>,
-    /// Where a trap can happen, and which.
-    pub traps: TrapMap,
-    /// Which wasm offset an address belongs to.
-    pub addresses: AddressMap,
-    /// Which function an address belongs to, and what it is called.
-    pub functions: FunctionMap,
-    /// Where everything is in a slot.
-    pub layout: LayoutPlan,
-    /// Initial contents.
-    pub pages: Pages,
-    /// Steps to run.
-    pub plan: Plan,
-    /// Core instances in instantiation order.
-    pub instances: Vec<CoreInstance>,
-    /// Memories by [`MemoryId`]; their places are in the layout.
-    pub memories: Vec<DefinedMemory>,
-    /// Tables by [`TableId`]; their places are in the layout.
-    pub tables: Vec<DefinedTable>,
-    /// Globals by [`GlobalId`].
-    pub globals: Vec<Global>,
-    /// Bytes of all data segments that some step or instruction can still read.
-    pub data: Box<[u8]>,
-    /// Data segments by [`DataSegmentId`].
-    pub data_segments: Vec<DataSegment>,
-    /// Element segments by [`ElemSegmentId`].
-    pub elem_segments: Vec<ElemSegment>,
-    /// Functions the host must provide, by [`HostImportId`].
-    pub imports: Vec<HostImport>,
-}
-
-impl Image {
-    /// The export `name` of core instance `instance`.
-    pub fn export(&self, instance: InstanceId, name: &str) -> Option<ExportItem> {
-        let exports = &self.instances.get(instance.index())?.exports;
-        exports.iter().find(|export| &*export.name == name).map(|export| export.item)
-    }
-
-    /// The function with this number.
-    pub fn function(&self, id: FunctionId) -> Option<&crate::maps::FunctionRecord> {
-        self.functions.get(id)
-    }
 }
