@@ -30,6 +30,11 @@ impl ExternRefs {
         Ok(self.values.len() as u64)
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// The value behind a word.
     pub(crate) fn get(&self, word: u64) -> Option<&(dyn Any + Send + Sync)> {
         let at = usize::try_from(word).ok()?.checked_sub(1)?;

@@ -10,6 +10,7 @@
 mod access;
 mod builtins;
 mod call;
+mod capture;
 mod externref;
 mod global;
 mod header;

@@ -7,7 +7,8 @@
 //! # Rules of the shims
 //!
 //! * **S1.** A shim is called by the thunk of an import whose entry has the closure that the shim is for: a
-//!   [`HostTable`] puts both in one entry, and nothing else makes entries. So `environment` is an `F`.
+//!   [`HostTable`] puts both in one entry; a counted function's shim does the same for the function it counts; nothing
+//!   else makes entries. So `environment` is an `F`.
 //! * **S2.** The instance's host data is a `T`: functions, prepared image and instance have the same `T`.
 //! * **S3.** The closure runs inside [`guard`]: neither its panic nor its error passes the shim as anything but a value.
 //! * **S4.** A failure is raised from a frame that owns nothing (rule 2 of [`machine`](crate::machine)): the shim's own locals are
@@ -18,6 +19,7 @@
 //! host function's frame is ever on a suspended stack, and none goes on running after its call was cancelled.
 
 mod context;
+mod counted;
 mod dynamic;
 mod function;
 mod pending;

@@ -1,0 +1,78 @@
+//! One attempt to do some of the work, in one fresh instance.
+
+use crate::gate::Gate;
+use crate::image;
+use crate::report::StopReason;
+use crate::scheduler::{OnFailure, ScheduleError, Scheduler};
+use crate::work::Job;
+use hatchery_vm::{Access, Backtrace, CallError, StepFailure};
+use std::time::Duration;
+
+/// What a single step, or a call of an export, may take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// Fuel, for images that count it.
+    pub fuel: Option<u64>,
+    /// Time, for images that look at the clock.
+    pub deadline: Option<Duration>,
+}
+
+impl Budget {
+    fn grant<T>(&self, access: &mut Access<'_, T>) {
+        access.set_fuel(self.fuel.map_or(i64::MAX, |fuel| i64::try_from(fuel).unwrap_or(i64::MAX)));
+        access.interrupt_handle().set_deadline(self.deadline);
+    }
+
+    fn end<T>(access: &Access<'_, T>) {
+        access.interrupt_handle().set_deadline(None);
+    }
+}
+
+/// Does the jobs in order.
+///
+/// # Errors
+///
+/// The position of the first that failed, and why. The instance is good for nothing then.
+pub(crate) fn attempt<T: 'static>(
+    access: &mut Access<'_, T>,
+    gate: &Gate,
+    budget: &Budget,
+    jobs: &[Job],
+) -> Result<(), (usize, StopReason)> {
+    let mut scheduler = Scheduler::new(OnFailure::Poison);
+    // Where nothing is left of the plan, this enters the phase behind it.
+    let begun = scheduler.start(access, image::remaining(access.image()).start);
+    begun.map_err(|error| (0, StopReason::Failed(error.into())))?;
+    for (at, job) in jobs.iter().enumerate() {
+        budget.grant(access);
+        let outcome = match job {
+            Job::Step(step) => scheduler.start(access, step + 1),
+            Job::Export { function, .. } => scheduler.initialize(access, *function),
+        };
+        Budget::end(access);
+        judge(gate, outcome).map_err(|reason| (at, reason))?;
+    }
+    Ok(())
+}
+
+/// A denied import counts even if host code hid that it failed.
+fn judge(gate: &Gate, outcome: Result<(), ScheduleError>) -> Result<(), StopReason> {
+    match (gate.denied(), outcome) {
+        (None, Ok(())) => Ok(()),
+        (None, Err(error)) => Err(StopReason::Failed(error.into())),
+        (Some(import), outcome) => {
+            let (module, name) = (import.module.clone(), import.name.clone());
+            let frames = outcome.map_or_else(|error| frames(error.into()), |()| Backtrace::default());
+            Err(StopReason::Denied { module, name, frames })
+        }
+    }
+}
+
+/// Where the guest was.
+fn frames(failure: StepFailure) -> Backtrace {
+    match failure {
+        StepFailure::Start(CallError::Host { frames, .. }) => frames,
+        StepFailure::Start(CallError::Trap(trap)) => trap.backtrace,
+        _ => Backtrace::default(),
+    }
+}

@@ -1,0 +1,180 @@
+//! Every contact with an image's own form: what is asked of it, and how one that is further along is made.
+
+use crate::work::Job;
+use core::ops::Range;
+use hatchery_image::abi::PackedFuncRef;
+use hatchery_image::{
+    ExportItem, FuncType, GlobalId, Image, InitStep, InstanceId, Interruption, PagesBuilder, Plan, StepKind, TableId,
+    Text, ValType,
+};
+use hatchery_vm::HostSignature;
+use std::error::Error;
+
+/// The steps of the plan.
+pub(crate) fn steps(image: &Image) -> &[InitStep] {
+    &image.plan.steps
+}
+
+/// The steps that the pages do not contain yet.
+pub(crate) fn remaining(image: &Image) -> Range<usize> {
+    image.plan.cursor..image.plan.steps.len()
+}
+
+/// How compiled code can be stopped.
+pub(crate) fn interruption(image: &Image) -> Interruption {
+    image.tunables.interruption
+}
+
+/// Module name, name and signature of each import.
+pub(crate) fn imports(image: &Image) -> impl Iterator<Item = (&str, &str, HostSignature)> {
+    let types = &image.types;
+    image.imports.iter().map(|import| (&*import.module, &*import.name, HostSignature::of(types.get(import.ty))))
+}
+
+/// What an instance is called, where it has a name.
+pub(crate) fn instance_name(image: &Image, instance: InstanceId) -> Option<&str> {
+    image.instances.get(instance.index())?.name.as_deref()
+}
+
+/// The exported function of this name, and whether its type is `() -> ()`.
+pub(crate) fn exported_function(image: &Image, instance: InstanceId, name: &str) -> Option<(PackedFuncRef, bool)> {
+    match image.export(instance, name)? {
+        ExportItem::Func(func) => {
+            let plain = *image.types.get(func.ty) == FuncType::new([], []);
+            Some((PackedFuncRef::new(func.ty, func.code_offset), plain))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the image's pages contain the effects of this export of an instance, because a snapshot was made behind a
+/// call of it.
+pub fn has_run(image: &Image, instance: InstanceId, name: &str) -> bool {
+    let Some((function, _)) = exported_function(image, instance, name) else { return false };
+    let calls = |step: &InitStep| matches!(step.kind, StepKind::CoreStart { code_offset, .. } if code_offset == function.code_offset());
+    exports_run(image).iter().any(|step| step.instance == instance && calls(step))
+}
+
+/// Steps behind those of every core instance: exports that were called for a snapshot. They are always done.
+fn exports_run(image: &Image) -> &[InitStep] {
+    let compiled = image.instances.iter().map(|instance| instance.steps.end).max().unwrap_or(0);
+    image.plan.steps.get(compiled..image.plan.cursor).unwrap_or(&[])
+}
+
+/// The kind of step that stands for a call.
+fn call_of(function: PackedFuncRef) -> StepKind {
+    StepKind::CoreStart { code_offset: function.code_offset(), function: None }
+}
+
+/// Tables and globals that can hold references to host values.
+pub(crate) fn extern_tables(image: &Image) -> impl Iterator<Item = TableId> {
+    let holds = |(_, table): &(usize, &hatchery_image::DefinedTable)| !table.element.is_func();
+    image.tables.iter().enumerate().filter(holds).map(|(number, _)| TableId(number as u32))
+}
+
+/// See [`extern_tables`].
+pub(crate) fn extern_globals(image: &Image) -> impl Iterator<Item = GlobalId> {
+    let holds = |(_, global): &(usize, &hatchery_image::Global)| matches!(global.ty, ValType::Ref(ty) if !ty.is_func());
+    image.globals.iter().enumerate().filter(holds).map(|(number, _)| GlobalId(number as u32))
+}
+
+/// The name of some instance's export of this item, with the instance's.
+pub(crate) fn export_name(image: &Image, item: ExportItem) -> Option<(Option<&str>, &str)> {
+    image.instances.iter().find_map(|instance| {
+        let export = instance.exports.iter().find(|export| export.item == item)?;
+        Some((instance.name.as_deref(), &*export.name))
+    })
+}
+
+/// Lengths in bytes that the memories have from the start.
+pub(crate) fn memory_minimums(image: &Image) -> impl Iterator<Item = u64> {
+    image.memories.iter().map(|memory| memory.minimum)
+}
+
+/// Number of tables.
+pub(crate) fn table_count(image: &Image) -> usize {
+    image.tables.len()
+}
+
+/// What an instance has come to: all that makes its image another one.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// Everything in the block.
+    pub(crate) pages: PagesBuilder,
+    /// Bytes of each memory.
+    pub(crate) memories: Vec<u64>,
+    /// Elements of each table.
+    pub(crate) tables: Vec<u64>,
+    /// What was done, in order.
+    pub(crate) done: Vec<Job>,
+}
+
+/// The image with this progress: the same code, other pages, a plan whose cursor is behind what was done.
+pub(crate) fn advance(
+    image: &Image,
+    root: InstanceId,
+    progress: Progress,
+) -> Result<Image, Box<dyn Error + Send + Sync>> {
+    let Progress { pages, memories, tables, done } = progress;
+    let plan = advance_plan(&image.plan, root, &done);
+    let mut image = Image {
+        tunables: image.tunables.clone(),
+        types: image.types.clone(),
+        text: Text::from_code(image.text.bytes())?,
+        entry_trampolines: image.entry_trampolines.clone(),
+        traps: image.traps.clone(),
+        addresses: image.addresses.clone(),
+        functions: image.functions.clone(),
+        layout: image.layout.clone(),
+        pages: pages.finish()?,
+        plan,
+        instances: image.instances.clone(),
+        memories: image.memories.clone(),
+        tables: image.tables.clone(),
+        globals: image.globals.clone(),
+        data: image.data.clone(),
+        data_segments: image.data_segments.clone(),
+        elem_segments: image.elem_segments.clone(),
+        imports: image.imports.clone(),
+    };
+    for ((memory, place), length) in image.memories.iter_mut().zip(&mut image.layout.memories).zip(memories) {
+        (memory.minimum, place.minimum) = (length, length);
+    }
+    for ((table, place), length) in image.tables.iter_mut().zip(&mut image.layout.tables).zip(tables) {
+        (table.minimum, place.minimum) = (length, length);
+    }
+    Ok(image)
+}
+
+/// The plan behind these jobs. Exports that were called become steps of it, so that it tells that they ran.
+fn advance_plan(plan: &Plan, root: InstanceId, done: &[Job]) -> Plan {
+    let mut plan = plan.clone();
+    for job in done {
+        if let Job::Export { function, .. } = job {
+            plan.steps.push(InitStep { instance: root, kind: call_of(*function) });
+        }
+        plan.cursor += 1;
+    }
+    plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cursor_is_behind_what_was_done_and_exports_become_steps() {
+        let step =
+            |n| InitStep { instance: InstanceId(n), kind: StepKind::CoreStart { code_offset: n, function: None } };
+        let plan = Plan { steps: vec![step(0), step(1), step(2)], cursor: 1 };
+        let one = advance_plan(&plan, InstanceId(7), &[Job::Step(1)]);
+        assert_eq!((one.cursor, &one.steps), (2, &plan.steps));
+        let ty = hatchery_image::TypeId::from_index(0);
+        let export = Job::Export { name: "init".into(), function: PackedFuncRef::new(ty, 9) };
+        let all = advance_plan(&plan, InstanceId(7), &[Job::Step(1), Job::Step(2), export]);
+        assert_eq!((all.cursor, all.steps.len()), (4, 4));
+        let kind = StepKind::CoreStart { code_offset: 9, function: None };
+        assert_eq!(all.steps[3], InitStep { instance: InstanceId(7), kind });
+        assert!(all.remaining().is_empty());
+    }
+}

@@ -1,0 +1,64 @@
+//! What was done at build time, and what was not.
+
+use crate::work::Job;
+use core::ops::Range;
+use hatchery_image::InstanceId;
+use hatchery_vm::{Backtrace, StepFailure};
+use std::sync::Arc;
+
+/// What came of a snapshot.
+#[derive(Debug)]
+pub struct Report {
+    /// The steps of the plan that are done in the snapshot and were not before.
+    pub steps: Range<usize>,
+    /// All steps that the image was compiled with.
+    pub total: usize,
+    /// The exports that were called, in order.
+    pub exports: Vec<String>,
+    /// What was left, and why; nothing if all was done that was asked for.
+    pub stopped: Option<Stopped>,
+    /// Imports that were called by what is in the snapshot.
+    pub imports: Vec<ImportUse>,
+    /// Lengths of each memory in bytes, before and after.
+    pub memories: Vec<(u64, u64)>,
+}
+
+/// A job that was given up. It is rolled back: a step is left in the plan, an export is not called.
+#[derive(Debug)]
+pub struct Stopped {
+    /// Which.
+    pub job: Job,
+    /// The core instance it is of.
+    pub instance: InstanceId,
+    /// The instance's name, where it has one.
+    pub instance_name: Option<String>,
+    /// Why.
+    pub reason: StopReason,
+}
+
+/// Why a job was given up.
+#[derive(Debug)]
+pub enum StopReason {
+    /// It called an import that is denied.
+    Denied {
+        /// The import's module name.
+        module: Arc<str>,
+        /// The import's field name.
+        name: Arc<str>,
+        /// Where the guest was: the function that called it comes first.
+        frames: Backtrace,
+    },
+    /// It trapped, took too long, or a host function failed.
+    Failed(StepFailure),
+}
+
+/// An import that was called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportUse {
+    /// Its module name.
+    pub module: Arc<str>,
+    /// Its field name.
+    pub name: Arc<str>,
+    /// How often.
+    pub calls: u64,
+}

@@ -1,0 +1,160 @@
+//! Running ahead of time, and keeping what came of it.
+//!
+//! ```text
+//!  jobs   = the steps that are left, and behind them the exports to call
+//!  loop:    instance = fresh, with a fresh host state
+//!           do jobs[..goal]
+//!           one failed:  goal = its position, and again: neither guest nor host keeps anything of this attempt
+//!           none failed: capture
+//! ```
+//!
+//! The goal only falls, so the loop ends; where the guest is deterministic, as it is behind a policy that only allows
+//! imports which are, the second attempt succeeds. What is kept is the longest prefix that worked.
+
+use crate::attempt::{Budget, attempt};
+use crate::capture::capture;
+use crate::gate::Gate;
+use crate::image;
+use crate::report::{ImportUse, Report, StopReason, Stopped};
+use crate::roots::{self, Refusal};
+use crate::work::{InitExport, Job, WorkError, work};
+use hatchery_image::{Image, InstanceId, Interruption};
+use hatchery_vm::Instance;
+use std::error::Error;
+
+/// What to do at build time.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The instance whose exports are meant.
+    pub root: InstanceId,
+    /// The export to call behind the plan.
+    pub export: InitExport,
+    /// Most steps of the plan to run; exports are not called when it cuts the plan short.
+    pub steps: Option<usize>,
+    /// What each step may take.
+    pub budget: Budget,
+}
+
+/// An image that is further along, and how it got there.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The image; `None` if nothing could be done, so that the old one is as good.
+    pub image: Option<Image>,
+    /// What was done.
+    pub report: Report,
+}
+
+/// Why there is no snapshot. `E` is the error of whoever makes instances.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError<E> {
+    /// The export that was asked for cannot be called.
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    /// A limit was given that compiled code would not notice.
+    #[error("the program was not compiled to be stopped {0}, so nothing would stop it")]
+    Unstoppable(&'static str),
+    /// There is no instance.
+    #[error("{0}")]
+    Instance(E),
+    /// What ran left something behind that a file cannot hold.
+    #[error("the snapshot is refused: {0}")]
+    Refused(#[from] Refusal),
+    /// The image cannot be stored.
+    #[error("the snapshot cannot be stored: {0}")]
+    Store(Box<dyn Error + Send + Sync>),
+}
+
+/// Makes a snapshot. `fresh` makes an uninitialized instance of `image` with a host state of its own, prepared with the
+/// functions of `gate`; `at_rest` says what a host state still holds that a later run would miss.
+///
+/// # Errors
+///
+/// When nothing could be attempted, or the result cannot be kept. That a step fails is no error: the report says so.
+///
+/// # Panics
+///
+/// When a host function does.
+pub fn snapshot<T: 'static, E>(
+    image: &Image,
+    gate: &Gate,
+    request: &Request,
+    fresh: impl Fn() -> Result<Instance<T>, E>,
+    at_rest: impl Fn(&T) -> Result<(), String>,
+) -> Result<Snapshot, SnapshotError<E>> {
+    check_budget(image, &request.budget)?;
+    let mut jobs = work(image, request.root, &request.export, request.steps)?;
+    let mut stopped = None;
+    while !jobs.is_empty() {
+        gate.reset();
+        let mut instance = fresh().map_err(SnapshotError::Instance)?;
+        match attempt(&mut instance.access(), gate, &request.budget, &jobs) {
+            Ok(()) => return keep(image, gate, request.root, &mut instance, at_rest, jobs, stopped),
+            Err((at, reason)) => {
+                stopped = jobs.drain(at..).next().map(|job| stop(image, request.root, job, reason));
+            }
+        }
+    }
+    gate.reset();
+    Ok(Snapshot { image: None, report: report(image, gate, &[], &[], stopped) })
+}
+
+fn check_budget<E>(image: &Image, budget: &Budget) -> Result<(), SnapshotError<E>> {
+    let mode = image::interruption(image);
+    if budget.fuel.is_some() && mode != Interruption::Fuel {
+        return Err(SnapshotError::Unstoppable("when its fuel is used up"));
+    }
+    if budget.deadline.is_some() && mode != Interruption::Word {
+        return Err(SnapshotError::Unstoppable("by a deadline"));
+    }
+    Ok(())
+}
+
+/// Makes an image of an instance that did all jobs.
+fn keep<T: 'static, E>(
+    image: &Image,
+    gate: &Gate,
+    root: InstanceId,
+    instance: &mut Instance<T>,
+    at_rest: impl Fn(&T) -> Result<(), String>,
+    jobs: Vec<Job>,
+    stopped: Option<Stopped>,
+) -> Result<Snapshot, SnapshotError<E>> {
+    at_rest(instance.data()).map_err(Refusal::Host)?;
+    let access = instance.access();
+    roots::check(&access)?;
+    let progress = capture(&access, jobs).ok_or(Refusal::Busy)?;
+    let report = report(image, gate, &progress.done, &progress.memories, stopped);
+    let image = image::advance(image, root, progress).map_err(SnapshotError::Store)?;
+    Ok(Snapshot { image: Some(image), report })
+}
+
+fn stop(image: &Image, root: InstanceId, job: Job, reason: StopReason) -> Stopped {
+    let instance = match &job {
+        Job::Step(step) => image::steps(image)[*step].instance,
+        Job::Export { .. } => root,
+    };
+    let instance_name = image::instance_name(image, instance).map(str::to_owned);
+    Stopped { job, instance, instance_name, reason }
+}
+
+fn report(image: &Image, gate: &Gate, done: &[Job], memories: &[u64], stopped: Option<Stopped>) -> Report {
+    let remaining = image::remaining(image);
+    let steps = done.iter().filter(|job| matches!(job, Job::Step(_))).count();
+    let exports = done.iter().filter_map(|job| match job {
+        Job::Export { name, .. } => Some(name.clone()),
+        Job::Step(_) => None,
+    });
+    let import_use = |import: &crate::gate::Import| ImportUse {
+        module: import.module.clone(),
+        name: import.name.clone(),
+        calls: import.calls(),
+    };
+    Report {
+        steps: remaining.start..remaining.start + steps,
+        total: remaining.end,
+        exports: exports.collect(),
+        stopped,
+        imports: gate.called().map(import_use).collect(),
+        memories: image::memory_minimums(image).zip(memories.iter().copied()).collect(),
+    }
+}
