@@ -1,6 +1,7 @@
 //! The one error type, opaque, with a kind.
 
 use hatchery_image::TrapCode;
+use hatchery_init::ScheduleError;
 use hatchery_vm::{Backtrace, CallError, StackError, StepError, StepFailure};
 use std::error::Error as StdError;
 use std::fmt;
@@ -74,7 +75,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    fn new(frame: &hatchery_vm::Frame) -> Frame {
+    pub(crate) fn new(frame: &hatchery_vm::Frame) -> Frame {
         let function = frame.function();
         let instance = frame.image().instances().get(function.instance.index());
         Frame {
@@ -82,6 +83,15 @@ impl Frame {
             function: function.index,
             name: function.name.map(Into::into),
             offset: frame.wasm_offset(),
+        }
+    }
+
+    /// Module and function, as a backtrace has them.
+    pub(crate) fn place(&self) -> String {
+        let module = self.module().unwrap_or("<unknown>");
+        match self.name() {
+            Some(name) => format!("{module}!{name}"),
+            None => format!("{module}!<wasm function {}>", self.function),
         }
     }
 
@@ -112,11 +122,7 @@ impl fmt::Display for Frame {
             Some(offset) => write!(f, "{offset:#8x}: ")?,
             None => f.write_str("       ?: ")?,
         }
-        write!(f, "{}!", self.module().unwrap_or("<unknown>"))?;
-        match self.name() {
-            Some(name) => f.write_str(name),
-            None => write!(f, "<wasm function {}>", self.function),
-        }
+        f.write_str(&self.place())
     }
 }
 
@@ -181,8 +187,16 @@ impl Error {
         }
     }
 
-    /// Our error for a step of initialization that failed.
-    pub(crate) fn from_step(error: StepError) -> Error {
+    /// Our error for an initialization that failed.
+    pub(crate) fn from_schedule(error: ScheduleError) -> Error {
+        match error {
+            ScheduleError::Step(error) => Error::from_step(error),
+            ScheduleError::Call(error) => Error::from_call(error),
+            ScheduleError::Order(_) => Error::source_of(ErrorKind::Usage, error),
+        }
+    }
+
+    fn from_step(error: StepError) -> Error {
         match error.cause {
             StepFailure::Trap(code) => Error::from_code(code),
             StepFailure::Start(error) => Error::from_call(error),
@@ -243,18 +257,20 @@ impl Error {
     }
 }
 
+/// The frames, a line each, behind a line that says what they are.
+pub(crate) fn write_backtrace(f: &mut fmt::Formatter<'_>, frames: &[Frame]) -> fmt::Result {
+    if !frames.is_empty() {
+        f.write_str("\nwasm backtrace:")?;
+    }
+    frames.iter().enumerate().try_for_each(|(i, frame)| write!(f, "\n{i:5}: {frame}"))
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.detail {
             Detail::Trap { trap, backtrace } => {
                 write!(f, "wasm trap: {trap}")?;
-                if f.alternate() && !backtrace.is_empty() {
-                    f.write_str("\nwasm backtrace:")?;
-                    for (i, frame) in backtrace.iter().enumerate() {
-                        write!(f, "\n{i:5}: {frame}")?;
-                    }
-                }
-                Ok(())
+                if f.alternate() { write_backtrace(f, backtrace) } else { Ok(()) }
             }
             Detail::Message(message) => f.write_str(message),
             Detail::Source(source) => {

@@ -9,6 +9,7 @@ use crate::module::{InstanceRef, Module};
 use crate::typed::WasmValues;
 use hatchery_image::abi::PackedFuncRef;
 use hatchery_image::{ExportItem, InstanceId};
+use hatchery_init::Scheduler;
 use hatchery_vm::Access;
 use std::fmt;
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub enum Extern {
 pub struct Instance<T> {
     pub(crate) vm: hatchery_vm::Instance<T>,
     pub(crate) module: Module,
+    pub(crate) scheduler: Scheduler,
 }
 
 pub(crate) fn no_such_item() -> Error {
@@ -134,10 +136,10 @@ impl<T: 'static> Instance<T> {
     ///
     /// When a step fails. Its effects stay, and the next instance can be initialized.
     pub fn initialize_instance(&mut self, instance: InstanceRef) -> Result<(), Error> {
-        let mut access = self.access();
+        let mut access = self.vm.access();
         let steps = access.image().instances().get(instance.0.index()).map(|instance| instance.steps);
         let steps = steps.ok_or_else(no_such_item)?;
-        access.run_steps(steps.end).map_err(Error::from_step)
+        self.scheduler.start(&mut access, steps.end).map_err(Error::from_schedule)
     }
 
     /// For scripts: runs what is left of the plan.
@@ -146,7 +148,7 @@ impl<T: 'static> Instance<T> {
     ///
     /// When a step fails.
     pub fn initialize(&mut self) -> Result<(), Error> {
-        self.access().initialize().map_err(Error::from_step)
+        self.scheduler.run(&mut self.vm.access()).map_err(Error::from_schedule)
     }
 }
 

@@ -46,6 +46,7 @@ mod module;
 mod pooling;
 mod prepared;
 mod raw;
+mod snapshot;
 mod typed;
 mod val;
 
@@ -63,5 +64,6 @@ pub use memory::{Global, GuestMemory, Memory, Table};
 pub use module::{InstanceRef, Module, ModuleRef, ModuleSet};
 pub use pooling::{Placement, Pooling, Reset, Verify};
 pub use prepared::Prepared;
+pub use snapshot::{InitImports, SnapshotOptions, SnapshotReport, SnapshotStop};
 pub use typed::{WasmValue, WasmValues};
 pub use val::{ExternRef, FuncRef, FuncType, Val, ValType};

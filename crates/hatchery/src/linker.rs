@@ -189,15 +189,24 @@ impl<T: 'static> Linker<T> {
     ///
     /// As for [`prepare`](Linker::prepare), and when the module's own minimum exceeds a limit.
     pub fn prepare_with(&self, module: &Module, limits: Limits) -> Result<Prepared<T>, Error> {
+        self.check_engine(module)?;
+        let functions = module.inner.image.imports.iter().map(|import| {
+            self.find(&import.module, &import.name).ok_or_else(|| self.missing(&import.module, &import.name))
+        });
+        Prepared::new(&self.engine, module, functions.collect::<Result<_, _>>()?, limits)
+    }
+
+    pub(crate) fn check_engine(&self, module: &Module) -> Result<(), Error> {
         if !Arc::ptr_eq(&module.inner.engine.inner, &self.engine.inner) {
             let message = "the module was compiled by another engine than the linker's";
             return Err(Error::message(ErrorKind::Usage, message));
         }
-        let functions = module.inner.image.imports().iter().map(|import| {
-            let found = self.functions.get(import.module).and_then(|functions| functions.get(import.name));
-            found.cloned().ok_or_else(|| self.missing(import.module, import.name))
-        });
-        Prepared::new(&self.engine, module, functions.collect::<Result<_, _>>()?, limits)
+        Ok(())
+    }
+
+    /// The function with this name.
+    pub(crate) fn find(&self, module: &str, name: &str) -> Option<HostFunction<T>> {
+        self.functions.get(module)?.get(name).cloned()
     }
 
     fn missing(&self, module: &str, name: &str) -> Error {

@@ -6,6 +6,7 @@ use crate::instance::Instance;
 use crate::limits::Limits;
 use crate::module::Module;
 use hatchery_alloc::AllocateError;
+use hatchery_init::{OnFailure, Scheduler};
 use hatchery_vm::{HostFunction, PrepareImageError};
 use std::fmt;
 
@@ -13,7 +14,7 @@ use std::fmt;
 ///
 /// Cloning it is cheap and gives another handle of the same.
 pub struct Prepared<T> {
-    vm: hatchery_vm::Prepared<T>,
+    pub(crate) vm: hatchery_vm::Prepared<T>,
     module: Module,
     limits: Limits,
 }
@@ -49,7 +50,7 @@ impl<T: 'static> Prepared<T> {
     ///
     /// When there is no slot or the initialization traps.
     pub fn instantiate(&self, data: T) -> Result<Instance<T>, Error> {
-        let mut instance = self.allocate(data)?;
+        let mut instance = self.make(data, OnFailure::Poison)?;
         instance.initialize()?;
         Ok(instance)
     }
@@ -61,8 +62,12 @@ impl<T: 'static> Prepared<T> {
     ///
     /// When there is no slot.
     pub fn allocate(&self, data: T) -> Result<Instance<T>, Error> {
+        self.make(data, OnFailure::GoOn)
+    }
+
+    fn make(&self, data: T, on_failure: OnFailure) -> Result<Instance<T>, Error> {
         let vm = self.vm.instantiate(data).map_err(allocate_error)?;
-        let mut instance = Instance { vm, module: self.module.clone() };
+        let mut instance = Instance { vm, module: self.module.clone(), scheduler: Scheduler::new(on_failure) };
         if let Some(fuel) = self.limits.fuel {
             instance.set_fuel(fuel);
         }
@@ -84,7 +89,7 @@ impl<T> fmt::Debug for Prepared<T> {
     }
 }
 
-fn allocate_error(error: AllocateError) -> Error {
+pub(crate) fn allocate_error(error: AllocateError) -> Error {
     let kind = if matches!(error, AllocateError::Exhausted { .. }) { ErrorKind::Exhausted } else { ErrorKind::Host };
     Error::source_of(kind, error)
 }

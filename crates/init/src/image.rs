@@ -4,8 +4,8 @@ use crate::work::Job;
 use core::ops::Range;
 use hatchery_image::abi::PackedFuncRef;
 use hatchery_image::{
-    ExportItem, FuncType, GlobalId, Image, InitStep, InstanceId, Interruption, PagesBuilder, Plan, StepKind, TableId,
-    Text, ValType,
+    ExportItem, FuncType, FunctionId, GlobalId, Image, InitStep, InstanceId, Interruption, PagesBuilder, Plan,
+    StepKind, TableId, Text, ValType,
 };
 use hatchery_vm::HostSignature;
 use std::error::Error;
@@ -18,6 +18,18 @@ pub(crate) fn steps(image: &Image) -> &[InitStep] {
 /// The steps that the pages do not contain yet.
 pub(crate) fn remaining(image: &Image) -> Range<usize> {
     image.plan.cursor..image.plan.steps.len()
+}
+
+/// What a step is, for messages, and whose.
+pub(crate) fn describe(image: &Image, step: usize) -> (&'static str, InstanceId) {
+    let step = &image.plan.steps[step];
+    let what = match step.kind {
+        StepKind::CheckMemory { .. } | StepKind::CheckTable { .. } => "the check of an import",
+        StepKind::CoreElem { .. } | StepKind::DropElem { .. } => "an element segment",
+        StepKind::CoreData { .. } => "a data segment",
+        StepKind::CoreStart { .. } => "the start function",
+    };
+    (what, step.instance)
 }
 
 /// How compiled code can be stopped.
@@ -61,9 +73,12 @@ fn exports_run(image: &Image) -> &[InitStep] {
     image.plan.steps.get(compiled..image.plan.cursor).unwrap_or(&[])
 }
 
-/// The kind of step that stands for a call.
-fn call_of(function: PackedFuncRef) -> StepKind {
-    StepKind::CoreStart { code_offset: function.code_offset(), function: None }
+/// The step that stands for a call.
+fn call_of(image: &Image, instance: InstanceId, function: PackedFuncRef) -> InitStep {
+    let code_offset = function.code_offset();
+    let number = image.functions.iter().position(|record| record.start == code_offset);
+    let function = number.map(|number| FunctionId(number as u32));
+    InitStep { instance, kind: StepKind::CoreStart { code_offset, function } }
 }
 
 /// Tables and globals that can hold references to host values.
@@ -116,7 +131,7 @@ pub(crate) fn advance(
     progress: Progress,
 ) -> Result<Image, Box<dyn Error + Send + Sync>> {
     let Progress { pages, memories, tables, done } = progress;
-    let plan = advance_plan(&image.plan, root, &done);
+    let plan = advance_plan(&image.plan, &done, |function| call_of(image, root, function));
     let mut image = Image {
         tunables: image.tunables.clone(),
         types: image.types.clone(),
@@ -146,16 +161,13 @@ pub(crate) fn advance(
     Ok(image)
 }
 
-/// The plan behind these jobs. Exports that were called become steps of it, so that it tells that they ran.
-fn advance_plan(plan: &Plan, root: InstanceId, done: &[Job]) -> Plan {
-    let mut plan = plan.clone();
-    for job in done {
-        if let Job::Export { function, .. } = job {
-            plan.steps.push(InitStep { instance: root, kind: call_of(*function) });
-        }
-        plan.cursor += 1;
-    }
-    plan
+/// The plan behind these jobs. Exports that were called become steps of it, by `call`, so that it tells that they ran.
+fn advance_plan(plan: &Plan, done: &[Job], call: impl Fn(PackedFuncRef) -> InitStep) -> Plan {
+    let calls = done.iter().filter_map(|job| match job {
+        Job::Export { function, .. } => Some(call(*function)),
+        Job::Step(_) => None,
+    });
+    Plan { steps: plan.steps.iter().cloned().chain(calls).collect(), cursor: plan.cursor + done.len() }
 }
 
 #[cfg(test)]
@@ -166,15 +178,15 @@ mod tests {
     fn the_cursor_is_behind_what_was_done_and_exports_become_steps() {
         let step =
             |n| InitStep { instance: InstanceId(n), kind: StepKind::CoreStart { code_offset: n, function: None } };
+        let call = |function: PackedFuncRef| step(function.code_offset());
         let plan = Plan { steps: vec![step(0), step(1), step(2)], cursor: 1 };
-        let one = advance_plan(&plan, InstanceId(7), &[Job::Step(1)]);
+        let one = advance_plan(&plan, &[Job::Step(1)], call);
         assert_eq!((one.cursor, &one.steps), (2, &plan.steps));
         let ty = hatchery_image::TypeId::from_index(0);
         let export = Job::Export { name: "init".into(), function: PackedFuncRef::new(ty, 9) };
-        let all = advance_plan(&plan, InstanceId(7), &[Job::Step(1), Job::Step(2), export]);
+        let all = advance_plan(&plan, &[Job::Step(1), Job::Step(2), export], call);
         assert_eq!((all.cursor, all.steps.len()), (4, 4));
-        let kind = StepKind::CoreStart { code_offset: 9, function: None };
-        assert_eq!(all.steps[3], InitStep { instance: InstanceId(7), kind });
+        assert_eq!(all.steps[3], step(9));
         assert!(all.remaining().is_empty());
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::work::Job;
 use core::ops::Range;
-use hatchery_image::InstanceId;
-use hatchery_vm::{Backtrace, StepFailure};
+use hatchery_image::{InstanceId, TrapCode};
+use hatchery_vm::{Backtrace, CallError, Frame, StepFailure};
 use std::sync::Arc;
 
 /// What came of a snapshot.
@@ -28,6 +28,8 @@ pub struct Report {
 pub struct Stopped {
     /// Which.
     pub job: Job,
+    /// What that is, such as "the start function"; for messages.
+    pub what: &'static str,
     /// The core instance it is of.
     pub instance: InstanceId,
     /// The instance's name, where it has one.
@@ -61,4 +63,25 @@ pub struct ImportUse {
     pub name: Arc<str>,
     /// How often.
     pub calls: u64,
+}
+
+impl StopReason {
+    /// The trap, if that was why.
+    pub fn trap(&self) -> Option<TrapCode> {
+        match self {
+            StopReason::Failed(StepFailure::Trap(code)) => Some(*code),
+            StopReason::Failed(StepFailure::Start(CallError::Trap(trap))) => Some(trap.code),
+            _ => None,
+        }
+    }
+
+    /// Where the guest was, innermost function first; nothing where no guest code ran.
+    pub fn backtrace(&self) -> &[Frame] {
+        match self {
+            StopReason::Denied { frames, .. } => frames.frames(),
+            StopReason::Failed(StepFailure::Start(CallError::Host { frames, .. })) => frames.frames(),
+            StopReason::Failed(StepFailure::Start(CallError::Trap(trap))) => trap.backtrace.frames(),
+            StopReason::Failed(_) => &[],
+        }
+    }
 }

@@ -129,12 +129,12 @@ fn keep<T: 'static, E>(
 }
 
 fn stop(image: &Image, root: InstanceId, job: Job, reason: StopReason) -> Stopped {
-    let instance = match &job {
-        Job::Step(step) => image::steps(image)[*step].instance,
-        Job::Export { .. } => root,
+    let (what, instance) = match &job {
+        Job::Step(step) => image::describe(image, *step),
+        Job::Export { .. } => ("the export", root),
     };
     let instance_name = image::instance_name(image, instance).map(str::to_owned);
-    Stopped { job, instance, instance_name, reason }
+    Stopped { job, what, instance, instance_name, reason }
 }
 
 fn report(image: &Image, gate: &Gate, done: &[Job], memories: &[u64], stopped: Option<Stopped>) -> Report {
