@@ -117,7 +117,7 @@ impl Run {
     fn start(&self, instance: &mut Instance<WasiCtx>) -> Result<(), hatchery::Error> {
         let exists =
             |instance: &mut Instance<WasiCtx>, name: &str| matches!(instance.export(name), Some(Extern::Func(_)));
-        if exists(instance, "_initialize") {
+        if exists(instance, "_initialize") && !instance.module().has_run("_initialize") {
             instance.func::<(), ()>("_initialize")?.call(&mut *instance, ())?;
         }
         if let Some(name) = &self.invoke {

@@ -6,6 +6,8 @@
 mod compile;
 mod modules;
 mod run;
+mod snapshot;
 
 pub use compile::compile;
 pub use run::run;
+pub use snapshot::snapshot;

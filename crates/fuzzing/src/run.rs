@@ -80,7 +80,7 @@ fn observe(config: &Config, bytes: &[u8]) -> Option<Observed> {
     })
 }
 
-fn globals(instance: &mut Instance<()>, exports: &[(String, Extern)]) -> Vec<(String, String)> {
+pub(crate) fn globals(instance: &mut Instance<()>, exports: &[(String, Extern)]) -> Vec<(String, String)> {
     let global = |(name, item): &(String, Extern)| match item {
         Extern::Global(global) => Some((name.clone(), show(&global.get(&mut *instance).expect("its own global")))),
         _ => None,
@@ -88,7 +88,7 @@ fn globals(instance: &mut Instance<()>, exports: &[(String, Extern)]) -> Vec<(St
     exports.iter().filter_map(global).collect()
 }
 
-fn memories(instance: &mut Instance<()>, exports: &[(String, Extern)]) -> Vec<(String, u64, u64)> {
+pub(crate) fn memories(instance: &mut Instance<()>, exports: &[(String, Extern)]) -> Vec<(String, u64, u64)> {
     let memory = |(name, item): &(String, Extern)| match item {
         Extern::Memory(memory) => {
             let hashed = memory.borrow(&mut *instance, |memory| Ok(hash(memory.slice(0, memory.len())?)));
@@ -109,7 +109,7 @@ fn hash(bytes: &[u8]) -> u64 {
 }
 
 /// A zero, or null; nothing for a type that has neither.
-fn zero(ty: ValType) -> Option<Val> {
+pub(crate) fn zero(ty: ValType) -> Option<Val> {
     Some(match ty {
         ValType::I32 => Val::I32(0),
         ValType::I64 => Val::I64(0),
@@ -123,7 +123,7 @@ fn zero(ty: ValType) -> Option<Val> {
 }
 
 /// A value, references only as far as modes can agree on them.
-fn show(value: &Val) -> String {
+pub(crate) fn show(value: &Val) -> String {
     match value {
         Val::FuncRef(Some(_)) => "a function".into(),
         Val::ExternRef(Some(_)) => "a host value".into(),

@@ -34,3 +34,10 @@ fn modes_agree() {
     corpus("run").iter().for_each(|data| hatchery_fuzzing::run(data));
     random(120).for_each(|data| hatchery_fuzzing::run(&data));
 }
+
+#[test]
+fn snapshots_are_what_would_have_run() {
+    corpus("snapshot").iter().for_each(|data| _ = hatchery_fuzzing::snapshot(data));
+    let ran = random(240).filter(|data| hatchery_fuzzing::snapshot(data)).count();
+    assert!(ran > 10, "only {ran} of the programs initialized anything at build time");
+}

@@ -67,9 +67,13 @@ impl<T: 'static> Instance<T> {
 
     /// All exports, in the module's order.
     pub fn exports(&mut self) -> Vec<(String, Extern)> {
-        let root = self.module.inner.root;
+        self.exports_of(InstanceRef(self.module.inner.root))
+    }
+
+    /// All exports of an instance of a set, in its module's order.
+    pub fn exports_of(&mut self, instance: InstanceRef) -> Vec<(String, Extern)> {
         let access = self.access();
-        let Some(instance) = access.image().instances().get(root.index()) else { return Vec::new() };
+        let Some(instance) = access.image().instances().get(instance.0.index()) else { return Vec::new() };
         let exports = instance.exports();
         exports.iter().filter_map(|export| Some((export.name.to_owned(), extern_of(&access, export.item)?))).collect()
     }

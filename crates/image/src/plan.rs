@@ -71,7 +71,8 @@ impl StepKind {
 /// The steps, and how far the image's pages already are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// All steps, in the order in which the specification instantiates.
+    /// All steps, in the order in which the specification instantiates. Steps behind those of the last core instance are
+    /// calls of exports that a snapshot was made behind; they are always done.
     pub steps: Vec<InitStep>,
     /// Steps before this one are done in the image's pages; an instance runs the others.
     pub cursor: usize,

@@ -23,6 +23,16 @@ impl WasiCtx {
     pub fn builder() -> WasiCtxBuilder {
         WasiCtxBuilder::new()
     }
+
+    /// Whether the guest has left its descriptors as it found them. A snapshot that is made when it has not would
+    /// start where they are others.
+    ///
+    /// # Errors
+    ///
+    /// Names the first that is not.
+    pub fn at_rest(&self) -> Result<(), String> {
+        self.table.at_rest()
+    }
 }
 
 impl fmt::Debug for WasiCtx {

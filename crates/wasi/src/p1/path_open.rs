@@ -42,7 +42,7 @@ pub fn path_open<G: Guest>(
     let descriptor = ctx.table.dir(fd, wish.needed())?.open(&path, how)?;
     let base = wish.base & Rights::applying_to(descriptor.file_type());
     let inheriting = if descriptor.file_type() == FileType::Directory { wish.inheriting } else { Rights::empty() };
-    let slot = Slot { descriptor, base, inheriting, flags: wish.flags, preopen: None };
+    let slot = Slot { descriptor, base, inheriting, flags: wish.flags, preopen: None, origin: None };
     Ok(write_u32(&mut memory, out.cast_unsigned(), ctx.table.insert(slot)?)?)
 }
 

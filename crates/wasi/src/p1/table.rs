@@ -14,19 +14,38 @@ pub(super) struct Slot {
     pub(super) flags: FdFlags,
     /// The name a guest knows it by, if it was open from the start.
     pub(super) preopen: Option<Box<str>>,
+    /// What it was from the start, if it was open then.
+    pub(super) origin: Option<Origin>,
+}
+
+/// A descriptor that was open from the start, as it was then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Origin {
+    number: usize,
+    base: Rights,
+    inheriting: Rights,
+}
+
+impl Slot {
+    fn is_as_given(&self, number: usize) -> bool {
+        let now = Origin { number, base: self.base, inheriting: self.inheriting };
+        self.origin == Some(now) && self.flags == FdFlags::empty()
+    }
 }
 
 /// Numbers are given out lowest first, as guests and the people who write them expect.
 #[derive(Debug)]
 pub(crate) struct Table {
     slots: Vec<Option<Slot>>,
+    /// How many were open from the start.
+    given: usize,
     limit: usize,
 }
 
 impl Table {
     /// At most `limit` descriptors are open at a time; those given from the start count, but are always taken.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { slots: Vec::new(), limit }
+        Self { slots: Vec::new(), given: 0, limit }
     }
 
     /// Gives a stream the next number.
@@ -47,7 +66,25 @@ impl Table {
 
     fn push(&mut self, descriptor: Descriptor, base: Rights, inheriting: Rights, preopen: Option<Box<str>>) {
         let flags = FdFlags::empty();
-        self.slots.push(Some(Slot { descriptor, base, inheriting, flags, preopen }));
+        let origin = Some(Origin { number: self.slots.len(), base, inheriting });
+        self.slots.push(Some(Slot { descriptor, base, inheriting, flags, preopen, origin }));
+        self.given = self.slots.len();
+    }
+
+    /// Whether every number stands for what it stood for from the start, and nothing else is open.
+    pub(crate) fn at_rest(&self) -> Result<(), String> {
+        for (number, slot) in self.slots.iter().enumerate() {
+            match slot {
+                None if number < self.given => return Err(format!("the guest closed descriptor {number}")),
+                None => {}
+                Some(Slot { origin: None, .. }) => return Err(format!("descriptor {number} is open")),
+                Some(slot) if !slot.is_as_given(number) => {
+                    return Err(format!("the guest changed descriptor {number}"));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// The number a new descriptor would get.
@@ -130,6 +167,7 @@ mod tests {
             inheriting: Rights::empty(),
             flags: FdFlags::empty(),
             preopen: None,
+            origin: None,
         }
     }
 
@@ -155,6 +193,34 @@ mod tests {
         assert_eq!(table.renumber(0, 1), Ok(()));
         assert_eq!(table.get(1).unwrap().flags, FdFlags::APPEND);
         assert_eq!(table.get(0).err(), Some(Errno::Badf));
+    }
+
+    #[test]
+    fn a_table_is_at_rest_when_it_is_as_it_was_given() {
+        let given = || {
+            let mut table = Table::new(8);
+            table.push_input(Box::new(NullStream));
+            table.push_output(Box::new(NullStream));
+            table
+        };
+        let message = |change: fn(&mut Table)| {
+            let mut table = given();
+            change(&mut table);
+            table.at_rest().err()
+        };
+        assert_eq!(message(|_| ()), None);
+        assert_eq!(message(|table| drop(table.insert(slot()))).as_deref(), Some("descriptor 2 is open"));
+        assert_eq!(message(|table| drop(table.remove(0))).as_deref(), Some("the guest closed descriptor 0"));
+        assert_eq!(message(|table| table.renumber(0, 1).unwrap()).as_deref(), Some("the guest closed descriptor 0"));
+        let flags = message(|table| table.get(1).unwrap().flags = FdFlags::APPEND);
+        assert_eq!(flags.as_deref(), Some("the guest changed descriptor 1"));
+        let rights = message(|table| table.get(0).unwrap().base = Rights::empty());
+        assert_eq!(rights.as_deref(), Some("the guest changed descriptor 0"));
+        let passing = message(|table| {
+            let number = table.insert(slot()).unwrap();
+            table.remove(number as i32).unwrap();
+        });
+        assert_eq!(passing, None);
     }
 
     #[test]

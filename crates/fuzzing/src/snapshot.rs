@@ -1,0 +1,185 @@
+//! A program that starts from a snapshot, made after any number of steps, is the program that runs from the beginning.
+
+use crate::modules;
+use crate::run::{globals, memories, show, zero};
+use arbitrary::{Result as Random, Unstructured};
+use hatchery::{
+    Config, Determinism, Engine, ErrorKind, Extern, Func, InitImports, Instance, InstanceRef, Interruption, Limits,
+    Linker, Module, ModuleSet, SnapshotOptions, Trap, Val,
+};
+
+/// For each instance of a set to initialize itself, and for each call.
+const FUEL: u64 = 20_000;
+
+/// What random modules can import.
+const HOST: &str = r#"(module
+    (import "host" "mix" (func (param i32) (result i32)))
+    (import "host" "two" (func (param i64 i32) (result i32 i64)))
+    (import "host" "denied" (func (result i64)))
+    (import "host" "nothing" (func)))"#;
+
+/// What can be observed of an instance of the set, after its initialization, and after all its exports were called.
+#[derive(Debug, PartialEq)]
+struct State {
+    globals: Vec<(String, String)>,
+    memories: Vec<(String, u64, u64)>,
+    tables: Vec<(String, Vec<String>)>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Observed {
+    initialized: Result<(), (usize, Option<Trap>)>,
+    before: Vec<State>,
+    calls: Vec<(String, Result<Vec<String>, Option<Trap>>)>,
+    after: Vec<State>,
+}
+
+/// Runs a random set of modules from the beginning, from a snapshot after some steps, and from a snapshot of that which goes
+/// on as far as it can; compares everything that can be observed. Gives whether a snapshot contained
+/// anything.
+///
+/// # Panics
+///
+/// When they differ, or an error blames ourselves.
+pub fn snapshot(data: &[u8]) -> bool {
+    plan(&mut Unstructured::new(data)).is_ok_and(|plan| plan.check())
+}
+
+/// A random case.
+struct Plan {
+    modules: Vec<Vec<u8>>,
+    steps: usize,
+    imports: InitImports,
+}
+
+fn plan(u: &mut Unstructured<'_>) -> Random<Plan> {
+    let host = wat::parse_str(HOST).expect("text");
+    let steps = u.int_in_range(0..=6)?;
+    let imports = match u.int_in_range(0..=2)? {
+        0 => InitImports::Deny,
+        1 => InitImports::Allow(vec!["host/mix".into(), "host/two".into(), "host/nothing".into()]),
+        _ => InitImports::Record,
+    };
+    let count = u.int_in_range(1..=3)?;
+    // Each has its share of the bytes, so that none is made of what another left.
+    let share = u.len() / count;
+    let modules = (0..count).map(|_| modules::importing(&mut Unstructured::new(u.bytes(share)?), &host));
+    Ok(Plan { modules: modules.collect::<Random<_>>()?, steps, imports })
+}
+
+impl Plan {
+    fn check(&self) -> bool {
+        let config = Config::new().determinism(Determinism::Strict).interruption(Interruption::Fuel);
+        let engine = Engine::new(&config).expect("a plain configuration");
+        let Some((module, instances)) = self.compile(&engine) else { return false };
+        let linker = linker(&engine);
+        let Some(expected) = observe(&linker, &module, &instances) else { return false };
+        let (early, ran) = self.snapshot(&linker, &module, Some(self.steps));
+        assert_eq!(observe(&linker, &early, &instances).as_ref(), Some(&expected), "after {} steps", self.steps);
+        let (late, ran_more) = self.snapshot(&linker, &early, None);
+        assert_eq!(observe(&linker, &late, &instances).as_ref(), Some(&expected), "after all that can run");
+        ran || ran_more
+    }
+
+    fn compile(&self, engine: &Engine) -> Option<(Module, Vec<InstanceRef>)> {
+        let mut set = ModuleSet::new(engine);
+        let add = |bytes: &Vec<u8>| {
+            let module = set.module(bytes).expect("the binary format");
+            set.instance(module, None, &[])
+        };
+        let instances = self.modules.iter().map(add).collect();
+        match set.compile() {
+            Ok(module) => Some((module, instances)),
+            Err(error) => {
+                assert_ne!(error.kind(), ErrorKind::Bug, "{error:?}");
+                None
+            }
+        }
+    }
+
+    fn snapshot(&self, linker: &Linker<()>, module: &Module, steps: Option<usize>) -> (Module, bool) {
+        let options = SnapshotOptions::new().imports(self.imports.clone()).limits(Limits::new().fuel(FUEL));
+        let options = steps.into_iter().fold(options, SnapshotOptions::max_steps);
+        let (module, report) = module.snapshot(linker, options, || ()).expect("no host values, nothing open");
+        assert_eq!(report.exports().len(), 0, "random names are none that are known");
+        (module, report.steps_run() > 0)
+    }
+}
+
+/// Functions whose answers follow from their arguments.
+fn linker(engine: &Engine) -> Linker<()> {
+    let mut linker = Linker::new(engine);
+    linker.func("host", "mix", |x: i32| x.rotate_left(7) ^ 0x5bd1_e995).expect("defined once");
+    linker.func("host", "two", |x: i64, y: i32| (x as i32 ^ y, x.wrapping_mul(y.into()))).expect("defined once");
+    linker.func("host", "denied", || 11i64).expect("defined once");
+    linker.func("host", "nothing", || ()).expect("defined once");
+    linker
+}
+
+/// `None` if initialization needs more fuel than it gets: how much is left then depends on where it began.
+fn observe(linker: &Linker<()>, module: &Module, instances: &[InstanceRef]) -> Option<Observed> {
+    let prepared = linker.prepare(module).expect("the linker has all imports");
+    let mut instance = prepared.allocate(()).expect("a slot");
+    let mut initialized = Ok(());
+    for (number, part) in instances.iter().enumerate() {
+        instance.set_fuel(FUEL);
+        if let Err(error) = instance.initialize_instance(*part) {
+            assert_ne!(error.kind(), ErrorKind::Bug, "{error:?}");
+            if error.trap() == Some(Trap::OutOfFuel) {
+                return None;
+            }
+            initialized = Err((number, error.trap()));
+            break;
+        }
+    }
+    let before = states(&mut instance, instances);
+    let mut calls = Vec::new();
+    for part in instances.iter().filter(|_| initialized.is_ok()) {
+        for (name, item) in instance.exports_of(*part) {
+            if let Extern::Func(func) = item {
+                calls.push((name, call(&mut instance, func)));
+            }
+        }
+    }
+    Some(Observed { initialized, before, calls, after: states(&mut instance, instances) })
+}
+
+fn call(instance: &mut Instance<()>, func: Func) -> Result<Vec<String>, Option<Trap>> {
+    let types = func.ty(&mut *instance);
+    let Some(args) = types.params().iter().map(|ty| zero(*ty)).collect::<Option<Vec<Val>>>() else { return Ok(vec![]) };
+    instance.set_fuel(FUEL);
+    let result = func.call_dynamic(instance, &args);
+    let shown = result.map(|values| values.iter().map(show).collect());
+    shown.map_err(|error| {
+        assert_ne!(error.kind(), ErrorKind::Bug, "{error:?}");
+        error.trap()
+    })
+}
+
+fn states(instance: &mut Instance<()>, instances: &[InstanceRef]) -> Vec<State> {
+    let state = |part: &InstanceRef| {
+        let exports = instance.exports_of(*part);
+        State {
+            globals: globals(instance, &exports),
+            memories: memories(instance, &exports),
+            tables: tables(instance, &exports),
+        }
+    };
+    instances.iter().map(state).collect()
+}
+
+fn tables(instance: &mut Instance<()>, exports: &[(String, Extern)]) -> Vec<(String, Vec<String>)> {
+    let mut tables = Vec::new();
+    for (name, item) in exports {
+        let Extern::Table(table) = item else { continue };
+        let length = table.size(&mut *instance);
+        let element = |index| match table.get(&mut *instance, index).expect("an element") {
+            Val::FuncRef(Some(reference)) => {
+                Func::from_ref(&mut *instance, reference).expect("its own").ty(&mut *instance).to_string()
+            }
+            value => show(&value),
+        };
+        tables.push((name.clone(), (0..length).map(element).collect()));
+    }
+    tables
+}
