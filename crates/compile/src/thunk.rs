@@ -270,7 +270,7 @@ mod tests {
             let ty: &FuncType = image.types().get(import.ty);
             prop_assert_eq!((ty.params.len(), ty.results.len()), (params.len(), results.len()));
             prop_assert_eq!(import.spill_shim.is_some(), ty.host_abi() == HostAbi::Native);
-            prop_assert!(image.entry_trampolines[import.ty.index()].is_some());
+            prop_assert!(image.entry_trampoline(import.ty).is_some());
         }
     }
 }

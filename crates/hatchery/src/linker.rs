@@ -190,8 +190,8 @@ impl<T: 'static> Linker<T> {
     /// As for [`prepare`](Linker::prepare), and when the module's own minimum exceeds a limit.
     pub fn prepare_with(&self, module: &Module, limits: Limits) -> Result<Prepared<T>, Error> {
         self.check_engine(module)?;
-        let functions = module.inner.image.imports.iter().map(|import| {
-            self.find(&import.module, &import.name).ok_or_else(|| self.missing(&import.module, &import.name))
+        let functions = module.inner.image.imports().iter().map(|import| {
+            self.find(import.module, import.name).ok_or_else(|| self.missing(import.module, import.name))
         });
         Prepared::new(&self.engine, module, functions.collect::<Result<_, _>>()?, limits)
     }

@@ -4,25 +4,25 @@ use crate::work::Job;
 use core::ops::Range;
 use hatchery_image::abi::PackedFuncRef;
 use hatchery_image::{
-    ExportItem, FuncType, FunctionId, GlobalId, Image, InitStep, InstanceId, Interruption, PagesBuilder, Plan,
-    StepKind, TableId, Text, ValType,
+    ExportItem, FuncType, GlobalId, Image, InitStep, InstanceId, Interruption, PagesBuilder, Plan, StepKind, TableId,
+    ValType,
 };
 use hatchery_vm::HostSignature;
 use std::error::Error;
 
 /// The steps of the plan.
 pub(crate) fn steps(image: &Image) -> &[InitStep] {
-    &image.plan.steps
+    &image.plan().steps
 }
 
 /// The steps that the pages do not contain yet.
 pub(crate) fn remaining(image: &Image) -> Range<usize> {
-    image.plan.cursor..image.plan.steps.len()
+    image.plan().cursor..image.plan().steps.len()
 }
 
 /// What a step is, for messages, and whose.
 pub(crate) fn describe(image: &Image, step: usize) -> (&'static str, InstanceId) {
-    let step = &image.plan.steps[step];
+    let step = &image.plan().steps[step];
     let what = match step.kind {
         StepKind::CheckMemory { .. } | StepKind::CheckTable { .. } => "the check of an import",
         StepKind::CoreElem { .. } | StepKind::DropElem { .. } => "an element segment",
@@ -34,25 +34,25 @@ pub(crate) fn describe(image: &Image, step: usize) -> (&'static str, InstanceId)
 
 /// How compiled code can be stopped.
 pub(crate) fn interruption(image: &Image) -> Interruption {
-    image.tunables.interruption
+    image.tunables().interruption
 }
 
 /// Module name, name and signature of each import.
 pub(crate) fn imports(image: &Image) -> impl Iterator<Item = (&str, &str, HostSignature)> {
-    let types = &image.types;
-    image.imports.iter().map(|import| (&*import.module, &*import.name, HostSignature::of(types.get(import.ty))))
+    let types = image.types();
+    image.imports().iter().map(|import| (import.module, import.name, HostSignature::of(types.get(import.ty))))
 }
 
 /// What an instance is called, where it has a name.
 pub(crate) fn instance_name(image: &Image, instance: InstanceId) -> Option<&str> {
-    image.instances.get(instance.index())?.name.as_deref()
+    image.instances().get(instance.index())?.name
 }
 
 /// The exported function of this name, and whether its type is `() -> ()`.
 pub(crate) fn exported_function(image: &Image, instance: InstanceId, name: &str) -> Option<(PackedFuncRef, bool)> {
     match image.export(instance, name)? {
         ExportItem::Func(func) => {
-            let plain = *image.types.get(func.ty) == FuncType::new([], []);
+            let plain = *image.types().get(func.ty) == FuncType::new([], []);
             Some((PackedFuncRef::new(func.ty, func.code_offset), plain))
         }
         _ => None,
@@ -69,46 +69,45 @@ pub fn has_run(image: &Image, instance: InstanceId, name: &str) -> bool {
 
 /// Steps behind those of every core instance: exports that were called for a snapshot. They are always done.
 fn exports_run(image: &Image) -> &[InitStep] {
-    let compiled = image.instances.iter().map(|instance| instance.steps.end).max().unwrap_or(0);
-    image.plan.steps.get(compiled..image.plan.cursor).unwrap_or(&[])
+    let compiled = image.instances().iter().map(|instance| instance.steps.end).max().unwrap_or(0);
+    image.plan().steps.get(compiled..image.plan().cursor).unwrap_or(&[])
 }
 
 /// The step that stands for a call.
 fn call_of(image: &Image, instance: InstanceId, function: PackedFuncRef) -> InitStep {
     let code_offset = function.code_offset();
-    let number = image.functions.iter().position(|record| record.start == code_offset);
-    let function = number.map(|number| FunctionId(number as u32));
+    let function = image.functions().find_id(code_offset);
     InitStep { instance, kind: StepKind::CoreStart { code_offset, function } }
 }
 
 /// Tables and globals that can hold references to host values.
 pub(crate) fn extern_tables(image: &Image) -> impl Iterator<Item = TableId> {
-    let holds = |(_, table): &(usize, &hatchery_image::DefinedTable)| !table.element.is_func();
-    image.tables.iter().enumerate().filter(holds).map(|(number, _)| TableId(number as u32))
+    let holds = |(_, table): &(usize, hatchery_image::DefinedTable)| !table.element.is_func();
+    image.tables().iter().enumerate().filter(holds).map(|(number, _)| TableId(number as u32))
 }
 
 /// See [`extern_tables`].
 pub(crate) fn extern_globals(image: &Image) -> impl Iterator<Item = GlobalId> {
-    let holds = |(_, global): &(usize, &hatchery_image::Global)| matches!(global.ty, ValType::Ref(ty) if !ty.is_func());
-    image.globals.iter().enumerate().filter(holds).map(|(number, _)| GlobalId(number as u32))
+    let holds = |(_, global): &(usize, hatchery_image::Global)| matches!(global.ty, ValType::Ref(ty) if !ty.is_func());
+    image.globals().iter().enumerate().filter(holds).map(|(number, _)| GlobalId(number as u32))
 }
 
 /// The name of some instance's export of this item, with the instance's.
 pub(crate) fn export_name(image: &Image, item: ExportItem) -> Option<(Option<&str>, &str)> {
-    image.instances.iter().find_map(|instance| {
-        let export = instance.exports.iter().find(|export| export.item == item)?;
-        Some((instance.name.as_deref(), &*export.name))
+    image.instances().iter().find_map(|instance| {
+        let export = instance.exports().iter().find(|export| export.item == item)?;
+        Some((instance.name, export.name))
     })
 }
 
 /// Lengths in bytes that the memories have from the start.
 pub(crate) fn memory_minimums(image: &Image) -> impl Iterator<Item = u64> {
-    image.memories.iter().map(|memory| memory.minimum)
+    image.memories().iter().map(|memory| memory.minimum)
 }
 
 /// Number of tables.
 pub(crate) fn table_count(image: &Image) -> usize {
-    image.tables.len()
+    image.tables().len()
 }
 
 /// What an instance has come to: all that makes its image another one.
@@ -131,34 +130,16 @@ pub(crate) fn advance(
     progress: Progress,
 ) -> Result<Image, Box<dyn Error + Send + Sync>> {
     let Progress { pages, memories, tables, done } = progress;
-    let plan = advance_plan(&image.plan, &done, |function| call_of(image, root, function));
-    let mut image = Image {
-        tunables: image.tunables.clone(),
-        types: image.types.clone(),
-        text: Text::from_code(image.text.bytes())?,
-        entry_trampolines: image.entry_trampolines.clone(),
-        traps: image.traps.clone(),
-        addresses: image.addresses.clone(),
-        functions: image.functions.clone(),
-        layout: image.layout.clone(),
-        pages: pages.finish()?,
-        plan,
-        instances: image.instances.clone(),
-        memories: image.memories.clone(),
-        tables: image.tables.clone(),
-        globals: image.globals.clone(),
-        data: image.data.clone(),
-        data_segments: image.data_segments.clone(),
-        elem_segments: image.elem_segments.clone(),
-        imports: image.imports.clone(),
-    };
-    for ((memory, place), length) in image.memories.iter_mut().zip(&mut image.layout.memories).zip(memories) {
+    let mut parts = image.to_parts()?;
+    parts.plan = advance_plan(image.plan(), &done, |function| call_of(image, root, function));
+    parts.pages = pages;
+    for ((memory, place), length) in parts.memories.iter_mut().zip(&mut parts.layout.memories).zip(memories) {
         (memory.minimum, place.minimum) = (length, length);
     }
-    for ((table, place), length) in image.tables.iter_mut().zip(&mut image.layout.tables).zip(tables) {
+    for ((table, place), length) in parts.tables.iter_mut().zip(&mut parts.layout.tables).zip(tables) {
         (table.minimum, place.minimum) = (length, length);
     }
-    Ok(image)
+    Ok(Image::from_parts(&parts)?)
 }
 
 /// The plan behind these jobs. Exports that were called become steps of it, by `call`, so that it tells that they ran.

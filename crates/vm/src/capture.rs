@@ -24,7 +24,7 @@ impl<T> Access<'_, T> {
         if !inner.is_idle() {
             return None;
         }
-        let layout = &inner.image().layout;
+        let layout = inner.image().layout();
         // SAFETY: I2: the state is accessible (G3), whole. I3: this access is borrowed as long as the slice lives, and
         // no call is active, so nobody writes. The interrupt word, which others write, is in the header.
         let state = unsafe { core::slice::from_raw_parts(inner.at(0).cast_const(), layout.state_bytes as usize) };
