@@ -74,9 +74,6 @@ pub(crate) fn near_valid(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
 pub(crate) fn importing(u: &mut Unstructured<'_>, imports: &[u8]) -> Result<Vec<u8>> {
     let mut config = config(u)?;
     config.available_imports = Some(imports.to_vec());
-    // Functions without parameters and results can start.
     config.min_funcs = 2;
-    config.min_types = 3;
-    config.max_types = 6;
     Ok(Module::new(config, u)?.to_bytes())
 }

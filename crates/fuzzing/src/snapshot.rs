@@ -4,8 +4,8 @@ use crate::modules;
 use crate::run::{globals, memories, show, zero};
 use arbitrary::{Result as Random, Unstructured};
 use hatchery::{
-    Config, Determinism, Engine, ErrorKind, Extern, Func, InitImports, Instance, InstanceRef, Interruption, Limits,
-    Linker, Module, ModuleSet, SnapshotOptions, Trap, Val,
+    Config, Determinism, Engine, ErrorKind, Extern, Func, FuncType, InitImports, Instance, InstanceRef, Interruption,
+    Limits, Linker, Module, ModuleSet, SnapshotOptions, Trap, Val, ValType,
 };
 
 /// For each instance of a set to initialize itself, and for each call.
@@ -47,9 +47,16 @@ pub fn snapshot(data: &[u8]) -> bool {
 
 /// A random case.
 struct Plan {
-    modules: Vec<Vec<u8>>,
+    parts: Vec<Part>,
     steps: usize,
     imports: InitImports,
+}
+
+/// A random module, and which of its functions initialize it: each is called by the start function of an
+/// instance of its own.
+struct Part {
+    module: Vec<u8>,
+    starts: Vec<usize>,
 }
 
 fn plan(u: &mut Unstructured<'_>) -> Random<Plan> {
@@ -63,8 +70,48 @@ fn plan(u: &mut Unstructured<'_>) -> Random<Plan> {
     let count = u.int_in_range(1..=3)?;
     // Each has its share of the bytes, so that none is made of what another left.
     let share = u.len() / count;
-    let modules = (0..count).map(|_| modules::importing(&mut Unstructured::new(u.bytes(share)?), &host));
-    Ok(Plan { modules: modules.collect::<Random<_>>()?, steps, imports })
+    let part = |_| {
+        let mut u = Unstructured::new(u.bytes(share)?);
+        let starts = (0..u.int_in_range(0..=3)?).map(|_| u.int_in_range(0..=15)).collect::<Random<_>>()?;
+        Ok::<_, arbitrary::Error>(Part { starts, module: modules::importing(&mut u, &host)? })
+    };
+    Ok(Plan { parts: (0..count).map(part).collect::<Random<_>>()?, steps, imports })
+}
+
+impl Part {
+    /// Modules with a start function that calls one of this module's.
+    fn starters(&self, engine: &Engine) -> Vec<String> {
+        let Ok(module) = Module::new(engine, &self.module) else { return Vec::new() };
+        let mut instance = linker(engine).prepare(&module).expect("imports").allocate(()).expect("a slot");
+        let functions = instance.exports().into_iter().filter_map(|(name, item)| match item {
+            Extern::Func(func) => Some((name, func.ty(&mut instance))),
+            _ => None,
+        });
+        let functions: Vec<_> = functions.collect();
+        let chosen = self.starts.iter().filter_map(|start| functions.get(start % functions.len().max(1)));
+        chosen.filter_map(|(name, ty)| starter(name, ty)).collect()
+    }
+}
+
+/// A module whose start function calls the import `name` of `m`; none for types whose values cannot be written.
+fn starter(name: &str, ty: &FuncType) -> Option<String> {
+    let name: String = name.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+    let value = |ty: &ValType| match ty {
+        ValType::V128 => Some("v128.const i64x2 0 0".to_owned()),
+        ValType::FuncRef => Some("ref.null func".to_owned()),
+        ValType::ExternRef => Some("ref.null extern".to_owned()),
+        ValType::TypedFuncRef | ValType::NonNullExternRef => None,
+        number => Some(format!("{number}.const 0")),
+    };
+    let writable =
+        |types: &[ValType]| types.iter().map(|ty| value(ty).map(|_| ty.to_string())).collect::<Option<Vec<_>>>();
+    let (params, results) = (writable(ty.params())?.join(" "), writable(ty.results())?.join(" "));
+    let values: Vec<_> = ty.params().iter().filter_map(value).collect();
+    let (values, drops) = (values.join(" "), "drop ".repeat(ty.results().len()));
+    Some(format!(
+        r#"(module (import "m" "{name}" (func $f (param {params}) (result {results})))
+            (func $start {values} call $f {drops}) (start $start))"#
+    ))
 }
 
 impl Plan {
@@ -82,12 +129,16 @@ impl Plan {
     }
 
     fn compile(&self, engine: &Engine) -> Option<(Module, Vec<InstanceRef>)> {
-        let mut set = ModuleSet::new(engine);
-        let add = |bytes: &Vec<u8>| {
-            let module = set.module(bytes).expect("the binary format");
-            set.instance(module, None, &[])
-        };
-        let instances = self.modules.iter().map(add).collect();
+        let (mut set, mut instances) = (ModuleSet::new(engine), Vec::new());
+        for part in &self.parts {
+            let module = set.module(&part.module).expect("the binary format");
+            let instance = set.instance(module, None, &[]);
+            instances.push(instance);
+            for starter in part.starters(engine) {
+                let starter = set.module(starter).expect("the text format");
+                instances.push(set.instance(starter, None, &[("m", instance)]));
+            }
+        }
         match set.compile() {
             Ok(module) => Some((module, instances)),
             Err(error) => {
