@@ -11,7 +11,7 @@ use hatchery::{
 const FUEL: u64 = 20_000;
 
 /// What a call resulted in.
-type Called = Result<Vec<String>, Option<Trap>>;
+pub(crate) type Called = Result<Vec<String>, Option<Trap>>;
 
 /// What can be observed of a run.
 #[derive(Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! A program that starts from a snapshot, made after any number of steps, is the program that runs from the beginning.
 
 use crate::modules;
-use crate::run::{globals, memories, show, zero};
+use crate::run::{Called, globals, memories, show, zero};
 use arbitrary::{Result as Random, Unstructured};
 use hatchery::{
     Config, Determinism, Engine, ErrorKind, Extern, Func, FuncType, InitImports, Instance, InstanceRef, Interruption,
@@ -30,7 +30,7 @@ struct State {
 struct Observed {
     initialized: Result<(), (usize, Option<Trap>)>,
     before: Vec<State>,
-    calls: Vec<(String, Result<Vec<String>, Option<Trap>>)>,
+    calls: Vec<(String, Called)>,
     after: Vec<State>,
 }
 

@@ -209,8 +209,8 @@ mod tests {
             table.at_rest().err()
         };
         assert_eq!(message(|_| ()), None);
-        assert_eq!(message(|table| drop(table.insert(slot()))).as_deref(), Some("descriptor 2 is open"));
-        assert_eq!(message(|table| drop(table.remove(0))).as_deref(), Some("the guest closed descriptor 0"));
+        assert_eq!(message(|table| _ = table.insert(slot())).as_deref(), Some("descriptor 2 is open"));
+        assert_eq!(message(|table| _ = table.remove(0)).as_deref(), Some("the guest closed descriptor 0"));
         assert_eq!(message(|table| table.renumber(0, 1).unwrap()).as_deref(), Some("the guest closed descriptor 0"));
         let flags = message(|table| table.get(1).unwrap().flags = FdFlags::APPEND);
         assert_eq!(flags.as_deref(), Some("the guest changed descriptor 1"));
