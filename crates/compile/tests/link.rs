@@ -319,8 +319,8 @@ fn functions_have_names_types_and_places() {
         image(r#"(module (import "env" "f" (func $import)) (func $first (param i32)) (func $second (call $import)))"#);
     let functions: Vec<_> = image.functions().iter().collect();
     assert_eq!(functions.len(), 2);
-    assert_eq!(functions[0].name.as_deref(), Some("first"));
-    assert_eq!((functions[1].index, functions[1].name.as_deref()), (2, Some("second")));
+    assert_eq!(functions[0].name, Some("first"));
+    assert_eq!((functions[1].index, functions[1].name), (2, Some("second")));
     assert_eq!(*image.types().get(functions[0].ty), FuncType::new([ValType::I32], []));
     assert!(functions.iter().all(|function| function.start % 64 == 0 && function.length > 0));
     let call = functions[1];
