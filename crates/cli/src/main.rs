@@ -4,6 +4,12 @@
 //! this one parses the line, calls the verb and turns what it returns into an exit status.
 
 mod args;
+mod build;
+mod cache;
+mod choices;
+mod inspect;
+mod load;
+mod progress;
 mod report;
 mod run;
 mod wast;
@@ -22,6 +28,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Run),
+    Build(build::Build),
+    Inspect(inspect::Inspect),
+    Cache(cache::CacheVerb),
     Wast(wast::Wast),
 }
 
@@ -30,6 +39,9 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let outcome = match Cli::parse().verb {
         Verb::Run(run) => run.execute(),
+        Verb::Build(build) => build.execute(),
+        Verb::Inspect(inspect) => inspect.execute(),
+        Verb::Cache(cache) => cache.execute(),
         Verb::Wast(wast) => wast.execute(),
     };
     outcome.unwrap_or_else(|error| report::failure(&error))

@@ -1,9 +1,13 @@
 //! `hatchery run`: runs a program, or one of its exports.
 
 use crate::args::{self, Dir};
+use crate::cache::Cache;
+use crate::load::{self, Program};
 use crate::report;
 use anyhow::{Context, anyhow, bail};
-use hatchery::{Config, Engine, ErrorKind, Extern, Instance, Interruption, Limits, Linker, Module, Val, ValType};
+use hatchery::{
+    Artifact, Config, Engine, ErrorKind, Extern, Instance, Interruption, Limits, Linker, Module, Val, ValType,
+};
 use hatchery_wasi::{DirPerms, FilePerms, I32Exit, WasiCtx, WasiCtxBuilder};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,8 +15,8 @@ use std::time::Duration;
 
 /// Run a program
 ///
-/// FILE is a WebAssembly module in the binary (.wasm) or the text format (.wat). The exit status is the
-/// program's own; a trap is 134 and prints a backtrace.
+/// FILE is a WebAssembly module in the binary (.wasm) or the text format (.wat), or an artifact that `hatchery build`
+/// made. The exit status is the program's own; a trap is 134 and prints a backtrace.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
     /// Give the program a directory of the host, under another name if there is one
@@ -39,6 +43,10 @@ pub(crate) struct Run {
     #[arg(long, value_name = "NAME")]
     invoke: Option<String>,
 
+    /// Compile the program even if the cache has it, and keep nothing
+    #[arg(long)]
+    no_cache: bool,
+
     /// The program
     file: PathBuf,
 
@@ -49,8 +57,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
-        let engine = Engine::new(&self.config())?;
-        let module = self.load(&engine)?;
+        let (engine, module) = self.load()?;
         let mut linker = Linker::new(&engine);
         hatchery_wasi::p1::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
         let prepared = linker
@@ -62,13 +69,13 @@ impl Run {
         }
     }
 
-    fn config(&self) -> Config {
-        let interruption = match (self.timeout, self.fuel) {
+    /// How the options need the program to be stopped.
+    fn interruption(&self) -> Interruption {
+        match (self.timeout, self.fuel) {
             (Some(_), _) => Interruption::Deadline,
             (_, Some(_)) => Interruption::Fuel,
             _ => Interruption::None,
-        };
-        Config::new().interruption(interruption)
+        }
     }
 
     fn limits(&self) -> Limits {
@@ -85,13 +92,35 @@ impl Run {
         limits
     }
 
-    fn load(&self, engine: &Engine) -> anyhow::Result<Module> {
-        let bytes = std::fs::read(&self.file).with_context(|| format!("cannot read `{}`", self.file.display()))?;
-        if !bytes.starts_with(b"\0asm") && std::str::from_utf8(&bytes).is_err() {
-            bail!("`{}` is no WebAssembly: neither the binary nor the text format", self.file.display());
+    fn load(&self) -> anyhow::Result<(Engine, Module)> {
+        match load::read(&self.file)? {
+            Program::Artifact(artifact) => self.take(artifact),
+            Program::Source(bytes) => {
+                let cache = if self.no_cache { None } else { Cache::of_user() };
+                let config = Config::new().interruption(self.interruption());
+                load::compile(&config, &self.file, &bytes, cache.as_ref())
+            }
         }
-        let name = self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        Module::with_name(engine, &name, &bytes).with_context(|| format!("cannot compile `{}`", self.file.display()))
+    }
+
+    /// An artifact runs as it was built; options that need it otherwise are errors.
+    fn take(&self, artifact: Artifact) -> anyhow::Result<(Engine, Module)> {
+        artifact.notes().for_each(|note| tracing::warn!(path = %self.file.display(), "{note}"));
+        let config = artifact.config();
+        let needed = match self.interruption() {
+            Interruption::Deadline if config.interrupted_by() != Interruption::Deadline => {
+                Some(("--timeout", "deadline"))
+            }
+            Interruption::Fuel if config.interrupted_by() != Interruption::Fuel => Some(("--fuel", "fuel")),
+            _ => None,
+        };
+        if let Some((option, interruption)) = needed {
+            let file = self.file.display();
+            bail!("{option} cannot stop `{file}`: build it again with `--interruption {interruption}`");
+        }
+        let engine = Engine::new(&config)?;
+        let module = artifact.into_module(&engine).with_context(|| format!("cannot run `{}`", self.file.display()))?;
+        Ok((engine, module))
     }
 
     fn wasi(&self) -> anyhow::Result<WasiCtx> {

@@ -12,6 +12,7 @@ use cranelift_codegen::{CodegenError, Context, FinalizedRelocTarget, ir};
 use cranelift_frontend::FunctionBuilderContext;
 use hatchery_image::{FunctionId, TrapCode, Tunables};
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wasmparser::{BinaryReader, FunctionBody};
 
 /// Code of one function or thunk, not yet placed.
@@ -52,6 +53,9 @@ pub(crate) enum RelocTarget {
     Own(u32),
 }
 
+/// Told after each function how many are done, of how many; by any thread.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
+
 /// What a thread keeps from one function to the next.
 pub(crate) struct Scratch {
     context: Context,
@@ -75,8 +79,14 @@ pub(crate) struct Source<'a> {
 
 impl Source<'_> {
     /// Generates all code, in the order of `symbols`; of several errors, the first is reported.
-    pub(crate) fn generate(&self, symbols: &[Symbol]) -> Result<Vec<Code>, CompileError> {
-        let one = |scratch: &mut Scratch, symbol: &Symbol| self.symbol(scratch, *symbol);
+    pub(crate) fn generate(&self, symbols: &[Symbol], progress: Progress<'_>) -> Result<Vec<Code>, CompileError> {
+        let (done, total) = (AtomicU64::new(0), symbols.len() as u64);
+        let one = |scratch: &mut Scratch, symbol: &Symbol| {
+            let code = self.symbol(scratch, *symbol);
+            // Relaxed: a count, which orders nothing.
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+            code
+        };
         let results: Vec<_> = symbols.par_iter().map_init(Scratch::new, one).collect();
         results.into_iter().collect()
     }

@@ -1,7 +1,7 @@
 //! The driver: bytes to image, phase by phase.
 
 use crate::assemble::Assembly;
-use crate::codegen::Source;
+use crate::codegen::{Progress, Source};
 use crate::decode::Module;
 use crate::error::{Budget, CompileError};
 use crate::initial::Initial;
@@ -9,7 +9,7 @@ use crate::isa;
 use crate::link::{self, FuncTarget, Link, LinkSet, Linked, LinkedItem, LinkedStepKind, RefValue, Symbol, decode_all};
 use crate::thunk;
 use hatchery_image::abi::Builtin;
-use hatchery_image::artifact::{ArtifactError, CodeSymbol, ImageParts, IsaFlags};
+use hatchery_image::artifact::{self, ArtifactError, CodeSymbol, ImageParts, IsaFlags};
 use hatchery_image::{
     CoreInstance, DataSegment, ElemSegment, Export, ExportItem, FuncExport, FunctionId, FunctionRecord, HostAbi,
     HostImport, HostImportId, Image, InitStep, InstanceId, Plan, StepKind, Tunables, TypeId,
@@ -30,17 +30,46 @@ const MAX_NAMES: usize = 64 << 20;
 /// the set exceeds the budget, a slot or a limit of the code generator, or when the kernel refuses memory
 /// for code or pages.
 pub fn compile(set: &LinkSet, tunables: &Tunables, budget: &Budget) -> Result<Image, CompileError> {
-    Image::from_parts(&compile_parts(set, tunables, budget)?).map_err(image_error)
+    compile_with(set, tunables, budget, &|_, _| ())
+}
+
+/// As [`compile`], and tells how far it is.
+///
+/// # Errors
+///
+/// Those of [`compile`].
+pub fn compile_with(
+    set: &LinkSet,
+    tunables: &Tunables,
+    budget: &Budget,
+    progress: Progress<'_>,
+) -> Result<Image, CompileError> {
+    Image::from_parts(&compile_parts(set, tunables, budget, progress)?).map_err(image_error)
+}
+
+/// A hash of everything that decides what the set compiles to under these choices.
+///
+/// # Errors
+///
+/// When the target is unknown or not this machine's kind.
+pub fn cache_key(set: &LinkSet, tunables: &Tunables) -> Result<[u8; 32], CompileError> {
+    let isa = isa::flags_of(isa::target(tunables)?.as_ref())?;
+    artifact::cache_key(PRODUCER, &set.source(), tunables, isa).map_err(image_error)
 }
 
 /// What [`compile`] makes an image of.
-fn compile_parts(set: &LinkSet, tunables: &Tunables, budget: &Budget) -> Result<ImageParts, CompileError> {
+fn compile_parts(
+    set: &LinkSet,
+    tunables: &Tunables,
+    budget: &Budget,
+    progress: Progress<'_>,
+) -> Result<ImageParts, CompileError> {
     let isa = isa::target(tunables)?;
     let modules = decode_all(set, budget)?;
     let link = link::link(set, &modules, tunables, budget)?;
     let symbols = symbols(&link.linked);
     let source = Source { modules: &modules, linked: &link.linked, tunables, isa: isa.as_ref() };
-    let codes = source.generate(&symbols)?;
+    let codes = source.generate(&symbols, progress)?;
     let assembly = Assembly::new(&symbols, &codes, &|symbol| type_of(&link.linked, symbol))?;
     Assembler { set, tunables, modules: &modules, assembly }.parts(link, isa::flags_of(isa.as_ref())?)
 }

@@ -30,9 +30,10 @@ mod signature;
 mod symbol;
 mod thunk;
 
+pub use codegen::Progress;
 #[doc(hidden)]
 pub use compile::clif;
-pub use compile::compile;
+pub use compile::{cache_key, compile, compile_with};
 pub use decode::{Features, validate, validate_as};
 pub use error::{Budget, BudgetError, CompileError, LinkError};
 pub use link::{LinkSet, ModuleIndex, check};

@@ -212,6 +212,13 @@ impl Config {
     }
 }
 
+impl Config {
+    /// How a running guest can be stopped.
+    pub fn interrupted_by(&self) -> Interruption {
+        self.interruption
+    }
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config::new()

@@ -37,6 +37,61 @@ pub(crate) fn tunables(config: &Config) -> image::Tunables {
     }
 }
 
+/// The configuration of an engine with these choices.
+pub(crate) fn config(tunables: &image::Tunables) -> Config {
+    let speculation = if tunables.speculation_guards { Speculation::Guarded } else { Speculation::Unguarded };
+    Config::new()
+        .memory_reservation(tunables.memory32_reservation)
+        .memory_guard(tunables.memory_guard)
+        .table_room(tunables.table_room)
+        .bounds(if tunables.explicit_bounds { Bounds::Explicit } else { Bounds::Guard })
+        .speculation(speculation)
+        .interruption(match tunables.interruption {
+            image::Interruption::None => Interruption::None,
+            image::Interruption::Word => Interruption::Deadline,
+            image::Interruption::Fuel => Interruption::Fuel,
+        })
+        .determinism(match tunables.determinism {
+            image::Determinism::Relaxed => Determinism::Relaxed,
+            image::Determinism::Strict => Determinism::Strict,
+        })
+        .optimization(match tunables.opt_level {
+            image::OptLevel::None => Optimization::None,
+            image::OptLevel::Speed => Optimization::Speed,
+        })
+        .cpu(match &tunables.cpu {
+            image::CpuTarget::Baseline => Cpu::Baseline,
+            image::CpuTarget::Native => Cpu::Native,
+            image::CpuTarget::Named(name) => Cpu::Named(name.clone()),
+        })
+}
+
+/// The choices as words: name, value.
+pub(crate) fn tunables_list(tunables: &image::Tunables) -> Vec<(String, String)> {
+    let config = config(tunables);
+    let yes = |flag| if flag { "yes" } else { "no" }.to_owned();
+    let list = [
+        ("reservation of 32-bit memories", tunables.memory32_reservation.to_string()),
+        ("reservation of 64-bit memories", tunables.memory64_reservation.to_string()),
+        ("guard of memories", tunables.memory_guard.to_string()),
+        ("room of growable tables", tunables.table_room.to_string()),
+        ("explicit bounds", yes(tunables.explicit_bounds)),
+        ("speculation guards", yes(tunables.speculation_guards)),
+        ("interruption", format!("{:?}", config.interruption).to_lowercase()),
+        ("determinism", format!("{:?}", config.determinism).to_lowercase()),
+        ("optimization level", format!("{:?}", config.optimization).to_lowercase()),
+        (
+            "CPU",
+            match config.cpu {
+                Cpu::Baseline => "baseline".to_owned(),
+                Cpu::Native => "native".to_owned(),
+                Cpu::Named(name) => name,
+            },
+        ),
+    ];
+    list.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 /// What the validator accepts for a version.
 pub(crate) fn features(version: Version) -> hatchery_compile::Features {
     match version {

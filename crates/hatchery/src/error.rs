@@ -17,6 +17,8 @@ pub enum ErrorKind {
     Exhausted,
     /// The bytes are no valid WebAssembly, or need a proposal that is not supported, or exceed a limit.
     Compile,
+    /// A file is no artifact, or not one for this machine, version or engine.
+    Artifact,
     /// Imports and exports do not fit together.
     Link,
     /// The caller asked for something that is not there or has another type.
@@ -248,6 +250,22 @@ impl Error {
             Detail::Context { source, .. } => source.downcast_ref::<E>(),
             _ => None,
         }
+    }
+
+    /// What the operating system said, if it is its error.
+    pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        let mut cause: Option<&(dyn StdError + 'static)> = match &self.0.detail {
+            Detail::Source(source) => Some(&**source),
+            Detail::Context { source, .. } => return source.io_kind(),
+            _ => None,
+        };
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<std::io::Error>() {
+                return Some(error.kind());
+            }
+            cause = error.source();
+        }
+        None
     }
 
     /// The same error, with a sentence in front that says what was being done.

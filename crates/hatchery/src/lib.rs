@@ -30,6 +30,7 @@
 //! # Ok::<(), hatchery::Error>(())
 //! ```
 
+mod artifact;
 mod caller;
 mod config;
 mod context;
@@ -37,6 +38,7 @@ mod convert;
 mod engine;
 mod error;
 mod func;
+mod inspection;
 mod instance;
 mod interrupt;
 mod limits;
@@ -50,12 +52,14 @@ mod snapshot;
 mod typed;
 mod val;
 
+pub use artifact::Artifact;
 pub use caller::Caller;
 pub use config::{Allocation, Bounds, Config, Cpu, Determinism, Interruption, Optimization, Speculation, Version};
 pub use context::AsContext;
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Frame, Trap};
 pub use func::{Func, TypedFunc};
+pub use inspection::{ExportEntry, FileRange, ImportEntry, Inspection, PlanStep, SlotRange};
 pub use instance::{Extern, Instance};
 pub use interrupt::InterruptHandle;
 pub use limits::Limits;

@@ -120,8 +120,8 @@ pub struct InstanceRef(pub(crate) InstanceId);
 /// ```
 #[derive(Debug)]
 pub struct ModuleSet {
-    engine: Engine,
-    set: LinkSet,
+    pub(crate) engine: Engine,
+    pub(crate) set: LinkSet,
     last: Option<InstanceId>,
 }
 
@@ -161,10 +161,34 @@ impl ModuleSet {
     ///
     /// When a module is invalid, the instances do not fit together, or a limit is exceeded.
     pub fn compile(&self) -> Result<Module, Error> {
+        self.compile_with(&|_, _| ())
+    }
+
+    /// As [`compile`](ModuleSet::compile). After each function, `progress` is told how many are done, of how many, by any
+    /// thread.
+    ///
+    /// # Errors
+    ///
+    /// As for [`compile`](ModuleSet::compile).
+    pub fn compile_with(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Module, Error> {
         let engine = &self.engine.inner;
-        let image = hatchery_compile::compile(&self.set, &engine.tunables, &engine.budget).map_err(compile_error)?;
+        let image = hatchery_compile::compile_with(&self.set, &engine.tunables, &engine.budget, progress);
+        let image = image.map_err(compile_error)?;
         let root = self.last.unwrap_or(InstanceId(0));
         Ok(Module { inner: Arc::new(Inner { engine: self.engine.clone(), image: Arc::new(image), root }) })
+    }
+}
+
+impl ModuleSet {
+    /// A name for what the set compiles to, in hexadecimal digits: it differs when the modules, the engine's
+    /// configuration, the version of the compiler or the CPU do.
+    ///
+    /// # Errors
+    ///
+    /// When the engine compiles for a CPU that is unknown or not this machine's kind.
+    pub fn cache_key(&self) -> Result<String, Error> {
+        let key = hatchery_compile::cache_key(&self.set, &self.engine.inner.tunables).map_err(compile_error)?;
+        Ok(key.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }
 

@@ -1,0 +1,44 @@
+//! `hatchery build`: compiles a program into a file.
+
+use crate::choices::Choices;
+use crate::load::{self, Program};
+use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Compile a program into an artifact
+///
+/// The artifact has the code for this machine and everything else that `hatchery run` needs to start at once. It is an
+/// ELF file, which objdump, gdb and perf can read. It is written beside its name and then renamed, so that
+/// programs that run from an older one go on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Build {
+    /// The artifact; beside FILE, with the extension .hatch, unless given
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    choices: Choices,
+
+    /// The program, in the binary (.wasm) or the text format (.wat)
+    file: PathBuf,
+}
+
+impl Build {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
+        let output = self.output.clone().unwrap_or_else(|| self.file.with_extension("hatch"));
+        let Program::Source(bytes) = load::read(&self.file)? else {
+            bail!("`{}` is an artifact already", self.file.display());
+        };
+        if is_same(&self.file, &output) {
+            bail!("the artifact would replace `{}`; name another file with -o", self.file.display());
+        }
+        let (_, module) = load::compile(&self.choices.config(), &self.file, &bytes, None)?;
+        module.save(&output).with_context(|| format!("cannot write `{}`", output.display()))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}

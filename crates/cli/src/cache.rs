@@ -1,0 +1,242 @@
+//! The compilation cache of `run`, and `hatchery cache`.
+//!
+//! A directory of artifacts, each named by a hash of everything that decides what it is. Entries are only
+//! ever replaced, by renaming, so that processes share the directory without a lock. They are written back
+//! before they get their names: an entry that a loss of power tore would not be found damaged by opening,
+//! which does not read code.
+
+use anyhow::{Context, anyhow};
+use hatchery::{Module, ModuleSet};
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, Metadata};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+/// Most bytes of all entries; the least recently used go first.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// When a file that was never given its name is nobody's any more.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+const EXTENSION: &str = "hatch";
+
+/// Manage the cache of compiled programs
+///
+/// `hatchery run` keeps what it compiles in HATCHERY_CACHE_DIR, or else in `hatchery` in the user's cache directory.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CacheVerb {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Remove everything that is in the cache
+    Clear,
+    /// Print the cache's directory
+    Path,
+}
+
+impl CacheVerb {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
+        let directory = directory(|name| std::env::var_os(name))
+            .ok_or_else(|| anyhow!("there is no cache: none of HATCHERY_CACHE_DIR, XDG_CACHE_HOME and HOME is set"))?;
+        match self.what {
+            What::Path => {
+                use io::Write;
+                writeln!(io::stdout(), "{}", directory.display())?;
+            }
+            What::Clear => {
+                let cache = Cache { directory };
+                cache.clear().with_context(|| format!("cannot clear `{}`", cache.directory.display()))?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Where the cache is, by the environment.
+fn directory(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let own = variable("HATCHERY_CACHE_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
+    own.or_else(|| absolute("XDG_CACHE_HOME").map(|path| path.join("hatchery")))
+        .or_else(|| absolute("HOME").map(|path| path.join(".cache/hatchery")))
+}
+
+/// A directory of artifacts that nobody but the user can write to.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    directory: PathBuf,
+}
+
+impl Cache {
+    /// The user's cache; `None` where there can be none, with a warning for whoever listens.
+    pub(crate) fn of_user() -> Option<Cache> {
+        let directory = directory(|name| std::env::var_os(name))?;
+        match Cache::at(&directory) {
+            Ok(cache) => Some(cache),
+            Err(error) => {
+                tracing::warn!(path = %directory.display(), %error, "no compilation cache");
+                None
+            }
+        }
+    }
+
+    fn at(directory: &Path) -> io::Result<Cache> {
+        let metadata = match fs::metadata(directory) {
+            Ok(metadata) => metadata,
+            Err(_) => {
+                DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+                fs::metadata(directory)?
+            }
+        };
+        check(&metadata)?;
+        Ok(Cache { directory: directory.to_owned() })
+    }
+
+    /// The name for what a set compiles to.
+    pub(crate) fn entry(&self, set: &ModuleSet) -> Option<PathBuf> {
+        // What cannot be compiled has no name; compiling says why.
+        let key = set.cache_key().ok()?;
+        Some(self.directory.join(key).with_extension(EXTENSION))
+    }
+
+    /// Notes that an entry was of use.
+    pub(crate) fn used(entry: &Path) {
+        // The order of removal becomes worse where this fails.
+        let _ = File::open(entry).and_then(|file| file.set_modified(SystemTime::now()));
+    }
+
+    /// Keeps a module, and removes others until all fit.
+    pub(crate) fn put(&self, module: &Module, entry: &Path) {
+        let kept = module.save(entry).map_err(io::Error::other).and_then(|()| self.trim(MOST_BYTES));
+        if let Err(error) = kept {
+            tracing::warn!(path = %self.directory.display(), %error, "cannot write to the compilation cache");
+        }
+    }
+
+    /// Files of ours: path, metadata.
+    fn files(&self) -> io::Result<Vec<(PathBuf, Metadata)>> {
+        let ours = |path: &Path| path.extension().is_some_and(|e| e == EXTENSION) || is_temporary(path);
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let path = entry?.path();
+            // Another process may have removed it.
+            if let (true, Ok(metadata)) = (ours(&path), fs::symlink_metadata(&path)) {
+                files.push((path, metadata));
+            }
+        }
+        Ok(files)
+    }
+
+    fn trim(&self, most: u64) -> io::Result<()> {
+        let now = SystemTime::now();
+        let (temporary, mut entries): (Vec<_>, Vec<_>) =
+            self.files()?.into_iter().partition(|(path, _)| is_temporary(path));
+        for (path, metadata) in temporary {
+            if metadata.modified().is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > ABANDONED)) {
+                remove(&path)?;
+            }
+        }
+        entries.sort_by_key(|(_, metadata)| metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH));
+        let mut bytes: u64 = entries.iter().map(|(_, metadata)| metadata.len()).sum();
+        for (path, metadata) in entries {
+            if bytes <= most {
+                break;
+            }
+            remove(&path)?;
+            bytes -= metadata.len();
+        }
+        Ok(())
+    }
+
+    fn clear(&self) -> io::Result<()> {
+        match self.files() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            files => files?.iter().try_for_each(|(path, _)| remove(path)),
+        }
+    }
+}
+
+/// Whether it is a file that a process was writing when it ended, or still is.
+fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    name.starts_with('.') && name.contains(&format!(".{EXTENSION}.")) && name.ends_with(".tmp")
+}
+
+/// Removes a file that another process may have removed.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// Errors unless only the user can put machine code there.
+fn check(metadata: &Metadata) -> io::Result<()> {
+    if !metadata.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other("it belongs to another user"));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(io::Error::other("other users can write to it"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn variables<'a>(pairs: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<OsString> + use<'a> {
+        |name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
+    }
+
+    #[test]
+    fn the_environment_says_where_it_is() {
+        let at = |pairs: &[(&str, &str)]| directory(variables(pairs)).map(|path| path.display().to_string());
+        assert_eq!(at(&[("HOME", "/h")]).as_deref(), Some("/h/.cache/hatchery"));
+        assert_eq!(at(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/c")]).as_deref(), Some("/c/hatchery"));
+        assert_eq!(at(&[("HOME", "/h"), ("XDG_CACHE_HOME", "relative")]).as_deref(), Some("/h/.cache/hatchery"));
+        assert_eq!(at(&[("HATCHERY_CACHE_DIR", "d"), ("XDG_CACHE_HOME", "/c")]).as_deref(), Some("d"));
+        assert_eq!(at(&[]), None);
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_to_is_no_cache() {
+        let directory = tempfile::tempdir().expect("a directory");
+        assert!(Cache::at(directory.path()).is_ok());
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).expect("permissions");
+        assert!(Cache::at(directory.path()).expect_err("refused").to_string().contains("other users"));
+    }
+
+    #[test]
+    fn the_least_recently_used_go_first_and_other_files_stay() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let cache = Cache::at(directory.path()).expect("a cache");
+        let file = |name: &str, age: u64| {
+            let path = directory.path().join(name);
+            fs::write(&path, [0; 100]).expect("a file");
+            let at = SystemTime::now() - Duration::from_secs(age);
+            File::options().write(true).open(&path).and_then(|file| file.set_modified(at)).expect("a time");
+            path
+        };
+        let (old, new, older) = (file("old.hatch", 20), file("new.hatch", 10), file("older.hatch", 30));
+        let (foreign, left, writing) =
+            (file("notes.txt", 9999), file(".a.hatch.1.0.tmp", 9999), file(".b.hatch.2.0.tmp", 5));
+        cache.trim(250).expect("trimmed");
+        let exist = |paths: [&PathBuf; 6]| paths.map(|path| path.exists());
+        assert_eq!(exist([&old, &new, &older, &foreign, &left, &writing]), [true, true, false, true, false, true]);
+        Cache::used(&old);
+        cache.trim(100).expect("trimmed");
+        assert_eq!([old.exists(), new.exists()], [true, false]);
+        cache.clear().expect("cleared");
+        assert_eq!([old.exists(), writing.exists(), foreign.exists()], [false, false, true]);
+    }
+}

@@ -1,0 +1,124 @@
+//! `hatchery inspect`: what an artifact, or what would become one, is made of.
+
+use crate::choices::Choices;
+use crate::load::{self, Program};
+use anyhow::Context;
+use hatchery::{Engine, Inspection};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Show what a program is made of
+///
+/// Sections, slot layout, initialization plan, imports and exports. A program that is no artifact is compiled
+/// first, under the choices given.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Inspect {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+
+    /// Read everything and check every hash first
+    #[arg(long)]
+    verify: bool,
+
+    #[command(flatten)]
+    choices: Choices,
+
+    /// The artifact, or a program in the binary (.wasm) or the text format (.wat)
+    file: PathBuf,
+}
+
+impl Inspect {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
+        let module = match load::read(&self.file)? {
+            Program::Artifact(artifact) => {
+                let engine = Engine::new(&artifact.config())?;
+                artifact.into_module(&engine)?
+            }
+            Program::Source(bytes) => load::compile(&self.choices.config(), &self.file, &bytes, None)?.1,
+        };
+        if self.verify {
+            module.verify().with_context(|| format!("`{}` is not what was written", self.file.display()))?;
+        }
+        let found = module.inspect();
+        let text = if self.json { format!("{:#}\n", as_json(&found)) } else { as_text(&found, self.verify)? };
+        use std::io::Write;
+        std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn as_json(found: &Inspection) -> Value {
+    let object = |pairs: &[(String, String)]| -> Value {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let section = |s: &hatchery::FileRange| json!({ "name": s.name, "start": s.start, "bytes": s.bytes });
+    let range = |r: &hatchery::SlotRange| json!({ "name": r.name, "offset": r.offset, "bytes": r.bytes, "limit": r.limit, "guard": r.guard });
+    let step = |s: &hatchery::PlanStep| json!({ "instance": s.instance, "action": s.action, "done": s.done });
+    let import =
+        |i: &hatchery::ImportEntry| json!({ "instance": i.instance, "module": i.module, "name": i.name, "type": i.ty });
+    let export =
+        |e: &hatchery::ExportEntry| json!({ "instance": e.instance, "name": e.name, "kind": e.kind, "type": e.ty });
+    let counts: serde_json::Map<_, _> =
+        found.counts.iter().map(|(name, count)| (name.clone(), Value::from(*count))).collect();
+    json!({
+        "producer": found.producer,
+        "source": found.source,
+        "cpu_features": found.cpu_features,
+        "tunables": object(&found.tunables),
+        "file_bytes": found.file_bytes,
+        "sections": found.sections.iter().map(section).collect::<Vec<_>>(),
+        "slot_bytes": found.slot_bytes,
+        "slot": found.slot.iter().map(range).collect::<Vec<_>>(),
+        "page_runs": found.runs.iter().map(|(at, bytes)| json!({ "offset": at, "bytes": bytes })).collect::<Vec<_>>(),
+        "plan": { "cursor": found.cursor, "steps": found.plan.iter().map(step).collect::<Vec<_>>() },
+        "imports": found.imports.iter().map(import).collect::<Vec<_>>(),
+        "exports": found.exports.iter().map(export).collect::<Vec<_>>(),
+        "counts": counts,
+    })
+}
+
+fn as_text(found: &Inspection, verified: bool) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    writeln!(text, "made by       {}", found.producer)?;
+    writeln!(text, "source        {}", found.source)?;
+    writeln!(text, "CPU features  {}", found.cpu_features)?;
+    writeln!(text, "size          {} bytes{}", found.file_bytes, if verified { ", every hash is right" } else { "" })?;
+    writeln!(text, "\nchoices")?;
+    found.tunables.iter().try_for_each(|(name, value)| writeln!(text, "  {name:<30} {value}"))?;
+    writeln!(text, "\nsections")?;
+    found
+        .sections
+        .iter()
+        .try_for_each(|s| writeln!(text, "  {:<18} {:>#12x} {:>12} bytes", s.name, s.start, s.bytes))?;
+    writeln!(text, "\nslot, {} bytes", found.slot_bytes)?;
+    for range in &found.slot {
+        write!(text, "  {:<18} {:>#12x} {:>12} bytes", range.name, range.offset, range.bytes)?;
+        if range.limit > range.bytes {
+            write!(text, ", up to {}", range.limit)?;
+        }
+        writeln!(text, "{}", if range.guard > 0 { format!(", guard {}", range.guard) } else { String::new() })?;
+    }
+    found
+        .runs
+        .iter()
+        .try_for_each(|(at, bytes)| writeln!(text, "  {:<18} {at:>#12x} {bytes:>12} bytes", "stored pages"))?;
+    writeln!(text, "\nplan, {} of {} steps done", found.cursor, found.plan.len())?;
+    for (at, step) in found.plan.iter().enumerate() {
+        let mark = if at == found.cursor { '>' } else { ' ' };
+        writeln!(text, "{mark} {at:>4} [{}] {}{}", step.instance, step.action, if step.done { " (done)" } else { "" })?;
+    }
+    writeln!(text, "\nimports")?;
+    found.imports.iter().try_for_each(|i| writeln!(text, "  [{}] {} {} {}", i.instance, i.module, i.name, i.ty))?;
+    writeln!(text, "\nexports")?;
+    found.exports.iter().try_for_each(|e| writeln!(text, "  [{}] {} {}: {}", e.instance, e.kind, e.name, e.ty))?;
+    writeln!(text, "\nnumbers")?;
+    found.counts.iter().try_for_each(|(name, count)| writeln!(text, "  {name:<18} {count:>12}"))?;
+    Ok(text)
+}

@@ -1,0 +1,85 @@
+//! From a file to a module: an artifact is opened, everything else is compiled or found in the cache.
+
+#![expect(unsafe_code, reason = "opens artifacts that the user names, and those of the user's own cache")]
+
+use crate::cache::Cache;
+use crate::progress;
+use anyhow::{Context, bail};
+use hatchery::{Artifact, Config, Engine, Module, ModuleSet};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+/// What is in a file.
+pub(crate) enum Program {
+    /// Something compiled.
+    Artifact(Artifact),
+    /// WebAssembly, in one of its forms.
+    Source(Vec<u8>),
+}
+
+/// Reads a program; what it is, its first bytes tell.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Program> {
+    let cannot_read = || format!("cannot read `{}`", path.display());
+    let mut file = File::open(path).with_context(cannot_read)?;
+    let mut bytes = Vec::new();
+    file.by_ref().take(Artifact::RECOGNIZED_BY as u64).read_to_end(&mut bytes).with_context(cannot_read)?;
+    if Artifact::recognizes(&bytes) {
+        // SAFETY: whoever names a file to be run trusts it, as with any program; that nobody writes to it meanwhile
+        // is the same trust, and neither `build` nor the cache ever does.
+        let artifact = unsafe { Artifact::open(path) };
+        return Ok(Program::Artifact(artifact.with_context(|| format!("cannot open `{}`", path.display()))?));
+    }
+    file.read_to_end(&mut bytes).with_context(cannot_read)?;
+    if bytes.starts_with(b"\x7fELF") {
+        bail!(
+            "`{}` is no program for Hatchery: an ELF file, but no artifact, or only the beginning of one",
+            path.display()
+        );
+    }
+    if !bytes.starts_with(b"\0asm") && std::str::from_utf8(&bytes).is_err() {
+        bail!("`{}` is no WebAssembly: neither the binary nor the text format, and no artifact", path.display());
+    }
+    Ok(Program::Source(bytes))
+}
+
+/// An engine with this configuration and the module made of these bytes.
+pub(crate) fn compile(
+    config: &Config,
+    path: &Path,
+    bytes: &[u8],
+    cache: Option<&Cache>,
+) -> anyhow::Result<(Engine, Module)> {
+    let engine = Engine::new(config)?;
+    let cannot_compile = || format!("cannot compile `{}`", path.display());
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut set = ModuleSet::new(&engine);
+    let module = set.module(bytes).with_context(cannot_compile)?;
+    set.instance(module, Some(&name), &[]);
+    let entry = cache.and_then(|cache| cache.entry(&set));
+    if let Some(module) = entry.as_deref().and_then(|entry| open_entry(&set, entry)) {
+        return Ok((engine, module));
+    }
+    let module = progress::compile(&set).with_context(cannot_compile)?;
+    if let (Some(cache), Some(entry)) = (cache, entry) {
+        cache.put(&module, &entry);
+    }
+    Ok((engine, module))
+}
+
+/// What the cache has under this name, if it is what it should be.
+fn open_entry(set: &ModuleSet, path: &Path) -> Option<Module> {
+    // SAFETY: the cache is the user's own, and nobody else can write to it; its files are only replaced.
+    match unsafe { set.open(path) } {
+        Ok(module) => {
+            Cache::used(path);
+            Some(module)
+        }
+        Err(error) => {
+            if error.io_kind() != Some(ErrorKind::NotFound) {
+                tracing::warn!(path = %path.display(), %error, "an entry of the compilation cache is of no use");
+            }
+            None
+        }
+    }
+}

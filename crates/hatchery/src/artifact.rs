@@ -1,0 +1,156 @@
+//! Modules in files.
+
+#![expect(unsafe_code, reason = "opens files of machine code, which the caller must trust")]
+
+use crate::config::Config;
+use crate::convert;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind};
+use crate::module::{Inner, Module, ModuleSet};
+use hatchery_image::artifact::{self, ArtifactError, Durability, Note, OpenOptions};
+use hatchery_image::{Image, InstanceId};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A compiled module that was opened and that no engine has taken yet.
+///
+/// It says how it was compiled; [`Artifact::config`] makes an engine that it fits.
+pub struct Artifact {
+    image: Arc<Image>,
+}
+
+impl Artifact {
+    /// Bytes from the start of a file that [`recognizes`](Artifact::recognizes) needs.
+    pub const RECOGNIZED_BY: usize = artifact::RECOGNIZED_BY;
+
+    /// Whether a file that begins with these bytes claims to be an artifact, of whatever version.
+    pub fn recognizes(first_bytes: &[u8]) -> bool {
+        artifact::is_artifact(first_bytes)
+    }
+
+    /// Opens an artifact. Nothing of it runs, and most of it is not read.
+    ///
+    /// # Errors
+    ///
+    /// When the file is no artifact, is damaged where opening looks, or was made for another machine or version;
+    /// the message names what differs.
+    ///
+    /// # Safety
+    ///
+    /// The file holds machine code that will run with all rights of the process: it must come from somebody who
+    /// is trusted with them. Nobody may write to it while anything that was made of it exists; putting another file in
+    /// its place by renaming is no writing.
+    pub unsafe fn open(path: impl AsRef<Path>) -> Result<Artifact, Error> {
+        // SAFETY: the caller's promise.
+        unsafe { Artifact::open_as(path.as_ref(), &OpenOptions::default()) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Artifact::open`].
+    unsafe fn open_as(path: &Path, options: &OpenOptions) -> Result<Artifact, Error> {
+        // SAFETY: the caller's promise.
+        let image = unsafe { Image::open(path, options) }.map_err(artifact_error)?;
+        Ok(Artifact { image: Arc::new(image) })
+    }
+
+    /// The configuration of an engine that it fits: the choices it was compiled under, and defaults for the rest.
+    pub fn config(&self) -> Config {
+        convert::config(self.image.tunables())
+    }
+
+    /// What opening it had to do differently, in sentences.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        self.image.notes().iter().map(Note::to_string)
+    }
+
+    /// The module in it.
+    ///
+    /// # Errors
+    ///
+    /// When it was compiled under other choices than the engine's; the message names the first that differs.
+    pub fn into_module(self, engine: &Engine) -> Result<Module, Error> {
+        self.image.check_tunables(&engine.inner.tunables).map_err(artifact_error)?;
+        // The exports of a set are those of its last instance.
+        let root = InstanceId(self.image.instances().len().saturating_sub(1) as u32);
+        Ok(Module { inner: Arc::new(Inner { engine: engine.clone(), image: self.image, root }) })
+    }
+}
+
+impl fmt::Debug for Artifact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Artifact").field("producer", &self.image.producer()).finish_non_exhaustive()
+    }
+}
+
+impl Module {
+    /// Opens a module that was [saved](Module::save).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Artifact::open`] and [`Artifact::into_module`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Artifact::open`].
+    pub unsafe fn open(engine: &Engine, path: impl AsRef<Path>) -> Result<Module, Error> {
+        // SAFETY: the caller's promise.
+        unsafe { Artifact::open(path) }?.into_module(engine)
+    }
+
+    /// Writes the compiled module to a new file beside `path`, and puts that in the place of whatever is there:
+    /// who has the old file open keeps it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written; nothing is left behind then.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        self.inner.image.save(path.as_ref(), Durability::Synced).map_err(artifact_error)
+    }
+
+    /// The bytes that [`save`](Module::save) writes.
+    ///
+    /// # Errors
+    ///
+    /// When the file that the module was opened from can no longer be read.
+    pub fn serialize(&self) -> Result<Vec<u8>, Error> {
+        self.inner.image.to_vec().map_err(artifact_error)
+    }
+
+    /// Reads everything and checks every hash; opening looks only at what it needs.
+    ///
+    /// # Errors
+    ///
+    /// Names the first part that is not what was written.
+    pub fn verify(&self) -> Result<(), Error> {
+        self.inner.image.verify().map_err(artifact_error)
+    }
+}
+
+impl ModuleSet {
+    /// Opens what this set was compiled to before, by an engine of the same configuration.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Module::open`], and when the file was made of something else.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Artifact::open`].
+    pub unsafe fn open(&self, path: impl AsRef<Path>) -> Result<Module, Error> {
+        let options = OpenOptions { source: Some(self.set.source()), ..OpenOptions::default() };
+        // SAFETY: the caller's promise.
+        unsafe { Artifact::open_as(path.as_ref(), &options) }?.into_module(&self.engine)
+    }
+}
+
+/// Our error for an artifact's.
+pub(crate) fn artifact_error(error: ArtifactError) -> Error {
+    let kind = match &error {
+        ArtifactError::System { .. } => ErrorKind::Host,
+        ArtifactError::Encode { .. } => ErrorKind::Bug,
+        _ => ErrorKind::Artifact,
+    };
+    Error::source_of(kind, error)
+}
