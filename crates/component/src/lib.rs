@@ -1,0 +1,18 @@
+//! From component binaries to sets of core modules, and the canonical ABI between them.
+//!
+//! This crate never knows allocators, slots or how code is made: it turns a component into core modules, some of
+//! which it writes itself, and says how they are linked. Of the workspace it uses `hatchery-compile` and
+//! `hatchery-image` only, and has no `unsafe`.
+//!
+//! ```text
+//!  bytes ──translate──► TreePlan ──glue──► LinkSet + Meta ──hatchery-compile──► Image
+//! ```
+//!
+//! * [`types`]: value types and function types, equal ones having equal numbers.
+//! * [`plan`]: what is left of a component tree when all instantiation is inlined: core instances, lifted and lowered
+//!   functions, resources.
+//! * [`meta`]: what a host must know to call exports and to be called by imports.
+
+pub mod meta;
+pub mod plan;
+pub mod types;
