@@ -40,6 +40,8 @@ pub struct TreePlan {
     pub modules: Vec<Range<usize>>,
     /// By [`CoreInstanceId`], in the order of instantiation.
     pub core_instances: Vec<CoreInstance>,
+    /// What instantiation does, in this order. Every core instance is in it once.
+    pub steps: Vec<Step>,
     /// By [`CoreFuncId`].
     pub core_funcs: Vec<CoreFunc>,
     /// By [`FuncId`].
@@ -48,6 +50,15 @@ pub struct TreePlan {
     pub imports: Vec<Import>,
     /// What the root exports, in its order.
     pub exports: Vec<(Box<str>, Export)>,
+}
+
+/// A part of instantiation that runs code of the guest's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// A core instance comes to be: its segments are copied, its start function runs.
+    Instantiate(CoreInstanceId),
+    /// A component's `start` definition: a function without parameters and result is called, as a host would.
+    Start(FuncId),
 }
 
 /// An instance of a core module.
@@ -202,4 +213,10 @@ pub enum Export {
     Type(ValueType),
     /// A resource type.
     Resource(ResourceId),
+    /// The type of a function, an instance or a component: nothing that a host can use at run time.
+    TypeOnly,
+    /// A core module. Nobody outside can instantiate it.
+    Module(CoreModuleId),
+    /// A component. Nobody outside can instantiate it.
+    Component,
 }

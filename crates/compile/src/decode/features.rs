@@ -44,7 +44,9 @@ const UNSUPPORTED: [(WasmFeatures, &str); 13] = [
 ];
 
 impl Features {
-    pub(crate) fn wasm(self) -> WasmFeatures {
+    /// The same, in the validator's words.
+    #[must_use]
+    pub fn wasm(self) -> WasmFeatures {
         match self {
             Features::Wasm2 => WasmFeatures::WASM2,
             Features::All => SUPPORTED,
