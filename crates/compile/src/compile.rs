@@ -144,6 +144,7 @@ impl Assembler<'_> {
             memories: link.linked.memories,
             tables: link.linked.tables,
             globals: link.linked.globals,
+            extension: self.set.extension.clone(),
         })
     }
 

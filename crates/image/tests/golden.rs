@@ -95,6 +95,7 @@ fn parts() -> ImageParts {
         data_segments: vec![DataSegment { start: 0, length: 6, dropped_offset: layout.data_dropped }],
         elem_segments: vec![ElemSegment { elements: Box::new([2]), dropped_offset: layout.elem_dropped }],
         imports: vec![import],
+        extension: b"extension".to_vec(),
         ..ImageParts::new(tunables, layout.clone())
     };
     parts.plan.steps = [data, start].map(|kind| InitStep { instance: first, kind }).into();
@@ -128,6 +129,7 @@ fn the_checked_in_artifact_says_what_it_was_made_of() {
     assert_eq!(format!("{:?}", back.instances), format!("{:?}", parts.instances));
     assert_eq!((back.plan, back.functions, back.imports), (parts.plan, parts.functions, parts.imports));
     assert_eq!((back.layout, back.code, back.data), (parts.layout, parts.code, parts.data));
+    assert_eq!(back.extension, parts.extension);
 }
 
 #[test]

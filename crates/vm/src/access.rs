@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "an access is a claim that nobody else has one")]
 
 use crate::externref::{ExternRefsExhausted, HostValue};
+use crate::guest::UnknownData;
 use crate::instance::Inner;
 use crate::interrupt::InterruptHandle;
 use crate::memory::Memory;
@@ -75,6 +76,14 @@ impl<'a, T> Access<'a, T> {
     /// The same access, for a shorter time.
     pub fn reborrow(&mut self) -> Access<'_, T> {
         // SAFETY: this one is borrowed mutably as long as the other lives.
+        unsafe { Access::new(self.inner) }
+    }
+
+    /// The same access, by somebody who does not know the host data's type.
+    #[inline(always)]
+    pub fn unknown(self) -> Access<'a, UnknownData> {
+        // SAFETY: this one is used up. The host data is reached as an `UnknownData` at most, which has no bytes and of which
+        // nobody can make a value.
         unsafe { Access::new(self.inner) }
     }
 

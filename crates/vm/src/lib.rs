@@ -13,6 +13,7 @@ mod call;
 mod capture;
 mod externref;
 mod global;
+mod guest;
 mod header;
 mod host;
 mod instance;
@@ -31,9 +32,10 @@ mod tests;
 pub use access::{Access, AccessError};
 pub use call::{CallError, Callee, CalleeError, Trap};
 pub use externref::{ExternRefsExhausted, HostValue};
+pub use guest::{Guest, MemoryPlaceRef, UnknownData};
 pub use host::{
-    ExternWord, FuncWord, HostContext, HostError, HostFunction, HostFuture, HostResult, HostScalar, HostSignature,
-    HostType, HostValues, ImportError, IntoHostFunction,
+    ExternWord, FuncWord, HasReferences, HostContext, HostError, HostFunction, HostFuture, HostResult, HostScalar,
+    HostSignature, HostType, HostValues, ImportError, IntoHostFunction,
 };
 pub use instance::Instance;
 pub use interrupt::InterruptHandle;

@@ -27,6 +27,7 @@ pub struct LinkSet {
     pub(crate) modules: Vec<Arc<[u8]>>,
     pub(crate) instances: Vec<InstanceSpec>,
     pub(crate) mode: Mode,
+    pub(crate) extension: Vec<u8>,
 }
 
 /// One instance of the set.
@@ -72,6 +73,11 @@ impl LinkSet {
         id
     }
 
+    /// Sets what the image keeps beside everything else, for whoever asks for it: it means nothing to the compiler.
+    pub fn set_extension(&mut self, extension: Vec<u8>) {
+        self.extension = extension;
+    }
+
     /// A hash of everything in the set: what an image of it says it was made of.
     pub fn source(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
@@ -94,6 +100,7 @@ impl LinkSet {
                 number(&mut hasher, from.index());
             }
         }
+        bytes(&mut hasher, &self.extension);
         *hasher.finalize().as_bytes()
     }
 }
@@ -131,6 +138,7 @@ mod tests {
             set(&[b"ab", b"c"], None, "n"),
             LinkSet::new().source(),
             LinkSet::script().source(),
+            LinkSet { extension: vec![0], ..LinkSet::default() }.source(),
         ];
         let distinct: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());

@@ -254,6 +254,11 @@ impl Image {
         self.code().records(Table::Data)
     }
 
+    /// What whoever made the image wanted to find again; empty where nobody did.
+    pub fn extension(&self) -> &[u8] {
+        self.code().records(Table::Extension)
+    }
+
     /// Data segments by [`DataSegmentId`](crate::DataSegmentId).
     pub fn data_segments(&self) -> List<'_, DataSegment> {
         self.list(Table::DataSegments, |view, at| view.surface.get::<DataSegmentRecord>(at))

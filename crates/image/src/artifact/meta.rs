@@ -49,6 +49,7 @@ pub(super) fn encode(parts: &ImageParts) -> Result<Meta, ArtifactError> {
     parts.plan.steps.iter().for_each(|step| writer.step(step));
     writer.code(parts)?;
     writer.bytes(Table::Data, &parts.data);
+    writer.bytes(Table::Extension, &parts.extension);
     Ok(writer.finish())
 }
 

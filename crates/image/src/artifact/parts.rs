@@ -58,6 +58,8 @@ pub struct ImageParts {
     pub elem_segments: Vec<ElemSegment>,
     /// Functions the host must provide.
     pub imports: Vec<HostImport>,
+    /// What whoever made it wants to find again. It means nothing to the image.
+    pub extension: Vec<u8>,
 }
 
 impl ImageParts {
@@ -86,6 +88,7 @@ impl ImageParts {
             data_segments: Vec::new(),
             elem_segments: Vec::new(),
             imports: Vec::new(),
+            extension: Vec::new(),
         }
     }
 }

@@ -190,6 +190,7 @@ tables! {
     AddressWasm: U32, "wasm offsets";
     Elements: U64, "elements";
     Data: u8, "data";
+    Extension: u8, "extension";
 }
 
 impl Table {
@@ -202,7 +203,7 @@ impl Table {
     }
 }
 
-const _: () = assert!(Table::COUNT == 22, "the root has room for this many");
+const _: () = assert!(Table::COUNT == 23, "the root has room for this many");
 
 /// The records in these bytes; none when the bytes are no whole number of records, which opening has ruled out.
 pub(super) fn slice<T: FromBytes + Immutable + KnownLayout + Unaligned>(bytes: &[u8]) -> &[T] {

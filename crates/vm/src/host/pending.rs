@@ -2,27 +2,30 @@
 
 #![expect(unsafe_code, reason = "a future outlives the lifetime it was made with")]
 
-use super::HostFuture;
 use super::function::guard;
+use super::suspending::HostFuture;
 use crate::machine::HostFailure;
 use core::task::{Context, Poll};
-use hatchery_image::abi::RawVal;
+use std::any::Any;
+
+/// What a future resulted in; only its host function knows what that is.
+type Output = Box<dyn Any + Send>;
 
 /// A future of an async host function, or what it resulted in.
 pub(crate) enum Pending {
     /// Not ready.
-    Future(HostFuture<'static>),
+    Future(HostFuture<'static, Output>),
     /// Ready.
-    Result(Result<Vec<RawVal>, HostFailure>),
+    Result(Result<Output, HostFailure>),
 }
 
 impl Pending {
     /// # Safety
     ///
     /// The future is dropped, or replaced by its result, before the guest that waits for it goes on or goes away.
-    pub(super) unsafe fn new(future: HostFuture<'_>) -> Pending {
+    pub(super) unsafe fn new(future: HostFuture<'_, Output>) -> Pending {
         // SAFETY: promised: the future's lifetime is the host function's call, during which the guest is suspended.
-        Pending::Future(unsafe { core::mem::transmute::<HostFuture<'_>, HostFuture<'static>>(future) })
+        Pending::Future(unsafe { core::mem::transmute::<HostFuture<'_, Output>, HostFuture<'static, Output>>(future) })
     }
 
     /// Whether the guest can go on.
@@ -45,10 +48,10 @@ impl Pending {
     }
 
     /// What it resulted in; nothing, when it is not ready, which whoever resumes the guest rules out.
-    pub(super) fn into_result(self) -> Result<Vec<RawVal>, HostFailure> {
+    pub(super) fn into_result(self) -> Result<Option<Output>, HostFailure> {
         match self {
-            Pending::Result(result) => result,
-            Pending::Future(_) => Ok(Vec::new()),
+            Pending::Result(result) => result.map(Some),
+            Pending::Future(_) => Ok(None),
         }
     }
 }

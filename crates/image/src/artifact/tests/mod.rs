@@ -138,6 +138,7 @@ pub(super) fn sample() -> ImageParts {
             dropped_offset: layout.elem_dropped,
         }],
         imports: vec![import("f", 128, Some(256)), import("g", 144, None)],
+        extension: b"what a host knows".to_vec(),
         ..ImageParts::new(tunables, layout.clone())
     };
     parts.pages.write(layout.vmctx + 8, &[1, 2, 3]);
@@ -165,7 +166,8 @@ fn bytes() -> Vec<u8> {
 /// Asks everything that can be asked, with arguments in and out of range.
 fn ask_everything(view: &Image) -> usize {
     let offsets = (0..500).chain([u32::MAX - 1, u32::MAX]);
-    let mut answers = view.types().iter().len() + view.plan().remaining().len() + view.data().len();
+    let mut answers =
+        view.types().iter().len() + view.plan().remaining().len() + view.data().len() + view.extension().len();
     for offset in offsets {
         answers += usize::from(view.traps().find(offset).is_some());
         answers += usize::from(view.addresses().find(offset).is_some());

@@ -1,0 +1,145 @@
+//! An access with one memory at hand, for code that reads and writes values between calls of guest functions.
+
+#![expect(unsafe_code, reason = "reads and writes guest memory")]
+
+use crate::access::{Access, AccessError};
+use crate::call::{CallError, Callee};
+use crate::instance::Inner;
+use crate::prepared::Prepared;
+use core::marker::PhantomData;
+use core::ops::Range;
+use hatchery_image::MemoryId;
+use hatchery_image::abi::RawVal;
+
+/// Stands for host data of a type that is not known. There is no value of it, so that no instance can be made with it;
+/// a reference to it reaches no byte.
+#[derive(Debug)]
+pub struct UnknownData(());
+
+/// Where a memory of a prepared image is. Found once, it saves every call the search.
+///
+/// Invariant: both are those of a memory of the image that `prepared` was made of.
+#[derive(Debug, Clone, Copy)]
+pub struct MemoryPlaceRef {
+    prepared: u64,
+    id: MemoryId,
+    /// Of the first byte, from `vmctx`.
+    offset: u64,
+    /// Of the length, from `vmctx`.
+    length_offset: u64,
+}
+
+impl<T: 'static> Prepared<T> {
+    /// Where a memory is, if the image has it.
+    pub fn memory(&self, id: MemoryId) -> Option<MemoryPlaceRef> {
+        let place = self.core.image.layout().memories.get(id.index())?;
+        let (offset, length_offset) = (place.offset, u64::from(place.length_offset));
+        Some(MemoryPlaceRef { prepared: self.core.id, id, offset, length_offset })
+    }
+}
+
+/// Ranges that are remembered as prepared.
+const WINDOWS: usize = 2;
+
+/// Access to an instance and to one of its memories, whatever its host data is.
+pub struct Guest<'a> {
+    access: Access<'a, UnknownData>,
+    /// The memory, or one without bytes.
+    memory: Option<MemoryPlaceRef>,
+    base: *mut u8,
+    /// Bytes of the memory; exact whenever guest code does not run.
+    length: usize,
+    /// Ranges of the memory that are prepared (G3: what is writable stays so).
+    windows: [Range<u64>; WINDOWS],
+    next: usize,
+    exclusive: PhantomData<&'a mut u8>,
+}
+
+// SAFETY: as for `Access`, whose borrow of an instance this is; the address is of that instance's slot.
+unsafe impl Send for Guest<'_> {}
+
+impl core::fmt::Debug for Guest<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Guest").field("memory", &self.memory.map(|m| m.id)).field("len", &self.length).finish()
+    }
+}
+
+impl<'a, T> Access<'a, T> {
+    /// The same access with a memory at hand.
+    ///
+    /// # Errors
+    ///
+    /// When the memory is another image's.
+    #[inline(always)]
+    pub fn with_memory(self, memory: Option<MemoryPlaceRef>) -> Result<Guest<'a>, AccessError> {
+        let inner = self.inner();
+        let (base, length) = match memory {
+            Some(place) if place.prepared == inner.prepared_id => (inner.at(place.offset), length(inner, place)),
+            Some(_) => return Err(AccessError::NoSuchItem),
+            None => (core::ptr::dangling_mut(), 0),
+        };
+        let (windows, next) = ([const { 0..0 }; WINDOWS], 0);
+        Ok(Guest { access: self.unknown(), memory, base, length, windows, next, exclusive: PhantomData })
+    }
+}
+
+#[inline(always)]
+fn length(inner: &Inner, place: MemoryPlaceRef) -> usize {
+    inner.load(place.length_offset) as usize
+}
+
+impl Guest<'_> {
+    /// All bytes of the memory.
+    #[inline(always)]
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: I3, I4, I5: `base` and `length` are the memory's; no guest code runs while this is borrowed, and whoever
+        // writes borrows it mutably.
+        unsafe { core::slice::from_raw_parts(self.base, self.length) }
+    }
+
+    /// Some bytes of the memory, to be written.
+    ///
+    /// # Errors
+    ///
+    /// When they are not all there, or the kernel refuses to make them writable.
+    #[inline(always)]
+    pub fn bytes_mut(&mut self, start: u64, length: u64) -> Result<&mut [u8], AccessError> {
+        let end = start.saturating_add(length);
+        if !self.windows.iter().any(|window| window.start <= start && end <= window.end) {
+            self.prepare(start, end)?;
+        }
+        // SAFETY: I3, I4: a window is inside the memory and prepared; this is borrowed mutably.
+        Ok(unsafe { core::slice::from_raw_parts_mut(self.base.add(start as usize), length as usize) })
+    }
+
+    /// Checks and prepares a range and remembers it.
+    #[inline(never)]
+    fn prepare(&mut self, start: u64, end: u64) -> Result<(), AccessError> {
+        let length = self.length as u64;
+        let out_of_bounds = AccessError::OutOfBounds { start, end, length };
+        let Some(place) = self.memory.filter(|_| start <= end && end <= length) else { return Err(out_of_bounds) };
+        self.access.inner().prepare(place.offset + start, end - start)?;
+        self.windows[self.next] = start..end;
+        self.next = (self.next + 1) % WINDOWS;
+        Ok(())
+    }
+
+    /// Calls a guest function; see [`Access::call`].
+    ///
+    /// # Errors
+    ///
+    /// Why it did not return.
+    ///
+    /// # Panics
+    ///
+    /// As [`Access::call`].
+    #[inline(always)]
+    pub fn call(&mut self, callee: &Callee, values: &mut [RawVal]) -> Result<(), CallError> {
+        let result = self.access.call(callee, values);
+        // It may have grown the memory.
+        if let Some(place) = self.memory {
+            self.length = length(self.access.inner(), place);
+        }
+        result
+    }
+}
