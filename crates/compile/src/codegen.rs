@@ -3,6 +3,7 @@
 use crate::decode::{Module, duplicate};
 use crate::error::CompileError;
 use crate::function;
+use crate::inline::{Inliner, Leaves, is_leaf};
 use crate::link::{FunctionDef, Linked, Symbol};
 use crate::thunk;
 use cranelift_codegen::binemit::Reloc;
@@ -10,7 +11,7 @@ use cranelift_codegen::ir::{ExternalName, Function};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::{CodegenError, Context, FinalizedRelocTarget, ir};
 use cranelift_frontend::FunctionBuilderContext;
-use hatchery_image::{FunctionId, TrapCode, Tunables};
+use hatchery_image::{FunctionId, Interruption, OptLevel, TrapCode, Tunables};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wasmparser::{BinaryReader, FunctionBody};
@@ -81,8 +82,9 @@ impl Source<'_> {
     /// Generates all code, in the order of `symbols`; of several errors, the first is reported.
     pub(crate) fn generate(&self, symbols: &[Symbol], progress: Progress<'_>) -> Result<Vec<Code>, CompileError> {
         let (done, total) = (AtomicU64::new(0), symbols.len() as u64);
+        let leaves = Leaves::new(self.linked.functions.len());
         let one = |scratch: &mut Scratch, symbol: &Symbol| {
-            let code = self.symbol(scratch, *symbol);
+            let code = self.symbol(scratch, *symbol, &leaves);
             // Relaxed: a count, which orders nothing.
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
             code
@@ -91,8 +93,9 @@ impl Source<'_> {
         results.into_iter().collect()
     }
 
-    fn symbol(&self, scratch: &mut Scratch, symbol: Symbol) -> Result<Code, CompileError> {
+    fn symbol(&self, scratch: &mut Scratch, symbol: Symbol, leaves: &Leaves) -> Result<Code, CompileError> {
         self.translate(scratch, symbol)?;
+        self.inline(scratch, symbol, leaves)?;
         let compiled = scratch.context.compile(self.isa, &mut Default::default()).map(|_| ());
         let compiled = compiled.map_err(|error| self.failed(symbol, error.inner));
         let missing = || CompileError::Internal(format!("{symbol:?} has no code"));
@@ -100,6 +103,32 @@ impl Source<'_> {
         let code = code.and_then(|code| keep(code, &scratch.context.func));
         scratch.context.clear();
         code
+    }
+
+    /// Puts leaves in the place of calls of them. With fuel, which is counted where it is used, calls stay.
+    fn inline(&self, scratch: &mut Scratch, symbol: Symbol, leaves: &Leaves) -> Result<(), CompileError> {
+        let calls = matches!(symbol, Symbol::Function(_));
+        if !calls || self.tunables.opt_level != OptLevel::Speed || self.tunables.interruption == Interruption::Fuel {
+            return Ok(());
+        }
+        let inliner = Inliner::new(leaves, |id| self.leaf(id));
+        scratch.context.inline(inliner).map(drop).map_err(|error| self.failed(symbol, error))
+    }
+
+    /// The code generator's form of a function, if it is a leaf.
+    fn leaf(&self, id: FunctionId) -> Option<Function> {
+        let (function, module) = self.function(id)?;
+        let body = module.bodies.get(function.body)?;
+        let reader =
+            BinaryReader::new_features(module.slice(&body.range), body.range.start as u64, body.validator.features);
+        if !is_leaf(&FunctionBody::new(reader)) {
+            return None;
+        }
+        // Its caller is stopped soon enough.
+        let tunables = Tunables { interruption: Interruption::None, ..self.tunables.clone() };
+        let mut scratch = Scratch::new();
+        Source { tunables: &tunables, ..*self }.body(&mut scratch, id).ok()?;
+        Some(scratch.context.func)
     }
 
     /// Fills the scratch's context with the code generator's form of `symbol`.
@@ -157,6 +186,17 @@ impl Source<'_> {
     pub(crate) fn text(&self, symbol: Symbol) -> Result<String, CompileError> {
         let mut scratch = Scratch::new();
         self.translate(&mut scratch, symbol)?;
+        Ok(scratch.context.func.display().to_string())
+    }
+}
+
+#[cfg(test)]
+impl Source<'_> {
+    /// As [`text`](Source::text), with leaves in the place of calls.
+    pub(crate) fn inlined_text(&self, symbol: Symbol) -> Result<String, CompileError> {
+        let mut scratch = Scratch::new();
+        self.translate(&mut scratch, symbol)?;
+        self.inline(&mut scratch, symbol, &Leaves::new(self.linked.functions.len()))?;
         Ok(scratch.context.func.display().to_string())
     }
 }

@@ -88,6 +88,17 @@ pub fn clif(set: &LinkSet, tunables: &Tunables, function: u32) -> Result<String,
     source.text(Symbol::Function(FunctionId(function)))
 }
 
+/// As [`clif`], with leaves in the place of calls.
+#[cfg(test)]
+pub(crate) fn clif_inlined(set: &LinkSet, tunables: &Tunables, function: u32) -> Result<String, CompileError> {
+    let isa = isa::target(tunables)?;
+    let budget = Budget::default();
+    let modules = decode_all(set, &budget)?;
+    let link = link::link(set, &modules, tunables, &budget)?;
+    let source = Source { modules: &modules, linked: &link.linked, tunables, isa: isa.as_ref() };
+    source.inlined_text(Symbol::Function(FunctionId(function)))
+}
+
 /// Everything that has code, in the order in which it stands in the text.
 fn symbols(linked: &Linked) -> Vec<Symbol> {
     let functions = (0..linked.functions.len()).map(|id| Symbol::Function(FunctionId(id as u32)));

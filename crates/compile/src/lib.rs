@@ -14,6 +14,7 @@
 //! * [`LinkSet`], `link`: which instances there are, what their imports mean, where everything is in a
 //!   slot, what the initialization plan says. All constant expressions are evaluated here.
 //! * `function`: one function body to the code generator's form.
+//! * `inline`: small functions in the place of calls to them.
 //! * `thunk`: code that no module contains: ways in and out of guest code.
 //! * `assemble`: one blob of code, its maps, its pages.
 
@@ -24,6 +25,7 @@ mod decode;
 mod error;
 mod function;
 mod initial;
+mod inline;
 mod isa;
 mod link;
 mod signature;
@@ -33,6 +35,8 @@ mod thunk;
 pub use codegen::Progress;
 #[doc(hidden)]
 pub use compile::clif;
+#[cfg(test)]
+pub(crate) use compile::clif_inlined;
 pub use compile::{cache_key, compile, compile_with};
 pub use decode::{Features, validate, validate_as};
 pub use error::{Budget, BudgetError, CompileError, LinkError};

@@ -66,6 +66,15 @@ pub(crate) fn import(func: &mut Function, symbol: Symbol, signature: Signature, 
     })
 }
 
+/// The symbol that a function reference of `func` stands for, if its code is meant.
+pub(crate) fn name_of(func: &Function, reference: FuncRef) -> Option<Symbol> {
+    let data = func.dfg.ext_funcs.get(reference)?;
+    match data.name {
+        ExternalName::User(name) if data.colocated => Symbol::from_name(func.params.user_named_funcs().get(name)?),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
