@@ -8,6 +8,7 @@
 //!  bytes ──translate──► TreePlan ──glue──► LinkSet + Meta ──hatchery-compile──► Image
 //! ```
 //!
+//! * [`translate()`]: validates a component and inlines its instantiations.
 //! * [`types`]: value types and function types, equal ones having equal numbers.
 //! * [`plan`]: what is left of a component tree when all instantiation is inlined: core instances, lifted and lowered
 //!   functions, resources.
@@ -15,4 +16,7 @@
 
 pub mod meta;
 pub mod plan;
+mod translate;
 pub mod types;
+
+pub use translate::{Budget, BudgetError, TranslateError, translate, translate_within};

@@ -216,7 +216,7 @@ pub enum Export {
     /// The type of a function, an instance or a component: nothing that a host can use at run time.
     TypeOnly,
     /// A core module. Nobody outside can instantiate it.
-    Module(CoreModuleId),
+    Module,
     /// A component. Nobody outside can instantiate it.
     Component,
 }
