@@ -170,6 +170,22 @@ pub unsafe trait InstanceAllocator: Send + Sync + 'static {
     ///
     /// C1, C2 and C3.
     unsafe fn release(&self, slot: Slot);
+
+    /// What uses of a template's slots were found to do: for [`Hints`](crate::Hints) of a template with the same
+    /// layout, in this process or a later one. Nothing, where it is not learned.
+    fn learned(&self, template: &Arc<Template>) -> Learned {
+        let _ = template;
+        Learned::default()
+    }
+}
+
+/// What uses of a template's slots do, as ranges of the slot; ascending and disjoint.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Learned {
+    /// What they write, in whole pages.
+    pub written: Vec<Range<usize>>,
+    /// What they make accessible by growth.
+    pub grown: Vec<Range<usize>>,
 }
 
 /// How code is to be compiled, as far as allocators care. In bytes.
@@ -181,6 +197,8 @@ pub struct Tuning {
     pub guard: usize,
     /// Whether code compares addresses with lengths instead of relying on guards.
     pub explicit_bounds: bool,
+    /// Whether it does so where it grows memories, so that [`Tails::Keep`](crate::Tails::Keep) holds for them.
+    pub explicit_growth: bool,
 }
 
 /// What became of a write fault.

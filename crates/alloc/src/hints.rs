@@ -34,6 +34,8 @@ pub struct Hints {
     /// Ranges of the slot that uses are known to write; rounded outwards to pages. What is inside no image
     /// region is ignored.
     pub written: Vec<Range<usize>>,
+    /// Ranges of the slot that uses are known to make accessible by growth. Only of interest where tails stay.
+    pub grown: Vec<Range<usize>>,
     /// The only bytes of volatile regions that are ever written, if not all of them may be. Whoever makes the template
     /// promises that for every writer there is.
     pub volatile: Option<Range<usize>>,

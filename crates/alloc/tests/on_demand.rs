@@ -76,10 +76,10 @@ fn a_slot_that_the_kernel_refuses_is_not_counted() {
 
 #[test]
 fn a_limit_below_a_reservation_asks_for_explicit_bounds() {
-    let wanted = Tuning { reservation: 4 << 30, guard: 32 << 20, explicit_bounds: false };
+    let wanted = Tuning { reservation: 4 << 30, guard: 32 << 20, explicit_bounds: false, explicit_growth: false };
     let mut tuning = wanted;
     OnDemand::default().tune(&mut tuning);
     assert_eq!(tuning, wanted);
     OnDemand::new(Options { max_slot_bytes: 1 << 20, ..Options::default() }).tune(&mut tuning);
-    assert_eq!(tuning, Tuning { reservation: 1 << 19, guard: 1 << 17, explicit_bounds: true });
+    assert_eq!(tuning, Tuning { reservation: 1 << 19, guard: 1 << 17, explicit_bounds: true, explicit_growth: false });
 }

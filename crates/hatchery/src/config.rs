@@ -36,11 +36,16 @@ impl fmt::Debug for Allocation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Bounds {
-    /// By guard pages where the reservation allows, by comparison elsewhere.
+    /// As the allocator profits from it: with a pool, by comparison in modules whose code grows a memory, so that what
+    /// an instance grew stays mapped for the next one; otherwise as [`Guard`](Bounds::Guard).
     #[default]
+    Auto,
+    /// By guard pages where the reservation allows, by comparison elsewhere.
     Guard,
     /// By comparison everywhere.
     Explicit,
+    /// By comparison in modules whose code grows a memory, and as [`Guard`](Bounds::Guard) in others.
+    Growing,
 }
 
 /// How a running guest can be stopped.

@@ -15,6 +15,7 @@ pub(crate) fn tunables(config: &Config) -> image::Tunables {
         memory_guard: config.memory_guard.unwrap_or(defaults.memory_guard),
         table_room: config.table_room.unwrap_or(defaults.table_room),
         explicit_bounds: config.bounds == Bounds::Explicit,
+        explicit_growth: config.bounds == Bounds::Growing,
         speculation_guards: config.speculation == Speculation::Guarded,
         interruption: match config.interruption {
             Interruption::None => image::Interruption::None,
@@ -44,7 +45,11 @@ pub(crate) fn config(tunables: &image::Tunables) -> Config {
         .memory_reservation(tunables.memory32_reservation)
         .memory_guard(tunables.memory_guard)
         .table_room(tunables.table_room)
-        .bounds(if tunables.explicit_bounds { Bounds::Explicit } else { Bounds::Guard })
+        .bounds(match (tunables.explicit_bounds, tunables.explicit_growth) {
+            (true, _) => Bounds::Explicit,
+            (false, true) => Bounds::Growing,
+            (false, false) => Bounds::Guard,
+        })
         .speculation(speculation)
         .interruption(match tunables.interruption {
             image::Interruption::None => Interruption::None,
@@ -76,6 +81,7 @@ pub(crate) fn tunables_list(tunables: &image::Tunables) -> Vec<(String, String)>
         ("guard of memories", tunables.memory_guard.to_string()),
         ("room of growable tables", tunables.table_room.to_string()),
         ("explicit bounds", yes(tunables.explicit_bounds)),
+        ("explicit bounds where memories grow", yes(tunables.explicit_growth)),
         ("speculation guards", yes(tunables.speculation_guards)),
         ("interruption", format!("{:?}", config.interruption).to_lowercase()),
         ("determinism", format!("{:?}", config.determinism).to_lowercase()),

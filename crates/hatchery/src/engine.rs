@@ -1,6 +1,6 @@
 //! What compiles and what runs: shared by all modules and instances made with it.
 
-use crate::config::{Allocation, Config};
+use crate::config::{Allocation, Bounds, Config};
 use crate::convert;
 use crate::error::{Error, ErrorKind};
 use hatchery_alloc::{InstanceAllocator, OnDemand, Tuning};
@@ -39,7 +39,7 @@ impl Engine {
             Allocation::Custom(allocator) => allocator.clone(),
         };
         let mut tunables = convert::tunables(config);
-        tune(&*allocator, &mut tunables)?;
+        tune(&*allocator, config.bounds, &mut tunables)?;
         let mut stacks = StackConfig::default();
         stacks.guest = config.stack_bytes.unwrap_or(stacks.guest);
         stacks.limit = config.stacks.unwrap_or(stacks.limit);
@@ -50,7 +50,7 @@ impl Engine {
 }
 
 /// Lets the allocator have its say in how code is compiled.
-fn tune(allocator: &dyn InstanceAllocator, tunables: &mut Tunables) -> Result<(), Error> {
+fn tune(allocator: &dyn InstanceAllocator, bounds: Bounds, tunables: &mut Tunables) -> Result<(), Error> {
     let size = |bytes: u64| {
         let message = || format!("{bytes} bytes are more than this machine can address; reserve less");
         usize::try_from(bytes).map_err(|_| Error::message(ErrorKind::Usage, message()))
@@ -59,6 +59,7 @@ fn tune(allocator: &dyn InstanceAllocator, tunables: &mut Tunables) -> Result<()
         reservation: size(tunables.memory32_reservation)?,
         guard: size(tunables.memory_guard)?,
         explicit_bounds: tunables.explicit_bounds,
+        explicit_growth: tunables.explicit_growth,
     };
     let asked = tuning;
     allocator.tune(&mut tuning);
@@ -68,6 +69,9 @@ fn tune(allocator: &dyn InstanceAllocator, tunables: &mut Tunables) -> Result<()
     }
     tunables.memory_guard = tuning.guard as u64;
     tunables.explicit_bounds = tuning.explicit_bounds;
+    if bounds == Bounds::Auto {
+        tunables.explicit_growth = tuning.explicit_growth;
+    }
     Ok(())
 }
 

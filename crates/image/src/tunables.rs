@@ -69,6 +69,8 @@ pub struct Tunables {
     pub table_room: u64,
     /// Explicit bounds checks also where guard pages would do.
     pub explicit_bounds: bool,
+    /// Explicit bounds checks where some code grows a memory: what it grew may then stay mapped behind the length.
+    pub explicit_growth: bool,
     /// Whether bounds checks of memories and tables also hold under misspeculation.
     pub speculation_guards: bool,
     /// How a running guest can be stopped.
@@ -99,6 +101,7 @@ impl Default for Tunables {
             memory_guard: 32 << 20,
             table_room: 10_000,
             explicit_bounds: false,
+            explicit_growth: false,
             speculation_guards: true,
             interruption: Interruption::None,
             determinism: Determinism::Relaxed,

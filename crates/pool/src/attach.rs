@@ -65,8 +65,27 @@ pub(crate) fn attach(
         }
         a.set = set;
     }
+    map_tails(core, &a)?;
     replan(core, &mut a);
     Ok(a)
+}
+
+/// Maps the tails that uses are known to grow over, as far as they stay: the first use then finds what later ones find.
+/// Only a shortcut, so that what there is no memory for is left to be mapped by growth.
+fn map_tails(core: &Core, a: &Attachment) -> io::Result<()> {
+    for (index, region) in a.regions.iter().enumerate() {
+        let to = a.stock.grown(index).min(region.keeps);
+        if to > region.mapped() && a.map_tail(core, region, to).is_ok() && a.mode() == Mode::Guarded {
+            for run in a.set.within(pages_of(&region.tail())) {
+                core.space.populate(a.place(bytes(&run)));
+            }
+        }
+    }
+    if a.attention() & attention::BROKEN == 0 { Ok(()) } else { Err(io::ErrorKind::OutOfMemory.into()) }
+}
+
+fn pages_of(range: &Range<usize>) -> Range<u32> {
+    (range.start / PAGE) as u32..(range.end / PAGE) as u32
 }
 
 /// Gives the accessible parts of a cold slot their access and contents.
@@ -114,7 +133,7 @@ pub(crate) fn bounded(core: &Core, a: &Attachment, set: PageSet) -> PageSet {
 /// Writes down what a release has to put back, after the set changed.
 pub(crate) fn replan(core: &Core, a: &mut Attachment) {
     let at = |offset: usize| a.base.as_ptr().wrapping_add(offset);
-    let (mut runs, mut volatile) = (Vec::new(), Vec::new());
+    let (mut runs, mut tails, mut volatile) = (Vec::new(), Vec::new(), Vec::new());
     for region in &a.regions {
         let range = region.offset..region.offset + region.initial;
         if region.kind == RegionKind::Volatile {
@@ -125,16 +144,23 @@ pub(crate) fn replan(core: &Core, a: &mut Attachment) {
             }
             continue;
         }
-        for pages in a.set.within((range.start / PAGE) as u32..(range.end / PAGE) as u32) {
+        for pages in a.set.within(pages_of(&range)) {
             let sources = a.pristine.sources(bytes(&pages));
             runs.extend(sources.iter().map(|s| Run { to: at(s.range.start), from: s.from, len: s.range.len() }));
         }
+        // Behind what is accessible at first there are no contents.
+        let zeros = |pages: Range<usize>| Run { to: at(pages.start), from: core::ptr::null(), len: pages.len() };
+        tails.extend(a.set.within(pages_of(&region.tail())).map(|pages| zeros(bytes(&pages))));
     }
-    a.ages = vec![0; runs.iter().map(|run| run.len / PAGE).sum()];
-    (a.runs, a.volatile) = (runs, volatile);
+    let pages = |runs: &[Run]| runs.iter().map(|run| run.len / PAGE).sum::<usize>();
+    a.pages = pages(&runs);
+    a.ages = vec![0; a.pages + pages(&tails)];
+    a.regions.iter_mut().for_each(|region| region.planned = region.mapped());
+    (a.runs, a.tails, a.volatile) = (runs, tails, volatile);
     let pieces = a.stock.template.pieces().len();
     let sets = if a.mode() == Mode::Open { 0 } else { 2 * a.set.runs().len() };
-    let mappings = a.regions.len() + 2 * pieces + sets;
+    let tails = a.regions.iter().filter(|region| !region.tail().is_empty()).count();
+    let mappings = a.regions.len() + tails + 2 * pieces + sets;
     core.book_mappings(a.mappings, mappings);
     a.mappings = mappings;
     let ledger = &a.record().ledger;

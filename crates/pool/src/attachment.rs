@@ -15,7 +15,7 @@ use crate::sys::Access;
 use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
-use hatchery_alloc::{FaultVerdict, GrowError, PAGE, PrepareError, RegionKind, Tails, Template};
+use hatchery_alloc::{FaultVerdict, GrowError, PAGE, PrepareError, RegionKind, Template};
 use std::io;
 use std::sync::Arc;
 
@@ -41,6 +41,8 @@ pub(crate) mod attention {
     pub(crate) const BROKEN: u32 = 8;
     /// The strategy looks at everything every time.
     pub(crate) const ALWAYS: u32 = 16;
+    /// A region grew over a tail that was mapped already and stays so.
+    pub(crate) const STRETCHED: u32 = 32;
 }
 
 /// A region of an attached slot. Offsets are from the slot's base.
@@ -51,6 +53,14 @@ pub(crate) struct RegionState {
     /// Bytes accessible at first, and at most.
     pub(crate) initial: usize,
     pub(crate) limit: usize,
+    /// Bytes up to which it stays mapped when its slot is released: more than `initial` where tails stay.
+    pub(crate) keeps: usize,
+    /// Bytes that were mapped when the runs were planned.
+    pub(crate) planned: usize,
+    /// Bytes that were accessible at most, since this was looked at last.
+    pub(crate) peak: usize,
+    /// How often in a row less was used of a kept tail than is mapped.
+    pub(crate) spared: u8,
     /// Bytes accessible now.
     accessible: AtomicUsize,
     /// Bytes that the kernel lets be accessed: more than `accessible` where tails stay.
@@ -83,6 +93,18 @@ impl RegionState {
     /// The pages that the kernel lets be accessed.
     pub(crate) fn mapped_pages(&self) -> Range<u32> {
         (self.offset / PAGE) as u32..((self.offset + self.mapped()) / PAGE) as u32
+    }
+
+    /// Bytes of the slot beyond what is accessible at first that are mapped.
+    pub(crate) fn tail(&self) -> Range<usize> {
+        self.offset + self.initial..self.offset + self.mapped()
+    }
+
+    /// A use ends: what it grew is out of bounds again.
+    #[inline]
+    pub(crate) fn shrink(&mut self) {
+        self.peak = self.peak.max(self.accessible());
+        self.set_accessible(self.initial);
     }
 
     /// The same, as numbers of bits.
@@ -126,9 +148,13 @@ pub(crate) struct Attachment {
     pub(crate) set: PageSet,
     /// What a release puts back: the set, in the accessible parts that there are at first.
     pub(crate) runs: Vec<Run>,
+    /// The same, in tails that stay mapped; for a use that grew.
+    pub(crate) tails: Vec<Run>,
     /// What it clears in volatile regions.
     pub(crate) volatile: Vec<Run>,
-    /// For each page of `runs`, how often in a row it was found unchanged.
+    /// Pages of `runs`.
+    pub(crate) pages: usize,
+    /// For each page of `runs` and `tails`, how often in a row it was found unchanged.
     pub(crate) ages: Vec<u8>,
     pub(crate) uses: u64,
     /// The use after which to age.
@@ -162,11 +188,15 @@ impl Attachment {
         attention: u32,
     ) -> Attachment {
         let layout = stock.template.layout();
-        let state = |region: &hatchery_alloc::Region| RegionState {
+        let state = |(index, region): (usize, &hatchery_alloc::Region)| RegionState {
             offset: region.offset,
             kind: region.kind,
             initial: region.accessible,
             limit: region.limit,
+            keeps: stock.kept_bytes(index, core.options.working_sets.max_tail_bytes),
+            planned: region.accessible,
+            peak: region.accessible,
+            spared: 0,
             accessible: AtomicUsize::new(region.accessible),
             mapped: AtomicUsize::new(region.accessible),
         };
@@ -180,14 +210,16 @@ impl Attachment {
             bytes: layout.bytes(),
             pristine,
             stock: stock.clone(),
-            regions: layout.regions().iter().map(state).collect(),
+            regions: layout.regions().iter().enumerate().map(state).collect(),
             bits: core.bits_of(record.index),
             mode: AtomicU8::new(mode as u8),
             attention: AtomicU32::new(attention),
             openings: AtomicU32::new(0),
             set: PageSet::default(),
             runs: Vec::new(),
+            tails: Vec::new(),
             volatile: Vec::new(),
+            pages: 0,
             ages: Vec::new(),
             uses: 0,
             next_aging: match core.options.working_sets.aging_interval {
@@ -221,10 +253,10 @@ impl Attachment {
         self.attention.load(Ordering::Relaxed)
     }
 
-    /// Whether a release has nothing to do but to put the set back.
+    /// Whether a release has nothing to do but to put the set back, and to forget a growth.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
-        self.attention() == 0 && self.uses < self.next_aging
+        self.attention() & !attention::STRETCHED == 0 && self.uses < self.next_aging
     }
 
     pub(crate) fn flag(&self, what: u32) {
@@ -337,13 +369,16 @@ impl Attachment {
         }
         if accessible > region.mapped() {
             self.map_tail(core, region, accessible)?;
+            self.flag(attention::GROWN);
+        } else {
+            self.flag(attention::STRETCHED);
         }
-        self.flag(attention::GROWN);
         region.set_accessible(accessible);
         Ok(())
     }
 
-    fn map_tail(&self, core: &Core, region: &RegionState, to: usize) -> Result<(), GrowError> {
+    /// Maps more of a region, with the access that is due, and charges for it.
+    pub(crate) fn map_tail(&self, core: &Core, region: &RegionState, to: usize) -> Result<(), GrowError> {
         let from = region.mapped();
         let more = to - from;
         if !core.resident.take(more) {
@@ -377,11 +412,6 @@ impl Attachment {
             at = next;
         }
         Ok(())
-    }
-
-    /// Whether the grown tail of a region stays mapped after a release.
-    pub(crate) fn keeps_tail(&self, region: &RegionState) -> bool {
-        region.kind == RegionKind::Image && self.stock.template.hints().tails == Tails::Keep
     }
 }
 

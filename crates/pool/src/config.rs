@@ -92,6 +92,8 @@ pub struct WorkingSets {
     pub aging_interval: u32,
     /// Openings per second and template that are remembered, in the long run.
     pub relearn_rate: u32,
+    /// Most bytes that stay mapped of a region's grown tail, where the template allows that. They count as resident.
+    pub max_tail_bytes: usize,
 }
 
 impl Default for WorkingSets {
@@ -103,6 +105,7 @@ impl Default for WorkingSets {
             max_openings: 64,
             aging_interval: 16,
             relearn_rate: 1024,
+            max_tail_bytes: 64 << 20,
         }
     }
 }

@@ -75,6 +75,11 @@ impl Account {
         self.limit
     }
 
+    /// Whether there is a limit that could be reached.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.limit < usize::MAX
+    }
+
     pub(crate) fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }

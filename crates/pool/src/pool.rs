@@ -17,7 +17,7 @@ use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use hatchery_alloc::{
-    AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, PAGE, PrepareError, Slot, SlotLayout,
+    AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, Learned, PAGE, PrepareError, Slot, SlotLayout,
     SlotToken, Template, Tuning,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,13 +95,6 @@ impl Pool {
             Err(AllocateError::Exhausted { .. } | AllocateError::Memory { .. }) => None,
             result => Some(result),
         }
-    }
-
-    /// What uses of a template's slots write, as ranges of the slot: for [`Hints::written`](hatchery_alloc::Hints)
-    /// of another template of the same contents, in this process or a later one.
-    pub fn learned(&self, template: &Arc<Template>) -> Vec<Range<usize>> {
-        let seed = self.registry().find(key_of(template)).and_then(|stock| stock.seed());
-        seed.iter().flat_map(|seed| seed.runs()).map(crate::pages::bytes).collect()
     }
 
     /// What it did and has. Looks at every slot.
@@ -252,8 +245,10 @@ unsafe impl InstanceAllocator for Pool {
         Ok(())
     }
 
-    /// Where a whole reservation does not fit the largest slots, code gets half a slot and compares addresses.
+    /// Where a whole reservation does not fit the largest slots, code gets half a slot and compares addresses. Where code
+    /// grows memories it had better compare as well: a tail that may stay mapped costs no system call.
     fn tune(&self, tuning: &mut Tuning) {
+        tuning.explicit_growth = true;
         let limit = self.core.classes.last().map_or(0, |class| class.slot_bytes);
         if tuning.reservation.saturating_add(tuning.guard) > limit {
             tuning.reservation = limit / 2 / PAGE * PAGE;
@@ -281,7 +276,13 @@ unsafe impl InstanceAllocator for Pool {
     unsafe fn grow(&self, slot: &mut Slot, region: usize, accessible: usize) -> Result<(), GrowError> {
         // SAFETY: C1, and the handle is borrowed.
         let a = unsafe { self.attached(slot) };
-        a.grow(&self.core, region, accessible)
+        loop {
+            match a.grow(&self.core, region, accessible) {
+                // Warm slots are charged for, and nobody's.
+                Err(GrowError::Memory { .. }) if self.evict_any() => {}
+                result => return result,
+            }
+        }
     }
 
     #[inline]
@@ -324,6 +325,10 @@ unsafe impl InstanceAllocator for Pool {
         record.pass(State::Live, State::Warm);
         self.park(key, record.index);
         self.waiters.call();
+    }
+
+    fn learned(&self, template: &Arc<Template>) -> Learned {
+        self.registry().find(key_of(template)).map_or_else(Learned::default, |stock| stock.learned())
     }
 }
 

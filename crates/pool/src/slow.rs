@@ -161,7 +161,7 @@ impl Pool {
     }
 
     /// Evicts one warm slot, of whatever class; `false` if there is none.
-    fn evict_any(&self) -> bool {
+    pub(crate) fn evict_any(&self) -> bool {
         for class in 0..self.core.classes.len() {
             let evicted = self.registry().evict(class, |stock| self.take_warm(stock, class));
             if let Some(index) = evicted {

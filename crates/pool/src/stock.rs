@@ -6,7 +6,7 @@ use crate::pages::PageSet;
 use crate::sys::{Background, View};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use hatchery_alloc::{Learning, PAGE, RegionKind, Template};
+use hatchery_alloc::{Learned, Learning, PAGE, RegionKind, Tails, Template};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
@@ -96,6 +96,8 @@ pub(crate) struct Stock {
     pub(crate) last_used: AtomicU64,
     /// Resets between two that compare. Doubled when what they dropped was needed after all.
     pub(crate) interval: AtomicU32,
+    /// Bytes to which uses grow each region that keeps its tail; of others, nothing.
+    grown: Box<[AtomicUsize]>,
     pristine: Mutex<Weak<Pristine>>,
     seed: Mutex<Option<PageSet>>,
     bucket: Mutex<Bucket>,
@@ -104,6 +106,14 @@ pub(crate) struct Stock {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing under these locks panics halfway through a change.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bytes to which hints say that uses grow a region: where they write, and where they are said to grow.
+fn known_growth(region: &hatchery_alloc::Region, hints: &hatchery_alloc::Hints) -> usize {
+    let range = region.range();
+    let ends = hints.written.iter().chain(&hints.grown).filter(|r| r.start < range.end && r.end > range.start);
+    let furthest = ends.map(|r| (r.end.min(range.end) - range.start).next_multiple_of(PAGE)).max();
+    furthest.unwrap_or(0).max(region.accessible)
 }
 
 /// The address by which a template is known.
@@ -121,6 +131,7 @@ impl Stock {
         let hints = template.hints();
         let known = PageSet::touched(hints.written.iter().cloned()).clipped(&regions);
         let given = hints.learning == Learning::Frozen || !known.is_empty();
+        let grown = template.layout().regions().iter().map(|region| AtomicUsize::new(known_growth(region, hints)));
         Stock {
             template: template.clone(),
             regions,
@@ -129,6 +140,7 @@ impl Stock {
             kept: AtomicUsize::new(0),
             last_used: AtomicU64::new(0),
             interval: AtomicU32::new(sets.aging_interval),
+            grown: grown.collect(),
             pristine: Mutex::default(),
             seed: Mutex::new(given.then_some(known)),
             bucket: Mutex::new(Bucket {
@@ -166,6 +178,49 @@ impl Stock {
     /// What new slots start with; `None` where nothing is known.
     pub(crate) fn seed(&self) -> Option<PageSet> {
         lock(&self.seed).clone()
+    }
+
+    /// Bytes to which uses are known to grow a region, by its position; no more than are accessible at first, where its
+    /// tail does not stay.
+    pub(crate) fn grown(&self, index: usize) -> usize {
+        // Relaxed: a measure, which orders nothing.
+        self.grown[index].load(Ordering::Relaxed)
+    }
+
+    /// Bytes up to which a region stays mapped when a slot is released.
+    pub(crate) fn kept_bytes(&self, index: usize, max_tail: usize) -> usize {
+        let region = &self.template.layout().regions()[index];
+        let keeps = region.kind == RegionKind::Image && self.template.hints().tails == Tails::Keep;
+        match (keeps, self.is_frozen()) {
+            (false, _) => region.accessible,
+            // What others used must not be seen in how long it takes to grow.
+            (true, true) => self.grown(index),
+            (true, false) => region.limit.min(region.accessible.saturating_add(max_tail / PAGE * PAGE)),
+        }
+    }
+
+    /// A use grew a region to this many bytes.
+    #[inline]
+    pub(crate) fn note_growth(&self, index: usize, bytes: usize) {
+        if !self.is_frozen() && bytes > self.grown(index) {
+            self.grown[index].fetch_max(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Uses do not grow a region beyond this many bytes any more.
+    pub(crate) fn forget_growth(&self, index: usize, bytes: usize) {
+        self.grown[index].store(bytes, Ordering::Relaxed);
+    }
+
+    /// What uses do, as far as it is known.
+    pub(crate) fn learned(&self) -> Learned {
+        let written = self.seed().iter().flat_map(|seed| seed.runs()).map(crate::pages::bytes).collect();
+        let grown = |(index, region): (usize, &hatchery_alloc::Region)| {
+            let range = region.offset + region.accessible..region.offset + self.grown(index);
+            (!range.is_empty()).then_some(range)
+        };
+        let grown = self.template.layout().regions().iter().enumerate().filter_map(grown).collect();
+        Learned { written, grown }
     }
 
     /// Adds what a slot learned.

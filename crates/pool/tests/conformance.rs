@@ -39,7 +39,9 @@ fn narrow_bounds_of_working_sets() {
         (Discovery::Scan, 8, Some(2), 64, 2, 0),
     ];
     for (discovery, max_pages, max_runs, max_openings, aging_interval, relearn_rate) in cases {
-        let working_sets = WorkingSets { discovery, max_pages, max_runs, max_openings, aging_interval, relearn_rate };
+        let max_tail_bytes = max_pages * PAGE;
+        let working_sets =
+            WorkingSets { discovery, max_pages, max_runs, max_openings, aging_interval, relearn_rate, max_tail_bytes };
         conforms(PoolOptions { working_sets, ..options(Reset::WorkingSet) });
     }
 }

@@ -10,7 +10,7 @@ use hatchery_pool::{Discovery, Placement, Pool, PoolOptions, Reset, WorkingSets}
 use proptest::prelude::*;
 
 fn samples() -> Vec<Sample> {
-    let hints = |tails, learning| Hints { tails, learning, written: vec![PAGE..2 * PAGE], volatile: None };
+    let hints = |tails, learning| Hints { tails, learning, written: vec![PAGE..2 * PAGE], ..Hints::default() };
     vec![
         Sample::image(1),
         Sample::blank(),
@@ -58,7 +58,15 @@ fn any_options() -> impl Strategy<Value = PoolOptions> {
         let discovery = if scan { Discovery::Scan } else { Discovery::Faults };
         let placement = if random { Placement::Random { seed: slots as u64 } } else { Placement::NextAvailable };
         PoolOptions {
-            working_sets: WorkingSets { discovery, max_pages, max_runs, max_openings, aging_interval, relearn_rate },
+            working_sets: WorkingSets {
+                discovery,
+                max_pages,
+                max_runs,
+                max_openings,
+                aging_interval,
+                relearn_rate,
+                max_tail_bytes: max_pages / 2 * PAGE,
+            },
             max_warm_per_template: warm,
             placement,
             ..options(Reset::ALL[reset], slots)

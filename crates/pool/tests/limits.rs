@@ -79,7 +79,7 @@ fn what_can_never_fit_is_refused_before_it_is_tried() {
     let small = Pool::new(PoolOptions { max_resident_bytes: needed - 1, ..options(Reset::WorkingSet, 1) });
     let refused = LayoutRefused::Accessible { needed, limit: needed - 1 };
     assert_eq!(small.expect("pool").validate(sample.template.layout()), Err(refused));
-    let mut tuning = Tuning { reservation: 4 << 30, guard: 32 << 20, explicit_bounds: false };
+    let mut tuning = Tuning { reservation: 4 << 30, guard: 32 << 20, explicit_bounds: false, explicit_growth: false };
     pool(Reset::WorkingSet, 1).tune(&mut tuning);
     assert!(tuning.explicit_bounds && tuning.reservation + tuning.guard < SLOT_PAGES * PAGE);
 }

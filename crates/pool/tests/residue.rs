@@ -6,7 +6,7 @@
 mod common;
 
 use common::{MEMORY, SLOT_PAGES, Sample, Use, access, options, pool};
-use hatchery_alloc::{Hints, Learning, PAGE, Tails};
+use hatchery_alloc::{Hints, InstanceAllocator, Learning, PAGE, Tails};
 use hatchery_pool::{Discovery, Placement, Pool, PoolOptions, Reset, WorkingSets};
 use std::sync::Arc;
 
@@ -120,7 +120,7 @@ fn the_steady_state_makes_no_system_call() {
     assert_eq!((metrics.affinity_misses, metrics.affinity_hits, metrics.faults_learned), (1, 202, 0));
     assert_eq!(metrics.working_set_pages, 4);
     assert_eq!(
-        pool.learned(&sample.template),
+        pool.learned(&sample.template).written,
         [PAGE..2 * PAGE, 4 * PAGE..5 * PAGE, 9 * PAGE..10 * PAGE, 16 * PAGE..17 * PAGE]
     );
 }
@@ -312,7 +312,7 @@ fn what_was_learned_can_be_carried_over() {
     let mut used = Use::new(&one, &sample);
     used.write_pages([1, MEMORY + 3], 5);
     used.release();
-    let hints = Hints { written: one.learned(&sample.template), ..Hints::default() };
+    let hints = Hints { written: one.learned(&sample.template).written, ..Hints::default() };
     let (other, warm) = (pool(Reset::WorkingSet, 1), Sample::new(16, &[1..2, MEMORY..MEMORY + 6], 1, hints));
     let mut used = Use::new(&other, &warm);
     let before = hatchery_pool::inject::made();
@@ -346,10 +346,10 @@ fn two_templates_of_the_same_contents_learn_apart() {
     let mut used = Use::new(&pool, &one);
     used.write_pages([MEMORY + 3], 5);
     used.release();
-    assert_eq!(pool.learned(&one.template).len(), 1);
+    assert_eq!(pool.learned(&one.template).written.len(), 1);
     let used = Use::new(&pool, &other);
     used.release();
-    assert!(pool.learned(&other.template).is_empty());
+    assert!(pool.learned(&other.template).written.is_empty());
 }
 
 #[test]

@@ -235,7 +235,8 @@ fn slot_layout(plan: &LayoutPlan, lengths: &[u64]) -> Result<SlotLayout, LayoutF
 /// What allocators can rely on: the machine writes no other bytes of the header page than its words, and code with
 /// explicit checks needs no guard at a memory's end.
 fn hints(plan: &LayoutPlan) -> Hints {
-    let explicit = plan.memories.iter().all(|memory| memory.bounds == Bounds::Explicit);
+    let mut growing = plan.memories.iter().filter(|memory| memory.minimum < memory.limit);
+    let explicit = growing.all(|memory| memory.bounds == Bounds::Explicit);
     let vmctx = plan.vmctx as usize;
     Hints {
         volatile: Some(vmctx - HEADER_USED_BYTES..vmctx),

@@ -12,6 +12,8 @@ use wasmparser::{
 pub(crate) struct Findings {
     /// Indices of the tables that it grows.
     pub(crate) grown_tables: BTreeSet<u32>,
+    /// Whether it grows a memory.
+    pub(crate) grows_memory: bool,
 }
 
 /// Why a body is refused.
@@ -49,8 +51,10 @@ pub(crate) fn validate(
         let op = operators.read()?;
         validator.op(offset, &op)?;
         gc::check_operator(&op).map_err(|what| BodyError::NeedsGc { offset, what })?;
-        if let Operator::TableGrow { table } = op {
-            findings.grown_tables.insert(table);
+        match op {
+            Operator::TableGrow { table } => _ = findings.grown_tables.insert(table),
+            Operator::MemoryGrow { .. } => findings.grows_memory = true,
+            _ => (),
         }
     }
     operators.finish()?;

@@ -71,6 +71,7 @@ pub(crate) fn decode(bytes: &Arc<[u8]>, module: usize, features: Features) -> Re
         return Err(explain(refusal));
     }
     decoder.module.grown_tables = grown.grown_tables;
+    decoder.module.grows_memory = grown.grows_memory;
     decoder.module.bodies.reserve_exact(bodies.len());
     for (validator, body) in bodies {
         let range = to_usize(body.range());
@@ -114,7 +115,10 @@ fn validate_bodies(bodies: &Bodies<'_>) -> Result<Findings, DecodeError> {
     let mut refusal = None;
     for result in results {
         match result {
-            Ok(findings) => all.grown_tables.extend(findings.grown_tables),
+            Ok(findings) => {
+                all.grown_tables.extend(findings.grown_tables);
+                all.grows_memory |= findings.grows_memory;
+            }
             Err(BodyError::Invalid(error)) => return Err(error.into()),
             Err(needs_gc) => refusal = refusal.or(Some(needs_gc)),
         }

@@ -31,6 +31,8 @@ pub(crate) struct Module {
     pub(crate) code_bytes: u32,
     /// Table indices that some instruction grows.
     pub(crate) grown_tables: BTreeSet<u32>,
+    /// Whether some instruction grows a memory.
+    pub(crate) grows_memory: bool,
     pub(crate) names: Names,
 }
 
@@ -167,6 +169,7 @@ impl Module {
             bodies: Vec::new(),
             code_bytes: 0,
             grown_tables: BTreeSet::new(),
+            grows_memory: false,
             names: Names::default(),
         }
     }

@@ -11,8 +11,10 @@
 //!
 //! Two ways keep an access inside. *Guard*: every 32-bit index plus a small offset lands in the
 //! reservation or in the guard behind it, and the hardware checks. *Explicit*: code compares with the
-//! memory's length; an access that would be out of bounds goes to address 0 instead, by a conditional
-//! move, and faults there. So no misprediction makes an access outside.
+//! memory's length. Where an index can reach what is not the memory's, an access that would be out of bounds goes to
+//! address 0 instead, by a conditional move, and faults there: no misprediction makes an access outside. Where
+//! every index lands in the reservation or the guard, a branch does: behind the length there are zeros that
+//! the memory can still grow over, and inaccessible pages, which tell a misprediction nothing.
 
 use super::Translator;
 use super::env::Memory;
@@ -53,7 +55,7 @@ impl Translator<'_, '_> {
             let base = self.builder.ins().iconst(types::I64, 0);
             return Address { base, offset: 0, flags: self.heap_flags() };
         };
-        if !self.env.tunables.speculation_guards {
+        if !self.env.tunables.speculation_guards || stays_inside(&memory, memarg.offset, bytes) {
             self.builder.ins().trapnz(out_of_bounds, trap(TrapCode::MemoryOutOfBounds));
             return self.displaced(&memory, index, memarg.offset);
         }
@@ -129,9 +131,14 @@ impl Translator<'_, '_> {
 
 /// Whether every access with this offset and size that is outside the memory meets an inaccessible page.
 fn hardware_checks(memory: &Memory<'_>, offset: u64, bytes: u32) -> bool {
+    memory.place.bounds == Bounds::Guard && stays_inside(memory, offset, bytes)
+}
+
+/// Whether every access with this offset and size stays inside the memory's reservation and the guard behind it.
+fn stays_inside(memory: &Memory<'_>, offset: u64, bytes: u32) -> bool {
     let place = memory.place;
-    let beyond = (place.reserved + place.guard).saturating_sub(Tunables::FOUR_GIB);
+    let Some(beyond) = (place.reserved + place.guard).checked_sub(Tunables::FOUR_GIB) else { return false };
     let reach = offset.saturating_add(u64::from(bytes));
     // The largest index is one less than the space that it addresses.
-    place.bounds == Bounds::Guard && !memory.memory64 && reach <= beyond + 1
+    !memory.memory64 && reach <= beyond + 1
 }

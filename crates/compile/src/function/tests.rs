@@ -21,6 +21,11 @@ fn explicit() -> Tunables {
     Tunables { explicit_bounds: true, ..Tunables::default() }
 }
 
+/// Explicit because the reservation is smaller than what an index can reach.
+fn dense() -> Tunables {
+    Tunables { memory32_reservation: 1 << 20, ..Tunables::default() }
+}
+
 fn unguarded() -> Tunables {
     Tunables { speculation_guards: false, ..explicit() }
 }
@@ -48,12 +53,27 @@ fn a_guarded_access_is_one_instruction_with_the_whole_distance_in_it() {
 
 #[test]
 fn an_explicit_check_holds_under_misspeculation() {
-    let compiled = compile(LOAD, &explicit());
+    // A small reservation: an index can reach what is behind it.
+    let compiled = compile(LOAD, &dense());
     assert_eq!(compiled.clif.matches("select_spectre_guard").count(), 1, "{}", compiled.clif);
     assert_eq!(compiled.clif.matches("trapnz").count(), 0, "{}", compiled.clif);
-    let compiled = compile(LOAD, &unguarded());
-    assert_eq!(compiled.clif.matches("select_spectre_guard").count(), 0, "{}", compiled.clif);
-    assert_eq!(compiled.clif.matches("trapnz").count(), 1, "{}", compiled.clif);
+    // A whole one: no index can. And where nobody asked for more.
+    for tunables in [explicit(), unguarded(), Tunables { speculation_guards: false, ..dense() }] {
+        let compiled = compile(LOAD, &tunables);
+        assert_eq!(compiled.clif.matches("select_spectre_guard").count(), 0, "{}", compiled.clif);
+        assert_eq!(compiled.clif.matches("trapnz").count(), 1, "{}", compiled.clif);
+    }
+}
+
+#[test]
+fn code_that_grows_a_memory_is_compared_where_that_is_wanted() {
+    let growing = Tunables { explicit_growth: true, ..Tunables::default() };
+    assert!(!compile(LOAD, &growing).clif.contains("icmp"), "it does not grow");
+    let grows = LOAD.replace("(module", "(module (func $g (drop (memory.grow (i32.const 1))))");
+    let wasm = wat::parse_str(grows).expect("a module");
+    let second = |tunables: &Tunables| Harness::new(&wasm, tunables.clone()).expect("it links").compile(1).clif;
+    assert!(second(&growing).contains("trapnz"), "it does");
+    assert!(!second(&Tunables::default()).contains("icmp"), "nobody wants it");
 }
 
 #[test]

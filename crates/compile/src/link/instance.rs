@@ -64,7 +64,7 @@ impl<'a> Linker<'a> {
 
     /// The linked set, with a place for everything.
     pub(super) fn finish(mut self, tunables: &Tunables) -> Result<Link, CompileError> {
-        let layout = LayoutPlan::new(&self.needs(), tunables)?;
+        let layout = LayoutPlan::new(&self.needs(), &self.with_bounds(tunables))?;
         for (global, offset) in self.globals.iter_mut().zip(&layout.globals) {
             global.offset = *offset;
         }
@@ -81,6 +81,13 @@ impl<'a> Linker<'a> {
         };
         let (faces, steps, table_values) = (self.faces, self.steps, self.table_values);
         Ok(Link { linked, faces, steps, table_values, elems: self.elems, data: self.data })
+    }
+
+    /// The choices with bounds decided: memories that can grow are compared with where code grows one.
+    fn with_bounds(&self, tunables: &Tunables) -> Tunables {
+        let grows = self.instances.iter().any(|instance| self.modules.get(instance.module).is_some_and(|m| m.grows_memory));
+        let explicit_bounds = tunables.explicit_bounds || (tunables.explicit_growth && grows);
+        Tunables { explicit_bounds, ..tunables.clone() }
     }
 
     fn needs(&self) -> LayoutNeeds {

@@ -47,6 +47,7 @@ pub(super) fn encode(tunables: &Tunables) -> Result<TunablesRecord, ArtifactErro
         memory_guard,
         table_room,
         explicit_bounds,
+        explicit_growth,
         speculation_guards,
         interruption,
         determinism,
@@ -79,7 +80,8 @@ pub(super) fn encode(tunables: &Tunables) -> Result<TunablesRecord, ArtifactErro
             OptLevel::Speed => 1,
         },
         cpu,
-        zero: [0; 2],
+        explicit_growth: u8::from(*explicit_growth),
+        zero: [0],
         cpu_name: pad("name of the CPU", cpu_name)?,
     })
 }
@@ -93,6 +95,7 @@ pub(super) fn decode(record: &TunablesRecord) -> Result<Tunables, ArtifactError>
         memory_guard: record.memory_guard.get(),
         table_room: record.table_room.get(),
         explicit_bounds: choice("explicit bounds", record.explicit_bounds, &[false, true])?,
+        explicit_growth: choice("explicit bounds of growing memories", record.explicit_growth, &[false, true])?,
         speculation_guards: choice("speculation guards", record.speculation_guards, &[false, true])?,
         interruption: choice(
             "interruption",
@@ -133,7 +136,8 @@ pub fn cache_key(
     Ok(*hasher.finalize().as_bytes())
 }
 
-/// Errors unless every choice is the same, naming the first that differs.
+/// Errors unless code of these choices is what others ask for, naming the first that differs. Explicit bounds are as
+/// good where nobody asked for them.
 pub(super) fn compare(found: &Tunables, expected: &Tunables) -> Result<(), ArtifactError> {
     let Tunables {
         memory32_reservation,
@@ -141,6 +145,7 @@ pub(super) fn compare(found: &Tunables, expected: &Tunables) -> Result<(), Artif
         memory_guard,
         table_room,
         explicit_bounds,
+        explicit_growth: _,
         speculation_guards,
         interruption,
         determinism,
@@ -151,7 +156,7 @@ pub(super) fn compare(found: &Tunables, expected: &Tunables) -> Result<(), Artif
     ArtifactError::same("reservation of 64-bit memories", found.memory64_reservation, *memory64_reservation)?;
     ArtifactError::same("guard of memories", found.memory_guard, *memory_guard)?;
     ArtifactError::same("room of growable tables", found.table_room, *table_room)?;
-    ArtifactError::same("explicit bounds", found.explicit_bounds, *explicit_bounds)?;
+    ArtifactError::same("explicit bounds", found.explicit_bounds || !explicit_bounds, true)?;
     ArtifactError::same("speculation guards", found.speculation_guards, *speculation_guards)?;
     ArtifactError::same("interruption", found.interruption, *interruption)?;
     ArtifactError::same("determinism", found.determinism, *determinism)?;
@@ -166,14 +171,15 @@ mod tests {
 
     fn tunables() -> impl Strategy<Value = Tunables> {
         let numbers = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
-        let flags = (any::<bool>(), any::<bool>(), 0u8..3, any::<bool>(), any::<bool>(), 0u8..3, "[a-z0-9-]{1,32}");
-        (numbers, flags).prop_map(|(n, (explicit_bounds, speculation_guards, stop, strict, speed, cpu, name))| {
+        let flags = (any::<[bool; 2]>(), any::<bool>(), 0u8..3, any::<bool>(), any::<bool>(), 0u8..3, "[a-z0-9-]{1,32}");
+        (numbers, flags).prop_map(|(n, (explicit, speculation_guards, stop, strict, speed, cpu, name))| {
             Tunables {
                 memory32_reservation: n.0,
                 memory64_reservation: n.1,
                 memory_guard: n.2,
                 table_room: n.3,
-                explicit_bounds,
+                explicit_bounds: explicit[0],
+                explicit_growth: explicit[1],
                 speculation_guards,
                 interruption: [Interruption::None, Interruption::Word, Interruption::Fuel][usize::from(stop)],
                 determinism: if strict { Determinism::Strict } else { Determinism::Relaxed },
@@ -198,6 +204,15 @@ mod tests {
         fn only_equal_choices_compare_equal(a in tunables(), b in tunables()) {
             prop_assert!(compare(&a, &a).is_ok());
             prop_assert_eq!(compare(&a, &b).is_ok(), a == b);
+        }
+
+        #[test]
+        fn explicit_bounds_are_more_than_none(a in tunables()) {
+            let bounds = |explicit_bounds, explicit_growth| Tunables { explicit_bounds, explicit_growth, ..a.clone() };
+            for growth in [false, true] {
+                prop_assert!(compare(&bounds(true, growth), &bounds(false, !growth)).is_ok());
+                prop_assert!(compare(&bounds(false, growth), &bounds(true, !growth)).is_err());
+            }
         }
     }
 

@@ -82,7 +82,8 @@ root_records! {
         determinism: u8,
         opt_level: u8,
         cpu: u8,
-        zero: [u8; 2],
+        explicit_growth: u8,
+        zero: [u8; 1],
         /// A named CPU's name, padded with zeros.
         cpu_name: [u8; 32],
     }

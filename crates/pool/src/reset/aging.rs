@@ -1,8 +1,8 @@
 //! Every so often a reset compares before it copies. Pages that nobody writes any more leave the set.
 
-use super::{Failure, put_back};
-use crate::attach::{bounded, settle};
-use crate::attachment::{Attachment, Run};
+use super::{Failure, cut_tail, put_back};
+use crate::attach::{bounded, replan, settle};
+use crate::attachment::{Attachment, Run, attention};
 use crate::ground::Core;
 use crate::pages::PageSet;
 use core::sync::atomic::Ordering;
@@ -13,8 +13,7 @@ const OLD: u8 = 4;
 /// The longest a slot goes without a comparison, in uses.
 const MAX_INTERVAL: u32 = 1 << 14;
 
-/// Resets the accessible parts that there are at first of a slot in whose use nothing was opened, and says which pages
-/// are old.
+/// Resets what is planned of a slot in whose use nothing was opened, and says which pages are old.
 pub(super) fn put_back_changed(a: &mut Attachment) -> PageSet {
     for run in &a.volatile {
         // SAFETY: as in `put_back_all`.
@@ -23,7 +22,10 @@ pub(super) fn put_back_changed(a: &mut Attachment) -> PageSet {
     let base = a.base.as_ptr() as usize;
     let mut old = Vec::new();
     let (mut nth, mut copied) = (0, 0);
-    for run in &a.runs {
+    // Tails are out of bounds for uses that do not grow.
+    let grown = a.attention() & (attention::GROWN | attention::STRETCHED) != 0;
+    let tails = if grown { &a.tails[..] } else { &[] };
+    for run in a.runs.iter().chain(tails) {
         for page in pages_of(*run) {
             let age = &mut a.ages[nth];
             nth += 1;
@@ -68,6 +70,29 @@ unsafe fn put_back_if_changed(page: &Run) -> bool {
         unsafe { put_back(page) }
     }
     changed
+}
+
+/// Gives up what of a clean slot's tails no use needed for some time.
+pub(super) fn spare_tails(core: &Core, a: &mut Attachment) -> Result<(), Failure> {
+    if a.stock.is_frozen() {
+        return Ok(());
+    }
+    let mut cut = false;
+    for index in 0..a.regions.len() {
+        let region = &mut a.regions[index];
+        let used = core::mem::replace(&mut region.peak, region.initial);
+        region.spared = if used < region.mapped() { region.spared.saturating_add(1) } else { 0 };
+        if region.spared >= OLD {
+            region.spared = 0;
+            a.stock.forget_growth(index, used);
+            cut_tail(core, a, &a.regions[index], used)?;
+            cut = true;
+        }
+    }
+    if cut {
+        replan(core, a);
+    }
+    Ok(())
 }
 
 /// Takes pages out of a clean slot's set, unless that would cut it into more runs than the slot may have.

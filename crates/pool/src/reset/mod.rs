@@ -10,6 +10,7 @@ mod scan;
 mod verify;
 mod working_set;
 
+use crate::attach::replan;
 use crate::attachment::{Attachment, RegionState, Run, attention};
 use crate::config::Reset;
 use crate::ground::Core;
@@ -53,9 +54,25 @@ unsafe fn put_back(run: &Run) {
 pub(crate) fn quick(a: &mut Attachment) {
     a.uses += 1;
     put_back_all(a);
+    let mut pages = a.pages;
+    if a.attention() != 0 {
+        put_back_tails(a);
+        pages = a.ages.len();
+    }
     let ledger = &a.record().ledger;
     ledger.resets[Reset::WorkingSet as usize].add(1);
-    ledger.pages_copied.add(a.ages.len() as u64);
+    ledger.pages_copied.add(pages as u64);
+}
+
+/// After a use that grew over nothing but tails that stay: what of them is in the set is zeroed, and all of them are out
+/// of bounds again.
+fn put_back_tails(a: &mut Attachment) {
+    for run in &a.tails {
+        // SAFETY: as in `put_back_all`; tails that stay are planned as far as they are mapped.
+        unsafe { put_back(run) }
+    }
+    a.regions.iter_mut().for_each(RegionState::shrink);
+    a.unflag(attention::STRETCHED);
 }
 
 #[inline]
@@ -84,7 +101,7 @@ pub(crate) fn thorough(core: &Core, a: &mut Attachment) -> Result<(), Failure> {
         Reset::PagemapScan => scan::reset(core, a)?,
         Reset::Decommit => decommit(core, a)?,
     }
-    a.unflag(attention::GROWN);
+    a.unflag(attention::GROWN | attention::STRETCHED);
     a.record().ledger.resets[core.options.reset as usize].add(1);
     Ok(())
 }
@@ -126,22 +143,32 @@ fn clear_volatile(core: &Core, a: &Attachment) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes grown tails away, or leaves them mapped beyond the accessible part where they may stay. They are clean.
+/// Takes grown tails away, as far as they do not stay. They are clean.
 fn take_tails(core: &Core, a: &mut Attachment) -> io::Result<()> {
-    for region in a.regions.iter().filter(|region| region.mapped() > region.initial) {
-        if !a.keeps_tail(region) {
-            take_tail(core, a, region)?;
+    for index in 0..a.regions.len() {
+        let region = &a.regions[index];
+        a.stock.note_growth(index, region.accessible().min(region.keeps));
+        if region.mapped() > region.keeps {
+            cut_tail(core, a, region, region.keeps)?;
         }
-        region.set_accessible(region.initial);
+        a.regions[index].shrink();
+    }
+    if a.regions.iter().any(|region| region.planned != region.mapped()) {
+        replan(core, a);
     }
     Ok(())
 }
 
-fn take_tail(core: &Core, a: &Attachment, region: &RegionState) -> io::Result<()> {
-    let tail = region.offset + region.initial..region.offset + region.mapped();
+/// Makes a region inaccessible from a length on.
+fn cut_tail(core: &Core, a: &Attachment, region: &RegionState, from: usize) -> io::Result<()> {
+    let tail = region.offset + from..region.offset + region.mapped();
     let bytes = tail.len();
+    if core.resident.is_limited() {
+        // What is not charged any more must not stay resident, zeros or not.
+        core.space.decommit(a.place(tail.clone()))?;
+    }
     core.space.protect(a.place(tail), crate::sys::Access::None)?;
-    region.set_mapped(region.initial);
+    region.set_mapped(from);
     let charge = a.charge.fetch_sub(bytes, Ordering::Relaxed) - bytes;
     a.record().ledger.charge.store(charge, Ordering::Relaxed);
     core.resident.give(bytes);

@@ -18,17 +18,21 @@ pub(super) fn reset(core: &Core, a: &mut Attachment, openings: u64) -> Result<()
     if flags & attention::DEVIATED != 0 {
         return deviated(core, a, openings);
     }
-    let old = if a.uses >= a.next_aging {
+    let aging = a.uses >= a.next_aging;
+    let old = if aging {
         aging::put_back_changed(a)
     } else {
         put_back_all(a);
-        a.record().ledger.pages_copied.add(a.ages.len() as u64);
+        a.record().ledger.pages_copied.add(a.pages as u64);
         PageSet::default()
     };
-    if flags & attention::GROWN != 0 {
+    if flags & (attention::GROWN | attention::STRETCHED) != 0 {
         restore_tails(a);
         clear_volatile(core, a)?;
         take_tails(core, a)?;
+    }
+    if aging {
+        aging::spare_tails(core, a)?;
     }
     aging::drop_pages(core, a, old)
 }

@@ -198,6 +198,16 @@ pub(crate) fn access(address: usize) -> &'static str {
     "unmapped"
 }
 
+/// Bytes of a range of addresses that are in memory or swapped out, whoever may access them.
+pub(crate) fn resident(range: Range<usize>) -> usize {
+    use std::os::unix::fs::FileExt;
+    let map = std::fs::File::open("/proc/self/pagemap").expect("pagemap");
+    let mut entries = vec![0; range.len() / PAGE * 8];
+    map.read_exact_at(&mut entries, (range.start / PAGE * 8) as u64).expect("an entry for each page");
+    // The two highest bits of an entry, which is little-endian.
+    entries.chunks(8).filter(|entry| entry[7] & 0xc0 != 0).count() * PAGE
+}
+
 /// Kernel mappings and open files of this process.
 pub(crate) fn holdings() -> (usize, usize) {
     let maps = std::fs::read_to_string("/proc/self/maps").expect("maps").lines().count();
