@@ -132,6 +132,11 @@ pub(crate) fn val_type(ty: image::ValType) -> ValType {
     }
 }
 
+/// Whether these are those, as the face shows them.
+pub(crate) fn are_types(found: &[image::ValType], wanted: &[ValType]) -> bool {
+    found.len() == wanted.len() && found.iter().zip(wanted).all(|(found, wanted)| val_type(*found) == *wanted)
+}
+
 /// A function type as the face shows it.
 pub(crate) fn func_type(ty: &image::FuncType) -> FuncType {
     FuncType::new(ty.params.iter().map(|ty| val_type(*ty)), ty.results.iter().map(|ty| val_type(*ty)))

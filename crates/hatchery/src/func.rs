@@ -30,7 +30,7 @@ impl Func {
     }
 
     pub(crate) fn find<T: 'static>(access: &Access<'_, T>, word: PackedFuncRef) -> Result<Func, Error> {
-        let callee = access.prepared().callee(word).map_err(|e| Error::source_of(ErrorKind::Usage, e))?;
+        let callee = access.callee(word).map_err(|e| Error::source_of(ErrorKind::Usage, e))?;
         Ok(Func { callee })
     }
 
@@ -45,8 +45,10 @@ impl Func {
     ///
     /// When its type is another; the message has both.
     pub fn typed<P: WasmValues, R: WasmValues>(&self, mut cx: impl AsContext) -> Result<TypedFunc<P, R>, Error> {
-        let found = self.ty(&mut cx);
-        if found.params() != P::TYPES || found.results() != R::TYPES {
+        let access = cx.access();
+        let found = access.image().types().get(self.callee.ty());
+        if !convert::are_types(&found.params, P::TYPES) || !convert::are_types(&found.results, R::TYPES) {
+            let found = convert::func_type(found);
             let wanted = FuncType::new(P::TYPES.iter().copied(), R::TYPES.iter().copied());
             let message = format!("the function has the type {found}, but {wanted} was asked for");
             return Err(Error::message(ErrorKind::Usage, message));

@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "an access is a claim that nobody else has one")]
 
+use crate::call::{Callee, CalleeError};
 use crate::externref::{ExternRefsExhausted, HostValue};
 use crate::guest::UnknownData;
 use crate::instance::Inner;
@@ -11,7 +12,7 @@ use crate::prepared::Prepared;
 use crate::stop::Stop;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use hatchery_image::abi::RawVal;
+use hatchery_image::abi::{PackedFuncRef, RawVal};
 use hatchery_image::{GlobalId, Image, MemoryId, TableId, TrapCode};
 use std::any::Any;
 use std::sync::Arc;
@@ -95,6 +96,15 @@ impl<'a, T> Access<'a, T> {
     /// What it is an instance of.
     pub fn prepared(&self) -> Prepared<T> {
         Prepared { core: self.inner().prepared.clone(), data: PhantomData }
+    }
+
+    /// The function behind a funcref word, ready to be called.
+    ///
+    /// # Errors
+    ///
+    /// When the word is null, or no function of the image has this place and type.
+    pub fn callee(&self, word: PackedFuncRef) -> Result<Callee, CalleeError> {
+        self.inner().prepared.callee(word)
     }
 
     /// A number that no other [`Prepared`] of the process has.
@@ -226,6 +236,6 @@ impl<'a, T> Access<'a, T> {
 
     /// Asks the instance to stop, from any thread. Only images compiled for interruption look.
     pub fn interrupt_handle(&self) -> InterruptHandle {
-        InterruptHandle(self.inner().interrupt.clone())
+        InterruptHandle(self.inner().interrupt().clone())
     }
 }

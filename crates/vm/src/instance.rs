@@ -51,7 +51,8 @@ pub(crate) struct Inner {
     slot: UnsafeCell<ManuallyDrop<Slot>>,
     task: OnceCell<Task>,
     pub(crate) externs: RefCell<ExternRefs>,
-    pub(crate) interrupt: Arc<interrupt::Cell>,
+    /// Made when somebody first wants to stop the instance; until then nobody can.
+    interrupt: OnceCell<Arc<interrupt::Cell>>,
     /// The next step of the plan.
     pub(crate) cursor: Cell<usize>,
     /// Fuel until a stack is attached; the stack's record has it from then on.
@@ -73,13 +74,8 @@ impl Inner {
         let inner = place.as_mut_ptr();
         // SAFETY: the slot is where the context looks for it before any guest code runs, moves no more (I1), and is released
         // only by `drop`, when no activation exists; `grow` borrows it mutably while guest code does not run (I3).
-        // The interrupt word lives until `drop` retires the cell (H1).
-        let context = unsafe {
-            let slot = (&raw const (*inner).slot).cast::<Slot>();
-            GuestContext::new(prepared.image.clone(), prepared.allocator.clone(), slot)
-        };
-        // SAFETY: as above.
-        let interrupt = unsafe { interrupt::Cell::new(vmctx.interrupt_word()) };
+        // The program is the prepared image's, which the instance keeps.
+        let context = unsafe { GuestContext::new(&prepared.program, (&raw const (*inner).slot).cast::<Slot>()) };
         place.write(Inner {
             vmctx,
             prepared_id: prepared.id,
@@ -90,7 +86,7 @@ impl Inner {
             slot: UnsafeCell::new(ManuallyDrop::new(slot)),
             task: OnceCell::new(),
             externs: RefCell::default(),
-            interrupt,
+            interrupt: OnceCell::new(),
             cursor: Cell::new(prepared.image.plan().cursor),
             fuel: Cell::new(FULL),
             memory_bytes: Cell::new(prepared.memory_bytes),
@@ -149,6 +145,12 @@ impl Inner {
             // SAFETY: as above.
             unsafe { (*record.as_ptr()).fuel = fuel };
         }
+    }
+
+    /// What is asked of the instance by those who may stop it.
+    pub(crate) fn interrupt(&self) -> &Arc<interrupt::Cell> {
+        // SAFETY: the word lives until `drop` retires the cell (H1).
+        self.interrupt.get_or_init(|| unsafe { interrupt::Cell::new(self.vmctx.interrupt_word()) })
     }
 
     /// Makes `length` bytes of the slot, from `vmctx + offset`, writable for the host.
@@ -210,7 +212,9 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.interrupt.retire();
+        if let Some(interrupt) = self.interrupt.get() {
+            interrupt.retire();
+        }
         self.task.take();
         // SAFETY: the handle is not used again.
         let slot = unsafe { ManuallyDrop::take(self.slot.get_mut()) };
@@ -273,7 +277,7 @@ impl<T> Instance<T> {
     /// Asks the instance to stop, from any thread.
     pub fn interrupt_handle(&self) -> InterruptHandle {
         // SAFETY: I1.
-        InterruptHandle(unsafe { self.inner.as_ref() }.interrupt.clone())
+        InterruptHandle(unsafe { self.inner.as_ref() }.interrupt().clone())
     }
 
     /// Drops the instance and keeps its host data.

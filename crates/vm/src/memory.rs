@@ -256,7 +256,7 @@ impl Inner {
         if !self.vmctx.is_interrupted() {
             return Ok(());
         }
-        self.interrupt.reason().map_or(Ok(()), |code| Err(Stop::Trap(code)))
+        self.interrupt().reason().map_or(Ok(()), |code| Err(Stop::Trap(code)))
     }
 
     /// Takes fuel for what one instruction does many times.

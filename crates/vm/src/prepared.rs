@@ -5,7 +5,7 @@
 use crate::call::{Callee, CalleeError};
 use crate::host::{HostFunction, HostTable, ImportError};
 use crate::limits::Limits;
-use crate::machine::StackPool;
+use crate::machine::{Program, StackPool};
 use hatchery_alloc::{
     Hints, InstanceAllocator, LayoutFlaw, LayoutRefused, Region, RegionKind, Run, SlotLayout, Tails, Template,
     TemplateError,
@@ -82,6 +82,8 @@ pub(crate) struct PreparedCore {
     pub(crate) image: Arc<Image>,
     pub(crate) template: Arc<Template>,
     pub(crate) allocator: Arc<dyn InstanceAllocator>,
+    /// Image and allocator, as running code is judged by them.
+    pub(crate) program: Program,
     pub(crate) stacks: Arc<StackPool>,
     pub(crate) host: HostTable,
     pub(crate) limits: Limits,
@@ -125,6 +127,7 @@ impl<T: 'static> Prepared<T> {
         let core = PreparedCore {
             // Relaxed: only uniqueness matters.
             id: NEXT.fetch_add(1, Ordering::Relaxed),
+            program: Program { image: image.clone(), allocator: allocator.clone() },
             image,
             template,
             allocator,

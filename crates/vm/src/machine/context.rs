@@ -4,38 +4,45 @@
 
 use hatchery_alloc::{FaultVerdict, InstanceAllocator, Slot};
 use hatchery_image::Image;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
-/// The image whose code runs, the slot it runs in, and who protects the slot's pages. One per
-/// instance, at a stable address: activations and the signal handler refer to it.
+/// The image whose code runs, and who protects the pages of its slots: the same for all instances.
+pub(crate) struct Program {
+    pub(crate) image: Arc<Image>,
+    pub(crate) allocator: Arc<dyn InstanceAllocator>,
+}
+
+/// A program and the slot it runs in. One per instance, at a stable address: activations and the signal handler
+/// refer to it. It owns neither, so that making an instance shares no counter with other threads.
 pub(crate) struct GuestContext {
-    image: Arc<Image>,
-    allocator: Arc<dyn InstanceAllocator>,
+    program: NonNull<Program>,
     slot: *const Slot,
 }
 
-// SAFETY: the pointer is only followed while guest code of this context runs, on the thread that runs
-// it; `new` makes the owner promise that the slot is there then.
+// SAFETY: what the pointers lead to is shared, or only used while guest code of this context runs, on the thread
+// that runs it; `new` makes the owner promise that it is there then.
 unsafe impl Send for GuestContext {}
 
 impl GuestContext {
-    /// A context for guest code of `image` in `*slot`, which `allocator` made.
+    /// A context for guest code of `program` in `*slot`, which the program's allocator made.
     ///
     /// # Safety
     ///
-    /// While an activation of this context exists, `*slot` stays where it is, is not released, and is not
-    /// used mutably while guest code runs.
-    pub(crate) unsafe fn new(
-        image: Arc<Image>,
-        allocator: Arc<dyn InstanceAllocator>,
-        slot: *const Slot,
-    ) -> GuestContext {
-        GuestContext { image, allocator, slot }
+    /// `program` lives at least as long as the context. While an activation of it exists, `*slot` stays where it is, is
+    /// not released, and is not used mutably while guest code runs.
+    pub(crate) unsafe fn new(program: &Program, slot: *const Slot) -> GuestContext {
+        GuestContext { program: NonNull::from(program), slot }
+    }
+
+    fn program(&self) -> &Program {
+        // SAFETY: the promise of `new`.
+        unsafe { self.program.as_ref() }
     }
 
     /// The image whose code runs.
     pub(crate) fn image(&self) -> &Arc<Image> {
-        &self.image
+        &self.program().image
     }
 
     /// Whether an address is in the slot.
@@ -56,7 +63,7 @@ impl GuestContext {
     pub(super) unsafe fn opens(&self, address: usize) -> bool {
         // SAFETY: as in `owns`. The slot is this allocator's (C1), and as the guest was interrupted
         // nothing else of the slot's owner runs (C2).
-        let verdict = unsafe { self.allocator.write_fault(&*self.slot, address) };
+        let verdict = unsafe { self.program().allocator.write_fault(&*self.slot, address) };
         verdict == FaultVerdict::Retry
     }
 }

@@ -63,7 +63,7 @@ pub use stack::{Scrub, StackConfig, StackError, StackPool};
 pub use unwind::HostFailure;
 
 pub(crate) use activation::{Entry, Trampoline, enter, raise};
-pub(crate) use context::GuestContext;
+pub(crate) use context::{GuestContext, Program};
 pub(crate) use suspend::{Progress, Resume, Resumed, resume, start, suspend};
 pub(crate) use task::{Task, TaskRecord};
 pub(crate) use unwind::{Raise, Reason, Refusal, Unwind};

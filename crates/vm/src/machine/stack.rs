@@ -4,8 +4,8 @@
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 use std::cell::Cell;
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, TryLockError};
 
 const PAGE: usize = 4096;
@@ -80,10 +80,46 @@ pub struct StackPool {
     shards: [Shard; SHARDS],
 }
 
-/// A free list on cache lines of its own, for the threads whose number falls on it.
+/// Free stacks, on cache lines of their own, for the threads whose number falls on them.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Shard(Mutex<Vec<GuestStack>>);
+struct Shard {
+    /// One stack's base, or null: what a thread that needs one at a time takes and gives back without a lock.
+    front: AtomicPtr<u8>,
+    others: Mutex<Vec<GuestStack>>,
+}
+
+impl Shard {
+    /// Takes the stack at the front. Acquires what its last user wrote.
+    #[inline]
+    fn take_front(&self, config: &StackConfig) -> Option<GuestStack> {
+        if self.front.load(Ordering::Relaxed).is_null() {
+            return None;
+        }
+        let base = NonNull::new(self.front.swap(ptr::null_mut(), Ordering::Acquire))?;
+        // The pool's stacks all have its sizes, and whoever put it there gave up its handle.
+        Some(GuestStack::new(base, config))
+    }
+
+    /// Puts a stack at the front, unless there is one. Releases what its user wrote.
+    #[inline]
+    fn give_front(&self, stack: GuestStack) -> Result<(), GuestStack> {
+        let base = stack.base.as_ptr();
+        match self.front.compare_exchange(ptr::null_mut(), base, Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => {
+                std::mem::forget(stack);
+                Ok(())
+            }
+            Err(_) => Err(stack),
+        }
+    }
+
+    fn give(&self, stack: GuestStack) {
+        if let Err(stack) = self.give_front(stack) {
+            self.others.lock().unwrap_or_else(PoisonError::into_inner).push(stack);
+        }
+    }
+}
 
 impl StackPool {
     /// A pool of stacks of these sizes, each rounded up to what is least and to whole pages. Maps nothing yet.
@@ -114,7 +150,17 @@ impl StackPool {
     }
 
     /// A stack that nobody uses: this thread's last one, if it is still free.
+    #[inline]
     pub(super) fn acquire(&self) -> Result<GuestStack, StackError> {
+        match self.shards[home()].take_front(&self.config) {
+            Some(stack) => Ok(stack),
+            None => self.search(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn search(&self) -> Result<GuestStack, StackError> {
         match self.reuse() {
             Some(stack) => Ok(stack),
             None => self.map(),
@@ -126,8 +172,7 @@ impl StackPool {
         if self.config.scrub == Scrub::Discard && stack.discard().is_err() {
             return self.forget(stack);
         }
-        let shard = &self.shards[home()].0;
-        shard.lock().unwrap_or_else(PoisonError::into_inner).push(stack);
+        self.shards[home()].give(stack);
     }
 
     /// Gives up a stack that still has frames. It stays mapped, and counted as such.
@@ -142,10 +187,13 @@ impl StackPool {
 
     fn reuse(&self) -> Option<GuestStack> {
         let home = home();
-        let shards = (0..SHARDS).map(|distance| &self.shards[(home + distance) % SHARDS].0);
+        let shards = (0..SHARDS).map(|distance| &self.shards[(home + distance) % SHARDS]);
         let mut contended = false;
         for shard in shards.clone() {
-            match shard.try_lock() {
+            if let Some(stack) = shard.take_front(&self.config) {
+                return Some(stack);
+            }
+            match shard.others.try_lock() {
                 Ok(mut free) => {
                     if let Some(stack) = free.pop() {
                         return Some(stack);
@@ -163,7 +211,7 @@ impl StackPool {
         if !contended || self.mapped() < self.config.limit {
             return None;
         }
-        shards.map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).pop()).find_map(|stack| stack)
+        shards.map(|shard| shard.others.lock().unwrap_or_else(PoisonError::into_inner).pop()).find_map(|stack| stack)
     }
 
     fn map(&self) -> Result<GuestStack, StackError> {
@@ -175,6 +223,14 @@ impl StackPool {
         GuestStack::map(&self.config).inspect_err(|_| {
             self.mapped.fetch_sub(1, Ordering::Relaxed);
         })
+    }
+}
+
+impl Drop for StackPool {
+    fn drop(&mut self) {
+        for shard in &self.shards {
+            drop(shard.take_front(&self.config));
+        }
     }
 }
 
@@ -224,16 +280,22 @@ pub(super) struct GuestStack {
 unsafe impl Send for GuestStack {}
 
 impl GuestStack {
+    /// The handle of a mapping of these sizes.
+    #[inline]
+    fn new(base: NonNull<u8>, config: &StackConfig) -> GuestStack {
+        GuestStack { base, bytes: config.mapping(), guard: config.guard, host_reserve: config.host_reserve }
+    }
+
     fn map(config: &StackConfig) -> Result<GuestStack, StackError> {
         let bytes = config.mapping();
         let failed = |step| move |source: rustix::io::Errno| StackError::System { step, bytes, source: source.into() };
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK;
         // SAFETY: a new mapping where the kernel finds room touches no existing one.
-        let base = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), bytes, ProtFlags::empty(), flags) }
+        let base = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), bytes, ProtFlags::empty(), flags) }
             .map_err(failed("mmap"))?;
         let base = NonNull::new(base.cast::<u8>()).expect("the kernel maps nothing at address zero unasked");
         // From here on dropping it unmaps it.
-        let stack = GuestStack { base, bytes, guard: config.guard, host_reserve: config.host_reserve };
+        let stack = GuestStack::new(base, config);
         let usable = MprotectFlags::READ | MprotectFlags::WRITE;
         // SAFETY: the range is the upper part of the mapping just made, in which nothing lives yet.
         unsafe { rustix::mm::mprotect(stack.lowest_pointer().cast(), bytes - config.guard, usable) }

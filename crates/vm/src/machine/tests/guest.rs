@@ -1,6 +1,6 @@
 //! Guest code, an instance of it as small as can be, and how to call it.
 
-use crate::machine::{Entry, GuestContext, Progress, StackConfig, StackPool, Task, TaskRecord, Unwind, enter, start};
+use crate::machine::{Entry, GuestContext, Program, Progress, StackConfig, StackPool, Task, TaskRecord, Unwind, enter, start};
 use hatchery_alloc::{
     AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, OnDemand, PrepareError, Region,
     RegionKind, Slot, SlotLayout, Template,
@@ -342,6 +342,9 @@ pub(super) struct Session {
     pub(super) task: Task,
     pub(super) allocator: Arc<Counting>,
     context: Box<GuestContext>,
+    /// What the context refers to.
+    #[expect(dead_code, reason = "only kept")]
+    program: Box<Program>,
     slot: Option<Box<Slot>>,
     /// The values of a call that is suspended.
     values: Box<[RawVal; 1]>,
@@ -367,10 +370,11 @@ impl Session {
         let layout = SlotLayout::new(4096 + SLOT as usize, regions).expect("layout");
         let template = Arc::new(Template::new(layout, None, &[]).expect("template"));
         let slot = Box::new(allocator.allocate(&template).expect("slot"));
-        // SAFETY: the slot is boxed and released when the session is dropped, after its task.
-        let context = Box::new(unsafe { GuestContext::new(Arc::new(image()), allocator.clone(), &raw const *slot) });
+        let program = Box::new(Program { image: Arc::new(image()), allocator: allocator.clone() });
+        // SAFETY: the slot is boxed and released when the session is dropped, after its task; so is the program.
+        let context = Box::new(unsafe { GuestContext::new(&program, &raw const *slot) });
         let task = Task::new(pool).expect("task");
-        Session { task, allocator, context, slot: Some(slot), values: Box::new([RawVal::ZERO]) }
+        Session { task, allocator, context, program, slot: Some(slot), values: Box::new([RawVal::ZERO]) }
     }
 
     pub(super) fn vmctx(&self) -> *mut u8 {
