@@ -30,7 +30,8 @@ mod sys;
 mod template;
 
 pub use allocator::{
-    AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, Learned, PrepareError, Slot, SlotToken, Tuning,
+    AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, Learned, PrepareError, Slot, SlotToken,
+    Tuning,
 };
 pub use hints::{Hints, Learning, Tails};
 pub use layout::{LayoutFlaw, PAGE, Region, RegionKind, SlotLayout};

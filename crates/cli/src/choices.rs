@@ -9,7 +9,8 @@ pub(crate) struct Choices {
     #[arg(long, value_name = "CPU", default_value = "native", value_parser = cpu)]
     cpu: Cpu,
 
-    /// How memory accesses are checked: by guard pages, or explicitly by comparison
+    /// How memory accesses are checked: by guard pages, explicitly by comparison, or by comparison in programs that grow
+    /// their memory (growing), whose instances then come from pools without a system call
     #[arg(long, value_name = "HOW", default_value = "guard", value_parser = bounds)]
     bounds: Bounds,
 
@@ -52,7 +53,8 @@ fn bounds(text: &str) -> Result<Bounds, String> {
     match text {
         "guard" => Ok(Bounds::Guard),
         "explicit" => Ok(Bounds::Explicit),
-        _ => Err("use guard or explicit".into()),
+        "growing" => Ok(Bounds::Growing),
+        _ => Err("use guard, explicit or growing".into()),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod abi;
 pub mod artifact;
 mod items;
 mod layout;
+mod learned;
 mod maps;
 mod pages;
 mod plan;
@@ -29,6 +30,7 @@ pub use layout::{
     GlobalNeed, LayoutError, LayoutNeeds, LayoutPlan, MAX_SLOT, MAX_STATE, MemoryNeed, MemoryPlace, STATE_GUARD,
     TableNeed, TablePlace, WASM_PAGE,
 };
+pub use learned::Learned;
 pub use maps::{FunctionId, FunctionRecord, NO_WASM_OFFSET};
 pub use pages::{PAGE, PageRun, Pages, PagesBuilder};
 pub use plan::{InitStep, Plan, StepKind};

@@ -8,8 +8,8 @@
 use hatchery_image::artifact::{ArtifactError, CodeSymbol, Image, ImageParts, IsaFlags, OpenOptions, VERSION, encode};
 use hatchery_image::{
     CoreInstance, DataSegment, DataSegmentId, DefinedMemory, DefinedTable, ElemSegment, Export, ExportItem, FuncExport,
-    FuncType, FunctionRecord, Global, GlobalNeed, HostImport, InitStep, InstanceId, LayoutNeeds, LayoutPlan, MemoryId,
-    MemoryNeed, RefType, StepKind, TableNeed, TrapCode, Tunables, TypeId, TypeTable, ValType, WASM_PAGE,
+    FuncType, FunctionRecord, Global, GlobalNeed, HostImport, InitStep, InstanceId, LayoutNeeds, LayoutPlan, Learned,
+    MemoryId, MemoryNeed, RefType, StepKind, TableNeed, TrapCode, Tunables, TypeId, TypeTable, ValType, WASM_PAGE,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -95,6 +95,7 @@ fn parts() -> ImageParts {
         data_segments: vec![DataSegment { start: 0, length: 6, dropped_offset: layout.data_dropped }],
         elem_segments: vec![ElemSegment { elements: Box::new([2]), dropped_offset: layout.elem_dropped }],
         imports: vec![import],
+        learned: Learned { written: vec![4096..8192], grown: vec![8192..16384] },
         extension: b"extension".to_vec(),
         ..ImageParts::new(tunables, layout.clone())
     };
@@ -129,7 +130,7 @@ fn the_checked_in_artifact_says_what_it_was_made_of() {
     assert_eq!(format!("{:?}", back.instances), format!("{:?}", parts.instances));
     assert_eq!((back.plan, back.functions, back.imports), (parts.plan, parts.functions, parts.imports));
     assert_eq!((back.layout, back.code, back.data), (parts.layout, parts.code, parts.data));
-    assert_eq!(back.extension, parts.extension);
+    assert_eq!((back.extension, back.learned), (parts.extension, parts.learned));
 }
 
 #[test]

@@ -17,8 +17,8 @@ use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use hatchery_alloc::{
-    AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, Learned, PAGE, PrepareError, Slot, SlotLayout,
-    SlotToken, Template, Tuning,
+    AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, Learned, PAGE, PrepareError, Slot,
+    SlotLayout, SlotToken, Template, Tuning,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Grown tails that stay mapped: what they save, what bounds them, and that nobody reads them.
 
+#![expect(clippy::single_range_in_vec_init, reason = "sets of pages are lists of ranges, some with one")]
+
 mod common;
 
 use common::{MEMORY, Sample, Use, options, pool};
@@ -52,7 +54,8 @@ fn what_was_grown_can_be_carried_over() {
     let learned = first.learned(&one.template);
     assert_eq!(learned.grown, [(MEMORY + 16) * PAGE..(MEMORY + 40) * PAGE]);
     for learning in [Learning::Free, Learning::Frozen] {
-        let hints = Hints { written: learned.written.clone(), grown: learned.grown.clone(), learning, ..Hints::default() };
+        let hints =
+            Hints { written: learned.written.clone(), grown: learned.grown.clone(), learning, ..Hints::default() };
         let (other, pool) = (sample(hints), pool(Reset::WorkingSet, 1));
         let mut used = Use::new(&pool, &other);
         let before = hatchery_pool::inject::made();

@@ -11,8 +11,9 @@ use hatchery_alloc::{
     TemplateError,
 };
 use hatchery_image::abi::{HEADER_BYTES, HEADER_USED_BYTES, PackedFuncRef};
-use hatchery_image::{Bounds, Image, LayoutPlan, MemoryId, PAGE, Pages, TypeId, ValType};
+use hatchery_image::{Bounds, Image, LayoutPlan, Learned, MemoryId, PAGE, Pages, TypeId, ValType};
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -118,7 +119,7 @@ impl<T: 'static> Prepared<T> {
         let layout = slot_layout(image.layout(), &lengths)?;
         allocator.validate(&layout)?;
         let template = Template::new(layout, image.pages().duplicate()?, &runs(image.pages()))?;
-        let template = Arc::new(template.with_hints(hints(image.layout())));
+        let template = Arc::new(template.with_hints(hints(&image)));
         let host = HostTable::new(&image, functions)?;
         let mut thunks: Box<[_]> = image.imports().iter().map(|import| (import.thunk, import.ty)).collect();
         thunks.sort_unstable();
@@ -145,6 +146,13 @@ impl<T: 'static> Prepared<T> {
     /// The image.
     pub fn image(&self) -> &Arc<Image> {
         &self.core.image
+    }
+
+    /// What instances were found to do with their slots; nothing where the allocator does not learn.
+    pub fn learned(&self) -> Learned {
+        let learned = self.core.allocator.learned(&self.core.template);
+        let ranges = |ranges: Vec<Range<usize>>| ranges.into_iter().map(|r| r.start as u64..r.end as u64).collect();
+        Learned { written: ranges(learned.written), grown: ranges(learned.grown) }
     }
 
     /// The function behind a funcref word, ready to be called in any instance of this.
@@ -236,14 +244,18 @@ fn slot_layout(plan: &LayoutPlan, lengths: &[u64]) -> Result<SlotLayout, LayoutF
 }
 
 /// What allocators can rely on: the machine writes no other bytes of the header page than its words, and code with
-/// explicit checks needs no guard at a memory's end.
-fn hints(plan: &LayoutPlan) -> Hints {
+/// explicit checks needs no guard at a memory's end; and what is stored with the image.
+fn hints(image: &Image) -> Hints {
+    let (plan, learned) = (image.layout(), image.learned());
+    let ranges = |ranges: Vec<Range<u64>>| ranges.into_iter().map(|r| r.start as usize..r.end as usize).collect();
     let mut growing = plan.memories.iter().filter(|memory| memory.minimum < memory.limit);
     let explicit = growing.all(|memory| memory.bounds == Bounds::Explicit);
     let vmctx = plan.vmctx as usize;
     Hints {
         volatile: Some(vmctx - HEADER_USED_BYTES..vmctx),
         tails: if explicit { Tails::Keep } else { Tails::Shrink },
+        written: ranges(learned.written),
+        grown: ranges(learned.grown),
         ..Hints::default()
     }
 }

@@ -85,7 +85,8 @@ impl<'a> Linker<'a> {
 
     /// The choices with bounds decided: memories that can grow are compared with where code grows one.
     fn with_bounds(&self, tunables: &Tunables) -> Tunables {
-        let grows = self.instances.iter().any(|instance| self.modules.get(instance.module).is_some_and(|m| m.grows_memory));
+        let grows =
+            self.instances.iter().any(|instance| self.modules.get(instance.module).is_some_and(|m| m.grows_memory));
         let explicit_bounds = tunables.explicit_bounds || (tunables.explicit_growth && grows);
         Tunables { explicit_bounds, ..tunables.clone() }
     }

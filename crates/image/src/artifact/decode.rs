@@ -1,8 +1,8 @@
 //! What records mean: for each kind, the one function that checks it and reads it.
 
 use super::records::{
-    DataSegmentRecord, ElemSegmentRecord, ExportRecord, GlobalRecord, ImportRecord, InstanceRecord, MemoryRecord, NONE,
-    RunRecord, StepRecord, Table, TableRecord, TypeRecord, ValRecord,
+    DataSegmentRecord, ElemSegmentRecord, ExportRecord, GlobalRecord, ImportRecord, InstanceRecord, LearnedRecord,
+    MemoryRecord, NONE, RunRecord, StepRecord, Table, TableRecord, TypeRecord, ValRecord,
 };
 use super::surface::{Flaw, Record, Surface, ensure};
 use crate::items::{
@@ -16,6 +16,13 @@ use crate::plan::{InitStep, StepKind};
 use crate::tunables::{Bounds, Tunables};
 use crate::types::{FuncType, HeapType, RefType, TypeId, ValType};
 use core::ops::Range;
+
+/// What a learned range is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LearnedKind {
+    Written,
+    Grown,
+}
 
 /// An export of a core instance, in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,6 +292,25 @@ impl Record for StepRecord {
             _ => return Err("its kind does not exist"),
         };
         Ok(InitStep { instance: InstanceId(surface.index(Table::Instances, self.instance)?), kind })
+    }
+}
+
+/// A range of the slot, and whether instances write it or make it accessible.
+impl Record for LearnedRecord {
+    const TABLE: Table = Table::Learned;
+    type Item<'a> = (LearnedKind, Range<u64>);
+
+    fn decode(&self, surface: &Surface) -> Result<(LearnedKind, Range<u64>), Flaw> {
+        let (start, length) = (self.slot_offset.get(), self.length.get());
+        let vmctx = surface.layout.vmctx.get();
+        surface.slot(start.checked_sub(vmctx).ok_or("it reaches into the header")?, length)?;
+        ensure(length > 0, "it is empty")?;
+        let kind = match self.kind.get() {
+            0 => LearnedKind::Written,
+            1 => LearnedKind::Grown,
+            _ => return Err("its kind does not exist"),
+        };
+        Ok((kind, start..start + length))
     }
 }
 

@@ -2,17 +2,20 @@
 
 use super::code::{Addresses, Code, FunctionRef, Functions, Traps};
 use super::cpu::IsaFlags;
-use super::decode::{ExportRef, HostImportRef};
+use super::decode::{ExportRef, HostImportRef, LearnedKind};
+use super::error::ArtifactError;
 use super::list::List;
 use super::open::Note;
+use super::parts::ImageParts;
 use super::records::{
-    DataSegmentRecord, ElemSegmentRecord, ExportRecord, GlobalRecord, ImportRecord, InstanceRecord, MemoryRecord, NONE,
-    StepRecord, Table, TableRecord, TypeRecord,
+    DataSegmentRecord, ElemSegmentRecord, ExportRecord, GlobalRecord, ImportRecord, InstanceRecord, LearnedRecord,
+    MemoryRecord, NONE, StepRecord, Table, TableRecord, TypeRecord,
 };
 use super::root::RootRecord;
 use super::surface::Surface;
 use crate::items::{DataSegment, DefinedMemory, DefinedTable, ExportItem, Global, InstanceId, MemoryId};
 use crate::layout::LayoutPlan;
+use crate::learned::Learned;
 use crate::maps::FunctionId;
 use crate::pages::Pages;
 use crate::plan::Plan;
@@ -206,6 +209,24 @@ impl Image {
     /// Where everything is in a slot.
     pub fn layout(&self) -> &LayoutPlan {
         &self.layout
+    }
+
+    /// What its instances were found to do with their slots, as far as somebody stored that with it.
+    pub fn learned(&self) -> Learned {
+        let ranges = |kind| {
+            let all = self.surface.iter::<LearnedRecord>();
+            all.filter(|(of, _)| *of == kind).map(|(_, range)| range).collect()
+        };
+        Learned { written: ranges(LearnedKind::Written), grown: ranges(LearnedKind::Grown) }
+    }
+
+    /// The same image, with what its instances were found to do.
+    ///
+    /// # Errors
+    ///
+    /// When that is not about its slots, or the image cannot be read or stored again.
+    pub fn with_learned(&self, learned: Learned) -> Result<Image, ArtifactError> {
+        Image::from_parts(&ImageParts { learned, ..self.to_parts()? })
     }
 
     /// Initial contents.

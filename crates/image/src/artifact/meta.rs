@@ -4,7 +4,7 @@ use super::error::ArtifactError;
 use super::parts::ImageParts;
 use super::records::{
     DataSegmentRecord, ElemSegmentRecord, ExportRecord, FunctionEntry, GlobalRecord, ImportRecord, InstanceRecord,
-    MemoryRecord, NONE, RunRecord, StepRecord, StrRecord, Table, TableRecord, TypeRecord, ValRecord,
+    LearnedRecord, MemoryRecord, NONE, RunRecord, StepRecord, StrRecord, Table, TableRecord, TypeRecord, ValRecord,
 };
 use super::root::DirectoryEntry;
 use crate::items::{CoreInstance, Export, ExportItem, HostImport};
@@ -13,6 +13,7 @@ use crate::pages::PAGE;
 use crate::plan::{InitStep, StepKind};
 use crate::tunables::Bounds;
 use crate::types::{FuncType, HeapType, ValType};
+use core::ops::Range;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
@@ -47,6 +48,8 @@ pub(super) fn encode(parts: &ImageParts) -> Result<Meta, ArtifactError> {
     parts.instances.iter().try_for_each(|instance| writer.instance(instance))?;
     parts.imports.iter().try_for_each(|import| writer.import(import))?;
     parts.plan.steps.iter().for_each(|step| writer.step(step));
+    parts.learned.written.iter().for_each(|range| writer.learned(range, 0));
+    parts.learned.grown.iter().for_each(|range| writer.learned(range, 1));
     writer.code(parts)?;
     writer.bytes(Table::Data, &parts.data);
     writer.bytes(Table::Extension, &parts.extension);
@@ -183,6 +186,11 @@ impl Writer {
         };
         let [kind, instance, subject, target] = [kind, step.instance.0, subject, target].map(U32::new);
         self.push(Table::Steps, StepRecord { kind, instance, subject, target, value: U64::new(value) });
+    }
+
+    fn learned(&mut self, range: &Range<u64>, kind: u32) {
+        let [slot_offset, length] = [range.start, range.end.saturating_sub(range.start)].map(U64::new);
+        self.push(Table::Learned, LearnedRecord { slot_offset, length, kind: U32::new(kind), zero: U32::new(0) });
     }
 
     /// The maps from text offsets.

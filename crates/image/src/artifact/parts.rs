@@ -3,6 +3,7 @@
 use super::cpu::IsaFlags;
 use crate::items::{CoreInstance, DataSegment, DefinedMemory, DefinedTable, ElemSegment, Global, HostImport};
 use crate::layout::LayoutPlan;
+use crate::learned::Learned;
 use crate::maps::FunctionRecord;
 use crate::pages::PagesBuilder;
 use crate::plan::Plan;
@@ -58,6 +59,8 @@ pub struct ImageParts {
     pub elem_segments: Vec<ElemSegment>,
     /// Functions the host must provide.
     pub imports: Vec<HostImport>,
+    /// What its instances were found to do with their slots.
+    pub learned: Learned,
     /// What whoever made it wants to find again. It means nothing to the image.
     pub extension: Vec<u8>,
 }
@@ -88,6 +91,7 @@ impl ImageParts {
             data_segments: Vec::new(),
             elem_segments: Vec::new(),
             imports: Vec::new(),
+            learned: Learned::default(),
             extension: Vec::new(),
         }
     }

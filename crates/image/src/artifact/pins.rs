@@ -171,25 +171,24 @@ mod tests {
 
     fn tunables() -> impl Strategy<Value = Tunables> {
         let numbers = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
-        let flags = (any::<[bool; 2]>(), any::<bool>(), 0u8..3, any::<bool>(), any::<bool>(), 0u8..3, "[a-z0-9-]{1,32}");
-        (numbers, flags).prop_map(|(n, (explicit, speculation_guards, stop, strict, speed, cpu, name))| {
-            Tunables {
-                memory32_reservation: n.0,
-                memory64_reservation: n.1,
-                memory_guard: n.2,
-                table_room: n.3,
-                explicit_bounds: explicit[0],
-                explicit_growth: explicit[1],
-                speculation_guards,
-                interruption: [Interruption::None, Interruption::Word, Interruption::Fuel][usize::from(stop)],
-                determinism: if strict { Determinism::Strict } else { Determinism::Relaxed },
-                opt_level: if speed { OptLevel::Speed } else { OptLevel::None },
-                cpu: match cpu {
-                    0 => CpuTarget::Baseline,
-                    1 => CpuTarget::Native,
-                    _ => CpuTarget::Named(name),
-                },
-            }
+        let flags =
+            (any::<[bool; 2]>(), any::<bool>(), 0u8..3, any::<bool>(), any::<bool>(), 0u8..3, "[a-z0-9-]{1,32}");
+        (numbers, flags).prop_map(|(n, (explicit, speculation_guards, stop, strict, speed, cpu, name))| Tunables {
+            memory32_reservation: n.0,
+            memory64_reservation: n.1,
+            memory_guard: n.2,
+            table_room: n.3,
+            explicit_bounds: explicit[0],
+            explicit_growth: explicit[1],
+            speculation_guards,
+            interruption: [Interruption::None, Interruption::Word, Interruption::Fuel][usize::from(stop)],
+            determinism: if strict { Determinism::Strict } else { Determinism::Relaxed },
+            opt_level: if speed { OptLevel::Speed } else { OptLevel::None },
+            cpu: match cpu {
+                0 => CpuTarget::Baseline,
+                1 => CpuTarget::Native,
+                _ => CpuTarget::Named(name),
+            },
         })
     }
 

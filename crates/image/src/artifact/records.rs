@@ -131,6 +131,15 @@ records! {
         value: U64,
     }
 
+    /// Pages of the slot that instances use.
+    LearnedRecord, 24 {
+        slot_offset: U64,
+        length: U64,
+        // 0 written, 1 made accessible by growth.
+        kind: U32,
+        zero: U32,
+    }
+
     /// A run of pages; `file_offset` is from the start of the section.
     RunRecord, 24 { slot_offset: U64, file_offset: U64, length: U64, }
 
@@ -180,6 +189,7 @@ tables! {
     Imports: ImportRecord, "imports";
     Steps: StepRecord, "steps";
     Runs: RunRecord, "page runs";
+    Learned: LearnedRecord, "learned ranges";
     Strings: u8, "strings";
     // The rest follows the code and its data. It is mapped, and read where it lies.
     Functions: FunctionEntry, "functions";
@@ -203,7 +213,7 @@ impl Table {
     }
 }
 
-const _: () = assert!(Table::COUNT == 23, "the root has room for this many");
+const _: () = assert!(Table::COUNT == 24, "the root has room for this many");
 
 /// The records in these bytes; none when the bytes are no whole number of records, which opening has ruled out.
 pub(super) fn slice<T: FromBytes + Immutable + KnownLayout + Unaligned>(bytes: &[u8]) -> &[T] {

@@ -16,8 +16,8 @@ use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use super::records::{
-    DataSegmentRecord, ElemSegmentRecord, ExportRecord, GlobalRecord, ImportRecord, InstanceRecord, MemoryRecord,
-    RunRecord, StepRecord, TableRecord, TypeRecord,
+    DataSegmentRecord, ElemSegmentRecord, ExportRecord, GlobalRecord, ImportRecord, InstanceRecord, LearnedRecord,
+    MemoryRecord, RunRecord, StepRecord, TableRecord, TypeRecord,
 };
 
 /// What a record says that cannot be.
@@ -96,6 +96,7 @@ impl Surface {
         self.check_all::<ImportRecord>()?;
         self.check_all::<StepRecord>()?;
         self.check_all::<RunRecord>()?;
+        self.check_all::<LearnedRecord>()?;
         self.check_trampolines()?;
         self.check_order()?;
         if cursor > self.count(Table::Steps) {

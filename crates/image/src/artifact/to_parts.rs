@@ -39,6 +39,7 @@ impl Image {
             data_segments: self.data_segments().iter().collect(),
             elem_segments: self.elem_segment_copies(),
             imports: self.host_imports(),
+            learned: self.learned(),
             extension: self.extension().to_vec(),
         })
     }

@@ -12,6 +12,7 @@ use crate::items::{
     ExportItem, FuncExport, Global, GlobalId, HostImport, InstanceId, MemoryId, TableId,
 };
 use crate::layout::{GlobalNeed, LayoutNeeds, LayoutPlan, MemoryNeed, TableNeed, WASM_PAGE};
+use crate::learned::Learned;
 use crate::maps::{FunctionId, FunctionRecord, NO_WASM_OFFSET};
 use crate::plan::{InitStep, Plan, StepKind};
 use crate::trap::TrapCode;
@@ -138,6 +139,10 @@ pub(super) fn sample() -> ImageParts {
             dropped_offset: layout.elem_dropped,
         }],
         imports: vec![import("f", 128, Some(256)), import("g", 144, None)],
+        learned: Learned {
+            written: vec![4096..8192, layout.memory(0).start..layout.memory(0).start + 4096],
+            grown: vec![layout.memory(0).start + 2 * WASM_PAGE..layout.memory(0).start + 3 * WASM_PAGE],
+        },
         extension: b"what a host knows".to_vec(),
         ..ImageParts::new(tunables, layout.clone())
     };
@@ -168,6 +173,7 @@ fn ask_everything(view: &Image) -> usize {
     let offsets = (0..500).chain([u32::MAX - 1, u32::MAX]);
     let mut answers =
         view.types().iter().len() + view.plan().remaining().len() + view.data().len() + view.extension().len();
+    answers += view.learned().written.len();
     for offset in offsets {
         answers += usize::from(view.traps().find(offset).is_some());
         answers += usize::from(view.addresses().find(offset).is_some());

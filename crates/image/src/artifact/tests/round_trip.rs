@@ -3,6 +3,7 @@
 use super::super::{FileTrust, Image, ImageParts, OpenOptions, encode};
 use super::{bytes, file_of, open, sample};
 use crate::items::{ExportItem, InstanceId};
+use crate::learned::Learned;
 use crate::trap::TrapCode;
 use crate::types::TypeId;
 use object::read::{Object, ObjectSection, ObjectSymbol};
@@ -28,6 +29,21 @@ fn what_comes_back_is_encoded_to_the_same_bytes() {
     let view = open(&bytes()).expect("opens");
     let again = encode(&view.to_parts().expect("reads")).expect("encodes").to_vec().expect("fits");
     assert!(again == bytes());
+}
+
+#[test]
+fn what_was_learned_is_kept_and_replaced() {
+    let image = Image::from_parts(&sample()).expect("opens");
+    let learned = Learned { written: vec![8192..12288], grown: vec![] };
+    let with = image.with_learned(learned.clone()).expect("of its slots");
+    assert_eq!(with.learned(), learned);
+    let parts = ImageParts { learned: sample().learned, ..with.to_parts().expect("reads") };
+    assert_eq!(shown(&parts), shown(&image.to_parts().expect("reads")), "the rest is the same");
+    let slot = image.layout().slot_bytes;
+    for outside in [0..4096, 4096..4096, slot..slot + 4096, 0..u64::MAX] {
+        let error = image.with_learned(Learned { written: vec![outside.clone()], grown: vec![] }).expect_err("refused");
+        assert!(error.to_string().contains("learned ranges"), "{outside:?}: {error}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Guest code, an instance of it as small as can be, and how to call it.
 
-use crate::machine::{Entry, GuestContext, Program, Progress, StackConfig, StackPool, Task, TaskRecord, Unwind, enter, start};
+use crate::machine::{
+    Entry, GuestContext, Program, Progress, StackConfig, StackPool, Task, TaskRecord, Unwind, enter, start,
+};
 use hatchery_alloc::{
     AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, OnDemand, PrepareError, Region,
     RegionKind, Slot, SlotLayout, Template,
