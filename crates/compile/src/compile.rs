@@ -12,7 +12,7 @@ use hatchery_image::abi::Builtin;
 use hatchery_image::artifact::{self, ArtifactError, CodeSymbol, ImageParts, IsaFlags};
 use hatchery_image::{
     CoreInstance, DataSegment, ElemSegment, Export, ExportItem, FuncExport, FunctionId, FunctionRecord, HostAbi,
-    HostImport, HostImportId, Image, InitStep, InstanceId, Plan, StepKind, Tunables, TypeId,
+    HostImport, HostImportId, Image, InitStep, InstanceId, Learned, Plan, StepKind, Tunables, TypeId,
 };
 use std::collections::HashMap;
 
@@ -155,6 +155,7 @@ impl Assembler<'_> {
             memories: link.linked.memories,
             tables: link.linked.tables,
             globals: link.linked.globals,
+            learned: Learned::default(),
             extension: self.set.extension.clone(),
         })
     }
