@@ -30,7 +30,7 @@ impl Drops {
 }
 
 /// Ready after a poll, with the sum of both parameters; adds the second to the data meanwhile.
-fn add<'a>(mut context: HostContext<'a, i64>, given: Box<[RawVal]>, drops: Drops) -> HostFuture<'a> {
+fn add<'a>(mut context: HostContext<'a, i64>, given: Box<[RawVal]>, drops: Drops) -> HostFuture<'a, Vec<RawVal>> {
     Box::pin(async move {
         let _counted = OnDrop(drops);
         let mut waited = false;
