@@ -4,6 +4,7 @@
 
 use crate::layout::SlotLayout;
 use crate::template::Template;
+use crate::wait::Waiters;
 use core::ops::Range;
 use core::ptr::NonNull;
 use std::sync::Arc;
@@ -171,6 +172,12 @@ pub unsafe trait InstanceAllocator: Send + Sync + 'static {
     /// C1, C2 and C3.
     unsafe fn release(&self, slot: Slot);
 
+    /// Those who wait for a slot, whom the allocator calls when one was released. `None` where it cannot tell: then
+    /// nobody can wait.
+    fn waiters(&self) -> Option<&Waiters> {
+        None
+    }
+
     /// What uses of a template's slots were found to do: for [`Hints`](crate::Hints) of a template with the same
     /// layout, in this process or a later one. Nothing, where it is not learned.
     fn learned(&self, template: &Arc<Template>) -> Learned {
@@ -265,6 +272,13 @@ pub enum AllocateError {
         /// The kernel's answer.
         source: std::io::Error,
     },
+}
+
+impl AllocateError {
+    /// Whether there may be a slot when another was released.
+    pub fn passes(&self) -> bool {
+        matches!(self, AllocateError::Exhausted { .. } | AllocateError::Memory { .. })
+    }
 }
 
 /// Why a region did not grow.

@@ -28,6 +28,7 @@ mod layout;
 mod on_demand;
 mod sys;
 mod template;
+mod wait;
 
 pub use allocator::{
     AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, Learned, PrepareError, Slot, SlotToken,
@@ -37,3 +38,4 @@ pub use hints::{Hints, Learning, Tails};
 pub use layout::{LayoutFlaw, PAGE, Region, RegionKind, SlotLayout};
 pub use on_demand::{OnDemand, Options, Protection};
 pub use template::{Run, Template, TemplateError, TemplateId};
+pub use wait::{Waiters, allocate_async, allocate_blocking};

@@ -8,6 +8,7 @@ use crate::allocator::{
 use crate::layout::{PAGE, RegionKind, SlotLayout};
 use crate::sys::{Access, Reservation};
 use crate::template::Template;
+use crate::wait::Waiters;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
@@ -67,12 +68,13 @@ impl Default for Options {
 pub struct OnDemand {
     options: Options,
     live: Arc<AtomicUsize>,
+    waiters: Waiters,
 }
 
 impl OnDemand {
     /// An allocator with these options.
     pub fn new(options: Options) -> OnDemand {
-        OnDemand { options, live: Arc::default() }
+        OnDemand { options, ..OnDemand::default() }
     }
 
     /// An allocator in strict mode.
@@ -104,15 +106,15 @@ struct Live(Arc<AtomicUsize>);
 
 impl Live {
     fn new(live: &Arc<AtomicUsize>, limit: usize) -> Option<Live> {
-        // Relaxed: the count orders nothing but itself.
-        let counted = live.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < limit).then_some(n + 1));
+        // SeqCst, as in `drop`: who waits sees the slot that was released, or is seen by its releaser; see `wait`.
+        let counted = live.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < limit).then_some(n + 1));
         counted.ok().map(|_| Live(live.clone()))
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -362,5 +364,10 @@ unsafe impl InstanceAllocator for OnDemand {
         // SAFETY: by C1 the token is from `Box::into_raw` in `allocate`; the handle is linear, so nobody
         // took the box back before; by C2 and C3 nothing refers to the state or the slot.
         drop(unsafe { Box::from_raw(slot.token().0 as *mut SlotState) });
+        self.waiters.call();
+    }
+
+    fn waiters(&self) -> Option<&Waiters> {
+        Some(&self.waiters)
     }
 }

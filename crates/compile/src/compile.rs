@@ -3,7 +3,7 @@
 use crate::assemble::Assembly;
 use crate::codegen::{Progress, Source};
 use crate::decode::Module;
-use crate::error::{Budget, CompileError};
+use crate::error::{Budget, CompileError, Refusal};
 use crate::initial::Initial;
 use crate::isa;
 use crate::link::{self, FuncTarget, Link, LinkSet, Linked, LinkedItem, LinkedStepKind, RefValue, Symbol, decode_all};
@@ -12,7 +12,7 @@ use hatchery_image::abi::Builtin;
 use hatchery_image::artifact::{self, ArtifactError, CodeSymbol, ImageParts, IsaFlags};
 use hatchery_image::{
     CoreInstance, DataSegment, ElemSegment, Export, ExportItem, FuncExport, FunctionId, FunctionRecord, HostAbi,
-    HostImport, HostImportId, Image, InitStep, InstanceId, Learned, Plan, StepKind, Tunables, TypeId,
+    HostImport, HostImportId, Image, InitStep, InstanceId, LayoutPlan, Learned, Plan, StepKind, Tunables, TypeId,
 };
 use std::collections::HashMap;
 
@@ -44,7 +44,22 @@ pub fn compile_with(
     budget: &Budget,
     progress: Progress<'_>,
 ) -> Result<Image, CompileError> {
-    Image::from_parts(&compile_parts(set, tunables, budget, progress)?).map_err(image_error)
+    compile_for(set, tunables, budget, &|_| Ok(()), progress)
+}
+
+/// As [`compile_with`], but first asks whoever gives slots whether one can hold the result. Nothing is translated when not.
+///
+/// # Errors
+///
+/// Those of [`compile`]; [`CompileError::Refused`] with what `fits` answered.
+pub fn compile_for(
+    set: &LinkSet,
+    tunables: &Tunables,
+    budget: &Budget,
+    fits: &dyn Fn(&LayoutPlan) -> Result<(), Refusal>,
+    progress: Progress<'_>,
+) -> Result<Image, CompileError> {
+    Image::from_parts(&compile_parts(set, tunables, budget, fits, progress)?).map_err(image_error)
 }
 
 /// A hash of everything that decides what the set compiles to under these choices.
@@ -62,11 +77,13 @@ fn compile_parts(
     set: &LinkSet,
     tunables: &Tunables,
     budget: &Budget,
+    fits: &dyn Fn(&LayoutPlan) -> Result<(), Refusal>,
     progress: Progress<'_>,
 ) -> Result<ImageParts, CompileError> {
     let isa = isa::target(tunables)?;
     let modules = decode_all(set, budget)?;
     let link = link::link(set, &modules, tunables, budget)?;
+    fits(&link.linked.layout).map_err(CompileError::Refused)?;
     let symbols = symbols(&link.linked);
     let source = Source { modules: &modules, linked: &link.linked, tunables, isa: isa.as_ref() };
     let codes = source.generate(&symbols, progress)?;

@@ -3,6 +3,9 @@
 use hatchery_image::artifact::ArtifactError;
 use hatchery_image::{InstanceId, LayoutError};
 
+/// Why no slot can hold what would be compiled: what is needed and what the limit is.
+pub type Refusal = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why a set of modules could not be compiled.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +41,9 @@ pub enum CompileError {
     /// Memories, tables and globals do not fit a slot.
     #[error(transparent)]
     Layout(#[from] LayoutError),
+    /// No slot can hold it, says whoever gives slots.
+    #[error(transparent)]
+    Refused(Refusal),
     /// A function is too large or too complicated for the code generator.
     #[error("function {function} of module {module} exceeds a limit of the code generator: {message}")]
     Limit {

@@ -74,7 +74,7 @@ impl Artifact {
         self.image.check_tunables(&engine.inner.tunables).map_err(artifact_error)?;
         // The exports of a set are those of its last instance.
         let root = InstanceId(self.image.instances().len().saturating_sub(1) as u32);
-        Ok(Module { inner: Arc::new(Inner { engine: engine.clone(), image: self.image, root }) })
+        Ok(Module { inner: Arc::new(Inner::new(engine.clone(), self.image, root)) })
     }
 }
 

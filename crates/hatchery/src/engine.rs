@@ -3,9 +3,11 @@
 use crate::config::{Allocation, Bounds, Config};
 use crate::convert;
 use crate::error::{Error, ErrorKind};
+use crate::metrics::PoolMetrics;
 use hatchery_alloc::{InstanceAllocator, OnDemand, Tuning};
 use hatchery_compile::Budget;
 use hatchery_image::Tunables;
+use hatchery_pool::Pool;
 use hatchery_vm::{StackConfig, StackPool};
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +24,8 @@ pub(crate) struct Inner {
     pub(crate) tunables: Tunables,
     pub(crate) budget: Budget,
     pub(crate) allocator: Arc<dyn InstanceAllocator>,
+    /// The same, if it is a pool.
+    pub(crate) pool: Option<Arc<Pool>>,
     pub(crate) stacks: Arc<StackPool>,
 }
 
@@ -32,11 +36,15 @@ impl Engine {
     ///
     /// When the configuration contradicts itself or the system cannot provide what it asks for.
     pub fn new(config: &Config) -> Result<Engine, Error> {
-        let allocator: Arc<dyn InstanceAllocator> = match &config.allocation {
-            Allocation::OnDemand => Arc::new(OnDemand::default()),
-            Allocation::Strict => Arc::new(OnDemand::strict()),
-            Allocation::Pooling(pooling) => Arc::new(pooling.pool(&convert::tunables(config))?),
-            Allocation::Custom(allocator) => allocator.clone(),
+        let pool = match &config.allocation {
+            Allocation::Pooling(pooling) => Some(Arc::new(pooling.pool(&convert::tunables(config))?)),
+            _ => None,
+        };
+        let allocator: Arc<dyn InstanceAllocator> = match (&config.allocation, &pool) {
+            (_, Some(pool)) => pool.clone(),
+            (Allocation::Custom(allocator), _) => allocator.clone(),
+            (Allocation::Strict, _) => Arc::new(OnDemand::strict()),
+            _ => Arc::new(OnDemand::default()),
         };
         let mut tunables = convert::tunables(config);
         tune(&*allocator, config.bounds, &mut tunables)?;
@@ -45,7 +53,24 @@ impl Engine {
         stacks.limit = config.stacks.unwrap_or(stacks.limit);
         let stacks = Arc::new(StackPool::new(stacks).map_err(|e| Error::source_of(ErrorKind::Usage, e))?);
         let budget = convert::budget(config);
-        Ok(Engine { inner: Arc::new(Inner { tunables, budget, allocator, stacks }) })
+        Ok(Engine { inner: Arc::new(Inner { tunables, budget, allocator, pool, stacks }) })
+    }
+
+    /// What the engine's pool did and has; `None` where instances do not come from one. Looks at every slot that was
+    /// ever used.
+    pub fn pool_metrics(&self) -> Option<PoolMetrics> {
+        self.inner.pool.as_ref().map(|pool| PoolMetrics::new(&pool.metrics()))
+    }
+
+    /// As [`pool_metrics`](Engine::pool_metrics), and as a `tracing` event of the level `INFO`, `pool`, whose fields have
+    /// the names of the struct's.
+    pub fn report_pool(&self) -> Option<PoolMetrics> {
+        self.inner.pool.as_ref().map(|pool| PoolMetrics::new(&pool.report()))
+    }
+
+    /// Gives up the pool's slots that are kept for modules which nobody can instantiate any more.
+    pub fn trim_pool(&self) {
+        self.inner.pool.iter().for_each(|pool| pool.trim());
     }
 }
 

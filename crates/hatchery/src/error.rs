@@ -12,9 +12,12 @@ use std::fmt;
 pub enum ErrorKind {
     /// The guest trapped; see [`Error::trap`].
     Trap,
-    /// A limit of the host is reached: slots, stacks, memory. Retrying after something was given back
-    /// may succeed.
+    /// All that there is of something is in use: slots, stacks, memory. Retrying after something was given back
+    /// may succeed; see [`Prepared::instantiate_blocking`](crate::Prepared::instantiate_blocking).
     Exhausted,
+    /// More is asked for than there can ever be, by the configuration or the system: larger slots, more slots, a longer
+    /// memory. Waiting does not help; the message says what is needed and what the limit is.
+    Limit,
     /// The bytes are no valid WebAssembly, or need a proposal that is not supported, or exceed a limit.
     Compile,
     /// A file is no artifact, or not one for this machine, version or engine.

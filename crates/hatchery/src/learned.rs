@@ -68,9 +68,9 @@ impl Module {
     ///
     /// When it is of a module with other slots, or there is no memory for another handle of this one.
     pub fn with_learned(&self, learned: &Learned) -> Result<Module, Error> {
-        let Inner { engine, image, root } = &*self.inner;
+        let Inner { engine, image, root, .. } = &*self.inner;
         let image = image.with_learned(learned.image.clone()).map_err(artifact_error)?;
-        Ok(Module { inner: Arc::new(Inner { engine: engine.clone(), image: Arc::new(image), root: *root }) })
+        Ok(Module { inner: Arc::new(Inner::new(engine.clone(), Arc::new(image), *root)) })
     }
 
     /// What is stored with it.

@@ -90,7 +90,7 @@ impl Memory {
         let length = memory.len();
         memory.grow(pages).ok_or_else(|| {
             let message = format!("the memory of {length} bytes cannot grow by {pages} pages of 64 KiB");
-            Error::message(ErrorKind::Exhausted, message)
+            Error::message(ErrorKind::Limit, message)
         })
     }
 }
@@ -230,6 +230,6 @@ impl Table {
         let element = access.image().tables().get(self.id.index()).ok_or_else(no_such_item)?.element;
         let raw = raw::lower(&access, hatchery_image::ValType::Ref(element), &value)?;
         let old = access.table_grow(self.id, delta, raw.get_reference()).map_err(access_error)?;
-        old.ok_or_else(|| Error::message(ErrorKind::Exhausted, format!("the table cannot grow by {delta} elements")))
+        old.ok_or_else(|| Error::message(ErrorKind::Limit, format!("the table cannot grow by {delta} elements")))
     }
 }

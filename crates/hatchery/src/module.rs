@@ -8,6 +8,7 @@ use crate::val::FuncType;
 use hatchery_compile::{CompileError, LinkSet, ModuleIndex};
 use hatchery_image::artifact::HostImportRef;
 use hatchery_image::{Image, InstanceId};
+use hatchery_vm::Templates;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +26,15 @@ pub(crate) struct Inner {
     pub(crate) image: Arc<Image>,
     /// The instance whose exports are the module's own: the last of a set.
     pub(crate) root: InstanceId,
+    /// What slots are made from: the same for everything that is prepared of the module.
+    pub(crate) templates: Arc<Templates>,
+}
+
+impl Inner {
+    pub(crate) fn new(engine: Engine, image: Arc<Image>, root: InstanceId) -> Inner {
+        let templates = Arc::new(Templates::new(image.clone()));
+        Inner { engine, image, root, templates }
+    }
 }
 
 impl Module {
@@ -159,7 +169,8 @@ impl ModuleSet {
     ///
     /// # Errors
     ///
-    /// When a module is invalid, the instances do not fit together, or a limit is exceeded.
+    /// When a module is invalid, the instances do not fit together, or a limit is exceeded; that no slot of the engine's
+    /// allocator can ever hold an instance is noticed before anything is translated.
     pub fn compile(&self) -> Result<Module, Error> {
         self.compile_with(&|_, _| ())
     }
@@ -172,10 +183,11 @@ impl ModuleSet {
     /// As for [`compile`](ModuleSet::compile).
     pub fn compile_with(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Module, Error> {
         let engine = &self.engine.inner;
-        let image = hatchery_compile::compile_with(&self.set, &engine.tunables, &engine.budget, progress);
+        let fits = |plan: &_| Ok(hatchery_vm::fits(&*engine.allocator, plan)?);
+        let image = hatchery_compile::compile_for(&self.set, &engine.tunables, &engine.budget, &fits, progress);
         let image = image.map_err(compile_error)?;
         let root = self.last.unwrap_or(InstanceId(0));
-        Ok(Module { inner: Arc::new(Inner { engine: self.engine.clone(), image: Arc::new(image), root }) })
+        Ok(Module { inner: Arc::new(Inner::new(self.engine.clone(), Arc::new(image), root)) })
     }
 }
 
@@ -208,6 +220,7 @@ fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
 pub(crate) fn compile_error(error: CompileError) -> Error {
     let kind = match &error {
         CompileError::Link(_) => ErrorKind::Link,
+        CompileError::Refused(_) => ErrorKind::Limit,
         CompileError::Target(_) => ErrorKind::Usage,
         CompileError::Image(_) => ErrorKind::Exhausted,
         CompileError::Internal(_) => ErrorKind::Bug,

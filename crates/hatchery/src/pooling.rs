@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind};
 use hatchery_image::{STATE_GUARD, Tunables};
-use hatchery_pool::{Pool, PoolError, PoolOptions};
+use hatchery_pool::{Class, Pool, PoolError, PoolOptions};
 
 /// How a slot becomes clean when its instance is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -43,6 +43,80 @@ pub enum Verify {
     EveryReset,
 }
 
+/// How the pages that a module's instances write become known first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Discovery {
+    /// The first use is not protected, and the kernel is asked afterwards; where it cannot tell, as
+    /// [`Faults`](Discovery::Faults).
+    #[default]
+    Scan,
+    /// Everything is protected from the start, and each page that is written faults once.
+    Faults,
+}
+
+/// Bounds and pace of working sets, for [`Reset::WorkingSet`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WorkingSets {
+    sets: hatchery_pool::WorkingSets,
+}
+
+impl WorkingSets {
+    /// What is usual.
+    pub fn new() -> WorkingSets {
+        WorkingSets::default()
+    }
+
+    /// How the first one becomes known.
+    #[must_use]
+    pub fn discovery(mut self, discovery: Discovery) -> WorkingSets {
+        self.sets.discovery = match discovery {
+            Discovery::Scan => hatchery_pool::Discovery::Scan,
+            Discovery::Faults => hatchery_pool::Discovery::Faults,
+        };
+        self
+    }
+
+    /// Most pages of 4 KiB in a set; 4,096 unless set. A slot in which more are written is reset by giving all its pages
+    /// back to the kernel.
+    #[must_use]
+    pub fn max_pages(mut self, pages: usize) -> WorkingSets {
+        self.sets.max_pages = pages;
+        self
+    }
+
+    /// Most runs of contiguous pages in a set, each of which costs up to two kernel mappings; a fair share of what the kernel
+    /// allows unless set. To have fewer, the smallest gaps between them are filled.
+    #[must_use]
+    pub fn max_runs(mut self, runs: usize) -> WorkingSets {
+        self.sets.max_runs = Some(runs);
+        self
+    }
+
+    /// Protected pages that one use opens one after the other, before all are opened; 64 unless set.
+    #[must_use]
+    pub fn max_openings(mut self, openings: u32) -> WorkingSets {
+        self.sets.max_openings = openings;
+        self
+    }
+
+    /// Resets of a slot after which one finds out which pages of the set are not written any more; 16 unless set, 0 for
+    /// never.
+    #[must_use]
+    pub fn aging_interval(mut self, resets: u32) -> WorkingSets {
+        self.sets.aging_interval = resets;
+        self
+    }
+
+    /// Openings per second and module that are remembered in the long run; 1,024 unless set. A module that needs more is
+    /// not protected for a while.
+    #[must_use]
+    pub fn relearn_rate(mut self, openings: u32) -> WorkingSets {
+        self.sets.relearn_rate = openings;
+        self
+    }
+}
+
 /// A pool of slots: how many, how large, and how they become clean.
 ///
 /// ```
@@ -61,11 +135,14 @@ pub enum Verify {
 pub struct Pooling {
     slots: usize,
     slot_bytes: Option<u64>,
+    classes: Vec<(usize, u64)>,
     reset: Reset,
     placement: Placement,
     warm_per_module: Option<usize>,
     resident_bytes: Option<u64>,
+    working_sets: WorkingSets,
     verify: Verify,
+    shards: Option<usize>,
 }
 
 macro_rules! setters {
@@ -87,12 +164,23 @@ impl Pooling {
         Pooling {
             slots,
             slot_bytes: None,
+            classes: Vec::new(),
             reset: Reset::default(),
             placement: Placement::default(),
             warm_per_module: None,
             resident_bytes: None,
+            working_sets: WorkingSets::default(),
             verify: Verify::default(),
+            shards: None,
         }
+    }
+
+    /// More slots, of another size: bytes of address space, guards included. A module gets the smallest slot that it fits
+    /// and of which there is one.
+    #[must_use]
+    pub fn class(mut self, slots: usize, slot_bytes: u64) -> Pooling {
+        self.classes.push((slots, slot_bytes));
+        self
     }
 
     setters! {
@@ -106,8 +194,13 @@ impl Pooling {
         warm_per_module: usize = Some;
         /// Most bytes that all slots together may make resident; unlimited unless set.
         resident_bytes: u64 = Some;
+        /// Bounds and pace of working sets.
+        working_sets: WorkingSets = std::convert::identity;
         /// Whether every reset is checked.
         verify: Verify = std::convert::identity;
+        /// Groups of threads that put free slots aside for themselves, rounded up to a power of two; four times as many as
+        /// there are CPUs unless set, 8 to 64.
+        shards: usize = Some;
     }
 
     /// The pool, for code compiled like this.
@@ -117,6 +210,11 @@ impl Pooling {
         let usual = || tunables.memory32_reservation + tunables.memory_guard + STATE_GUARD + STATE;
         let slot_bytes = size(self.slot_bytes.unwrap_or_else(usual));
         let mut options = PoolOptions::new(self.slots, slot_bytes);
+        options
+            .classes
+            .extend(self.classes.iter().map(|(slots, bytes)| Class { slots: *slots, slot_bytes: size(*bytes) }));
+        options.working_sets = self.working_sets.sets;
+        options.shards = self.shards.unwrap_or(options.shards);
         options.reset = match self.reset {
             Reset::WorkingSet => hatchery_pool::Reset::WorkingSet,
             Reset::PagemapScan => hatchery_pool::Reset::PagemapScan,
@@ -132,8 +230,16 @@ impl Pooling {
         };
         options.max_warm_per_template = self.warm_per_module.unwrap_or(options.max_warm_per_template);
         options.max_resident_bytes = self.resident_bytes.map_or(options.max_resident_bytes, size);
-        Pool::new(options).map_err(|error: PoolError| Error::source_of(ErrorKind::Exhausted, error))
+        Pool::new(options).map_err(pool_error)
     }
+}
+
+fn pool_error(error: PoolError) -> Error {
+    let kind = match error {
+        PoolError::NoPagemapScan { .. } | PoolError::System { .. } => ErrorKind::Host,
+        _ => ErrorKind::Limit,
+    };
+    Error::source_of(kind, error)
 }
 
 /// A size that is too large for this machine is as large as it gets, which the pool then refuses.

@@ -145,7 +145,7 @@ impl Module {
         options: SnapshotOptions<T>,
         fresh: impl Fn() -> T,
     ) -> Result<(Module, SnapshotReport), Error> {
-        let Inner { engine, image, root } = &*self.inner;
+        let Inner { engine, image, root, .. } = &*self.inner;
         linker.check_engine(self)?;
         let policy = options.policy();
         let gate = Gate::new(image, &policy, |module, name| linker.find(module, name));
@@ -154,7 +154,7 @@ impl Module {
         let request = options.request(*root);
         let instance = || prepared.vm.instantiate(fresh()).map_err(allocate_error);
         let made = hatchery_init::snapshot(image, &gate, &request, instance, &options.at_rest).map_err(error)?;
-        let module = made.image.map(|image| Inner { engine: engine.clone(), image: Arc::new(image), root: *root });
+        let module = made.image.map(|image| Inner::new(engine.clone(), Arc::new(image), *root));
         let module = module.map_or_else(|| self.clone(), |inner| Module { inner: Arc::new(inner) });
         Ok((module, SnapshotReport(made.report)))
     }

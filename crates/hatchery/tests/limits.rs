@@ -141,7 +141,7 @@ fn growing_stops_at_the_limits() {
     assert_eq!(table.call(&mut instance, (10,)).expect("a call"), (-1,));
     assert_eq!(table.call(&mut instance, (9,)).expect("a call"), (1,));
     let Some(Extern::Memory(memory)) = instance.export("memory") else { panic!("no memory") };
-    assert_eq!(memory.grow(&mut instance, 1).expect_err("the limit").kind(), ErrorKind::Exhausted);
+    assert_eq!(memory.grow(&mut instance, 1).expect_err("the limit").kind(), ErrorKind::Limit);
     assert_eq!(memory.size(&mut instance), 3 << 16);
 }
 
@@ -151,6 +151,6 @@ fn a_module_that_starts_beyond_a_limit_is_refused_when_prepared() {
     let module = Module::new(&engine, "(module (memory 10))").expect("a module");
     let limits = Limits::new().max_memory(1 << 16);
     let error = Linker::<()>::new(&engine).prepare_with(&module, limits).expect_err("too much");
-    assert_eq!(error.kind(), ErrorKind::Exhausted);
+    assert_eq!(error.kind(), ErrorKind::Limit);
     assert!(error.to_string().contains("655360") && error.to_string().contains("65536"), "{error}");
 }

@@ -1,9 +1,10 @@
 //! Instances from the pool: clean every time, whatever the one before did, in every strategy.
 
 use hatchery::{
-    Allocation, Bounds, Config, Engine, Error, ErrorKind, Extern, Instance, Linker, Module, Placement, Pooling,
-    Prepared, Reset, Trap, Val, Verify,
+    Allocation, Bounds, Config, Engine, Error, ErrorKind, Extern, Instance, Linker, Module, ModuleSet, Placement,
+    Pooling, Prepared, Reset, Trap, Val, Verify,
 };
+use std::time::Duration;
 
 const WAT: &str = r#"(module
     (import "host" "trouble" (func $trouble (param i32)))
@@ -141,10 +142,69 @@ fn an_empty_pool_is_exhausted_and_a_slot_that_comes_back_is_used() {
 }
 
 #[test]
-fn a_module_that_needs_a_larger_slot_is_told_so_when_prepared() {
+fn a_bound_on_memory_is_exhausted_like_slots() {
+    // Room for one of two: each has 128 KiB of memory.
+    let engine = engine(Pooling::new(2).resident_bytes(200 << 10), Bounds::Guard);
+    let prepared = prepared(&engine);
+    let first = prepared.instantiate(()).expect("an instance");
+    assert_eq!(prepared.instantiate(()).expect_err("no memory").kind(), ErrorKind::Exhausted);
+    drop(first);
+    prepared.instantiate(()).expect("an instance");
+    let error = Module::new(&engine, "(module (memory 4))").expect_err("more than the bound");
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert!(error.to_string().contains("204800"), "{error}");
+}
+
+#[test]
+fn who_waits_gets_the_slot_of_an_instance_that_is_dropped() {
+    use std::task::{Context, Poll, Waker};
+    let engine = engine(Pooling::new(2), Bounds::Guard);
+    let prepared = prepared(&engine);
+    let mut held: Vec<_> = (0..2).map(|_| prepared.instantiate(()).expect("an instance")).collect();
+    let refused = prepared.instantiate_blocking((), Some(Duration::from_millis(5)));
+    assert_eq!(refused.expect_err("time is up").kind(), ErrorKind::Exhausted);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut future = Box::pin(prepared.instantiate_async(()));
+    assert!(future.as_mut().poll(&mut context).is_pending());
+    held.pop();
+    let Poll::Ready(Ok(instance)) = future.as_mut().poll(&mut context) else { panic!("there is a slot") };
+    held.push(instance);
+    // More who wait than there are slots, both ways; each leaves its instance dirty.
+    std::thread::scope(|scope| {
+        let waiters: Vec<_> = (0..8)
+            .map(|i| {
+                let prepared = &prepared;
+                scope.spawn(move || {
+                    let mut instance = match i % 2 {
+                        0 => prepared.instantiate_blocking((), None),
+                        _ => pollster::block_on(prepared.instantiate_async(())),
+                    }
+                    .expect("an instance");
+                    instance
+                        .func::<(i32, i32), ()>("dirty")
+                        .expect("dirty")
+                        .call(&mut instance, (3, 1))
+                        .expect("a call");
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(10));
+        assert!(waiters.iter().all(|waiter| !waiter.is_finished()));
+        drop(held);
+    });
+    assert_eq!(engine.pool_metrics().map(|metrics| metrics.live), Some(0));
+}
+
+#[test]
+fn a_module_that_needs_a_larger_slot_is_told_so_before_it_is_compiled() {
     let engine = engine(Pooling::new(1).slot_bytes(1 << 20), Bounds::Guard);
-    let module = Module::new(&engine, "(module (memory 1))").expect("a module");
-    let error = Linker::<()>::new(&engine).prepare(&module).expect_err("too large");
-    assert_eq!(error.kind(), ErrorKind::Exhausted);
+    let mut set = ModuleSet::new(&engine);
+    let module = set.module("(module (memory 1) (func))").expect("text");
+    set.instance(module, None, &[]);
+    let translated = std::sync::atomic::AtomicBool::new(false);
+    let progress = |_, _| translated.store(true, std::sync::atomic::Ordering::Relaxed);
+    let error = set.compile_with(&progress).expect_err("too large");
+    assert!(!translated.into_inner(), "a function was translated");
+    assert_eq!(error.kind(), ErrorKind::Limit);
     assert!(error.to_string().contains("bytes"), "{error}");
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use syn::visit::Visit;
 
 /// Crates whose types may not be seen, and the one exception that the architecture names.
-const LOWER: [&str; 4] = ["hatchery_vm", "hatchery_image", "hatchery_init", "hatchery_compile"];
+const LOWER: [&str; 5] = ["hatchery_vm", "hatchery_image", "hatchery_init", "hatchery_compile", "hatchery_pool"];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

@@ -39,7 +39,6 @@ mod slow;
 mod stock;
 mod sync;
 mod sys;
-mod wait;
 
 pub use config::{Class, Discovery, Placement, PoolError, PoolOptions, Reset, Verify, WorkingSets};
 pub use metrics::Metrics;

@@ -12,16 +12,14 @@ use crate::registry::Registry;
 use crate::reset;
 use crate::stock::key_of;
 use crate::sync::AtomicU32;
-use crate::wait::Waiters;
 use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use hatchery_alloc::{
     AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, Learned, PAGE, PrepareError, Slot,
-    SlotLayout, SlotToken, Template, Tuning,
+    SlotLayout, SlotToken, Template, Tuning, Waiters,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// Slots of address space that stay mapped and clean between uses.
 ///
@@ -65,38 +63,6 @@ impl Pool {
         &self.core.options
     }
 
-    /// As `allocate`, but waits for a slot where there is none.
-    ///
-    /// # Errors
-    ///
-    /// As `allocate`; [`AllocateError::Exhausted`] or [`AllocateError::Memory`] when there is none in time.
-    pub fn allocate_timeout(&self, template: &Arc<Template>, timeout: Duration) -> Result<Slot, AllocateError> {
-        match self.attempt(template) {
-            Some(result) => result,
-            None => {
-                let waited = self.waiters.wait(timeout, || self.attempt(template));
-                waited.unwrap_or_else(|| self.allocate(template))
-            }
-        }
-    }
-
-    /// As `allocate`, but the future is not ready before there is a slot. Fails as `allocate`, but never for want
-    /// of slots or memory.
-    pub fn allocate_async<'a>(
-        &'a self,
-        template: &'a Arc<Template>,
-    ) -> impl Future<Output = Result<Slot, AllocateError>> + Send + 'a {
-        self.waiters.poll(move || self.attempt(template))
-    }
-
-    /// `None` where it may be worth waiting.
-    fn attempt(&self, template: &Arc<Template>) -> Option<Result<Slot, AllocateError>> {
-        match self.allocate(template) {
-            Err(AllocateError::Exhausted { .. } | AllocateError::Memory { .. }) => None,
-            result => Some(result),
-        }
-    }
-
     /// What it did and has. Looks at every slot.
     pub fn metrics(&self) -> Metrics {
         let slots = self.core.slots();
@@ -116,6 +82,7 @@ impl Pool {
     pub fn report(&self) -> Metrics {
         let m = self.metrics();
         tracing::info!(
+            slots = m.slots,
             live = m.live,
             warm = m.warm,
             cold = m.cold,
@@ -129,7 +96,9 @@ impl Pool {
             resets_decommit = m.resets[Reset::Decommit as usize],
             pages_copied = m.pages_copied,
             faults_learned = m.faults_learned,
+            working_set_pages = m.working_set_pages,
             kernel_mappings = m.kernel_mappings,
+            bytes_charged = m.bytes_charged,
             bytes_resident = m.bytes_resident,
             "pool"
         );
@@ -325,6 +294,10 @@ unsafe impl InstanceAllocator for Pool {
         record.pass(State::Live, State::Warm);
         self.park(key, record.index);
         self.waiters.call();
+    }
+
+    fn waiters(&self) -> Option<&Waiters> {
+        Some(&self.waiters)
     }
 
     fn learned(&self, template: &Arc<Template>) -> Learned {

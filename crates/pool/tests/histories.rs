@@ -5,7 +5,7 @@
 mod common;
 
 use common::{MEMORY, Random, SLOT_PAGES, Sample, Use, options};
-use hatchery_alloc::{Hints, Learning, PAGE, Tails};
+use hatchery_alloc::{Hints, Learning, PAGE, Tails, allocate_async, allocate_blocking};
 use hatchery_pool::{Discovery, Placement, Pool, PoolOptions, Reset, WorkingSets};
 use proptest::prelude::*;
 
@@ -129,8 +129,8 @@ fn waiting_threads_all_get_their_turn() {
             scope.spawn(move || {
                 for _ in 0..300 {
                     let slot = match thread % 2 {
-                        0 => pool.allocate_timeout(&sample.template, std::time::Duration::from_secs(100)),
-                        _ => pollster::block_on(pool.allocate_async(&sample.template)),
+                        0 => allocate_blocking(pool, &sample.template, Some(std::time::Duration::from_secs(100))),
+                        _ => pollster::block_on(allocate_async(pool, &sample.template)),
                     };
                     let mut used = Use::of(pool, slot.expect("a slot"), sample);
                     used.write_pages([MEMORY + usize::from(thread)], thread);

@@ -7,6 +7,7 @@ mod common;
 use common::{MEMORY, SLOT_PAGES, Sample, Use, holdings, options, pool};
 use hatchery_alloc::{
     AllocateError, Hints, InstanceAllocator, LayoutRefused, PAGE, Region, RegionKind, SlotLayout, Template, Tuning,
+    allocate_async, allocate_blocking,
 };
 use hatchery_pool::{Class, Pool, PoolError, PoolOptions, Reset};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ fn no_class_and_no_slot_are_pools_too() {
     assert_eq!(empty.validate(sample.template.layout()), Ok(()));
     assert!(matches!(empty.allocate(&sample.template), Err(AllocateError::Exhausted { limit: 0 })));
     assert_eq!(empty.metrics().slots, 0);
-    let waited = empty.allocate_timeout(&sample.template, Duration::from_millis(1));
+    let waited = allocate_blocking(&empty, &sample.template, Some(Duration::from_millis(1)));
     assert!(matches!(waited, Err(AllocateError::Exhausted { limit: 0 })));
 }
 
@@ -204,7 +205,7 @@ fn waiting_ends_with_a_slot_or_in_time() {
     let (pool, sample) = (pool(Reset::WorkingSet, 1), Sample::image(1));
     let held = Use::new(&pool, &sample);
     let start = Instant::now();
-    let refused = pool.allocate_timeout(&sample.template, Duration::from_millis(20));
+    let refused = allocate_blocking(&pool, &sample.template, Some(Duration::from_millis(20)));
     assert!(matches!(refused, Err(AllocateError::Exhausted { limit: 1 })));
     assert!(start.elapsed() >= Duration::from_millis(20));
     std::thread::scope(|scope| {
@@ -213,8 +214,8 @@ fn waiting_ends_with_a_slot_or_in_time() {
                 let (pool, sample) = (&pool, &sample);
                 scope.spawn(move || {
                     let slot = match i % 2 {
-                        0 => pool.allocate_timeout(&sample.template, Duration::from_secs(60)),
-                        _ => pollster::block_on(pool.allocate_async(&sample.template)),
+                        0 => allocate_blocking(pool, &sample.template, Some(Duration::from_secs(60))),
+                        _ => pollster::block_on(allocate_async(pool, &sample.template)),
                     };
                     Use::of(pool, slot.expect("a slot"), sample).release();
                 })
@@ -236,10 +237,10 @@ fn who_stops_waiting_hands_the_call_on() {
     let (pool, sample) = (pool(Reset::WorkingSet, 1), Sample::image(1));
     let held = Use::new(&pool, &sample);
     let mut context = Context::from_waker(Waker::noop());
-    let mut first = Box::pin(pool.allocate_async(&sample.template));
+    let mut first = Box::pin(allocate_async(&pool, &sample.template));
     assert!(first.as_mut().poll(&mut context).is_pending());
     let second = std::thread::scope(|scope| {
-        let second = scope.spawn(|| pool.allocate_timeout(&sample.template, Duration::from_secs(60)));
+        let second = scope.spawn(|| allocate_blocking(&pool, &sample.template, Some(Duration::from_secs(60))));
         std::thread::sleep(Duration::from_millis(20));
         held.release();
         // The first was called, and is not interested any more.
@@ -247,7 +248,7 @@ fn who_stops_waiting_hands_the_call_on() {
         second.join().expect("second")
     });
     let used = Use::of(&pool, second.expect("a slot"), &sample);
-    let mut third = pin!(pool.allocate_async(&sample.template));
+    let mut third = pin!(allocate_async(&pool, &sample.template));
     assert!(third.as_mut().poll(&mut context).is_pending());
     used.release();
     let Poll::Ready(Ok(slot)) = third.as_mut().poll(&mut context) else { panic!("there is a slot") };

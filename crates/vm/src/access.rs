@@ -95,7 +95,8 @@ impl<'a, T> Access<'a, T> {
 
     /// What it is an instance of.
     pub fn prepared(&self) -> Prepared<T> {
-        Prepared { core: self.inner().prepared.clone(), data: PhantomData }
+        let inner = self.inner();
+        Prepared { core: inner.prepared.clone(), template: inner.slot().template().clone(), data: PhantomData }
     }
 
     /// The function behind a funcref word, ready to be called.

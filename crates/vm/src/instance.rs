@@ -34,6 +34,7 @@ use core::ptr::NonNull;
 use hatchery_alloc::{AllocateError, PrepareError, Slot};
 use hatchery_image::Image;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Fuel of an instance that was given none: as good as unlimited.
 const FULL: i64 = i64::MAX;
@@ -64,9 +65,8 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    /// A slot in the image's state, with its header written.
-    fn new(prepared: &Arc<PreparedCore>, host_data: *mut ()) -> Result<Box<Inner>, AllocateError> {
-        let slot = prepared.allocator.allocate(&prepared.template)?;
+    /// A slot in the image's state, with its header written. The slot is one of the image's, from its allocator.
+    fn new(prepared: &Arc<PreparedCore>, slot: Slot, host_data: *mut ()) -> Box<Inner> {
         // SAFETY: the layout's `vmctx` lies inside the slot, behind the header page.
         let vmctx = unsafe { Vmctx::new(slot.base().add(prepared.image.layout().vmctx as usize)) };
         // The context needs the slot's final address, so the box comes first.
@@ -101,7 +101,7 @@ impl Inner {
             instance: &raw const *inner,
             host_data,
         });
-        Ok(inner)
+        inner
     }
 
     pub(crate) fn image(&self) -> &Arc<Image> {
@@ -244,19 +244,39 @@ impl<T: 'static> Prepared<T> {
     ///
     /// When the allocator has no slot.
     pub fn instantiate(&self, data: T) -> Result<Instance<T>, AllocateError> {
+        Ok(self.instance_in(self.core.allocator.allocate(&self.template)?, data))
+    }
+
+    /// As [`instantiate`](Prepared::instantiate), but where there is no slot, blocks until one is released; at most
+    /// for `timeout`, without an end if that is `None`.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`allocate_blocking`](hatchery_alloc::allocate_blocking).
+    pub fn instantiate_blocking(&self, data: T, timeout: Option<Duration>) -> Result<Instance<T>, AllocateError> {
+        let core = &*self.core;
+        let slot = hatchery_alloc::allocate_blocking(&*core.allocator, &self.template, timeout)?;
+        Ok(self.instance_in(slot, data))
+    }
+
+    /// As [`instantiate`](Prepared::instantiate), but where there is no slot, the future is not ready before one was
+    /// released.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`allocate_async`](hatchery_alloc::allocate_async).
+    pub async fn instantiate_async(&self, data: T) -> Result<Instance<T>, AllocateError> {
+        let core = &*self.core;
+        let slot = hatchery_alloc::allocate_async(&*core.allocator, &self.template).await?;
+        Ok(self.instance_in(slot, data))
+    }
+
+    /// An instance in a new slot of the template.
+    fn instance_in(&self, slot: Slot, data: T) -> Instance<T> {
         let data = Box::into_raw(Box::new(data));
-        match Inner::new(&self.core, data.cast()) {
-            Ok(inner) => {
-                // SAFETY: a box's address is not null.
-                let inner = unsafe { NonNull::new_unchecked(Box::into_raw(inner)) };
-                Ok(Instance { inner, data: PhantomData })
-            }
-            Err(error) => {
-                // SAFETY: from `into_raw` above, and nobody else has it.
-                drop(unsafe { Box::from_raw(data) });
-                Err(error)
-            }
-        }
+        let inner = Box::into_raw(Inner::new(&self.core, slot, data.cast()));
+        // SAFETY: a box's address is not null.
+        Instance { inner: unsafe { NonNull::new_unchecked(inner) }, data: PhantomData }
     }
 }
 

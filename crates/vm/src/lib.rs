@@ -26,6 +26,7 @@ mod steps;
 mod stop;
 mod suspended;
 mod table;
+mod templates;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +43,7 @@ pub use interrupt::InterruptHandle;
 pub use limits::Limits;
 pub use machine::{Backtrace, Frame, HostFailure, Scrub, StackConfig, StackError, StackPool};
 pub use memory::Memory;
-pub use prepared::{PrepareImageError, Prepared};
+pub use prepared::{PrepareImageError, Prepared, fits};
 pub use steps::{StepError, StepFailure};
 pub use suspended::CallFuture;
+pub use templates::{Isolation, Templates};

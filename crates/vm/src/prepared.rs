@@ -6,9 +6,10 @@ use crate::call::{Callee, CalleeError};
 use crate::host::{HostFunction, HostTable, ImportError};
 use crate::limits::Limits;
 use crate::machine::{Program, StackPool};
+use crate::templates::{Isolation, Templates};
 use hatchery_alloc::{
-    Hints, InstanceAllocator, LayoutFlaw, LayoutRefused, Region, RegionKind, Run, SlotLayout, Tails, Template,
-    TemplateError,
+    Hints, InstanceAllocator, LayoutFlaw, LayoutRefused, Learning, Region, RegionKind, Run, SlotLayout, Tails,
+    Template, TemplateError,
 };
 use hatchery_image::abi::{HEADER_BYTES, HEADER_USED_BYTES, PackedFuncRef};
 use hatchery_image::{Bounds, Image, LayoutPlan, Learned, MemoryId, PAGE, Pages, TypeId, ValType};
@@ -59,12 +60,14 @@ pub enum PrepareImageError {
 /// An image made ready, with the host functions that its instances call. `T` is the host data of each.
 pub struct Prepared<T> {
     pub(crate) core: Arc<PreparedCore>,
+    /// What slots are made from.
+    pub(crate) template: Arc<Template>,
     pub(crate) data: PhantomData<fn(T)>,
 }
 
 impl<T> Clone for Prepared<T> {
     fn clone(&self) -> Prepared<T> {
-        Prepared { core: self.core.clone(), data: PhantomData }
+        Prepared { core: self.core.clone(), template: self.template.clone(), data: PhantomData }
     }
 }
 
@@ -74,14 +77,14 @@ impl<T> std::fmt::Debug for Prepared<T> {
     }
 }
 
-/// What all instances of a prepared image share.
+/// What all instances of a prepared image share, whatever their isolation.
 ///
-/// Invariant: the regions of the template are the header, the state, and the image's memories, in this order.
+/// Invariant: the regions of its templates are the header, the state, and the image's memories, in this order.
 pub(crate) struct PreparedCore {
     /// Unique in the process: what a [`Callee`] is recognized by.
     pub(crate) id: u64,
     pub(crate) image: Arc<Image>,
-    pub(crate) template: Arc<Template>,
+    templates: Arc<Templates>,
     pub(crate) allocator: Arc<dyn InstanceAllocator>,
     /// Image and allocator, as running code is judged by them.
     pub(crate) program: Program,
@@ -113,13 +116,27 @@ impl<T: 'static> Prepared<T> {
         functions: Vec<HostFunction<T>>,
         limits: Limits,
     ) -> Result<Prepared<T>, PrepareImageError> {
+        Prepared::sharing(Arc::new(Templates::new(image)), allocator, stacks, functions, limits)
+    }
+
+    /// As [`new`](Prepared::new), with the slots of everything that was made ready with the same templates.
+    ///
+    /// # Errors
+    ///
+    /// When no instance could ever be made.
+    pub fn sharing(
+        templates: Arc<Templates>,
+        allocator: Arc<dyn InstanceAllocator>,
+        stacks: Arc<StackPool>,
+        functions: Vec<HostFunction<T>>,
+        limits: Limits,
+    ) -> Result<Prepared<T>, PrepareImageError> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let image = templates.image().clone();
         let lengths = initial_lengths(&image)?;
         check_limits(&image, &lengths, &limits)?;
-        let layout = slot_layout(image.layout(), &lengths)?;
-        allocator.validate(&layout)?;
-        let template = Template::new(layout, image.pages().duplicate()?, &runs(image.pages()))?;
-        let template = Arc::new(template.with_hints(hints(&image)));
+        allocator.validate(&slot_layout(image.layout(), &lengths)?)?;
+        let template = templates.get(&Isolation::default())?;
         let host = HostTable::new(&image, functions)?;
         let mut thunks: Box<[_]> = image.imports().iter().map(|import| (import.thunk, import.ty)).collect();
         thunks.sort_unstable();
@@ -130,7 +147,7 @@ impl<T: 'static> Prepared<T> {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             program: Program { image: image.clone(), allocator: allocator.clone() },
             image,
-            template,
+            templates,
             allocator,
             stacks,
             host,
@@ -140,7 +157,17 @@ impl<T: 'static> Prepared<T> {
             import_types,
             main_memories,
         };
-        Ok(Prepared { core: Arc::new(core), data: PhantomData })
+        Ok(Prepared { core: Arc::new(core), template, data: PhantomData })
+    }
+
+    /// The same, in slots of another isolation.
+    ///
+    /// # Errors
+    ///
+    /// When the image's pages cannot be read or shared.
+    pub fn isolated(&self, isolation: &Isolation) -> Result<Prepared<T>, PrepareImageError> {
+        let template = self.core.templates.get(isolation)?;
+        Ok(Prepared { core: self.core.clone(), template, data: PhantomData })
     }
 
     /// The image.
@@ -150,7 +177,7 @@ impl<T: 'static> Prepared<T> {
 
     /// What instances were found to do with their slots; nothing where the allocator does not learn.
     pub fn learned(&self) -> Learned {
-        let learned = self.core.allocator.learned(&self.core.template);
+        let learned = self.core.allocator.learned(&self.template);
         let ranges = |ranges: Vec<Range<usize>>| ranges.into_iter().map(|r| r.start as u64..r.end as u64).collect();
         Learned { written: ranges(learned.written), grown: ranges(learned.grown) }
     }
@@ -201,6 +228,24 @@ impl PreparedCore {
             NoFunc | NoExtern => false,
         }
     }
+}
+
+/// What slots of an image are made from.
+pub(crate) fn make_template(image: &Image, learning: Learning) -> Result<Template, PrepareImageError> {
+    let layout = slot_layout(image.layout(), &initial_lengths(image)?)?;
+    let template = Template::new(layout, image.pages().duplicate()?, &runs(image.pages()))?;
+    Ok(template.with_hints(Hints { learning, ..hints(image) }))
+}
+
+/// Whether an allocator can ever give slots of this layout. For images that are yet to be made; one that was made is
+/// checked when it is [prepared](Prepared::new).
+///
+/// # Errors
+///
+/// What is needed and what the limit is.
+pub fn fits(allocator: &dyn InstanceAllocator, plan: &LayoutPlan) -> Result<(), PrepareImageError> {
+    let lengths: Vec<_> = plan.memories.iter().map(|memory| memory.minimum).collect();
+    Ok(allocator.validate(&slot_layout(plan, &lengths)?)?)
 }
 
 /// Lengths of the memories in bytes, as the image's pages have them.

@@ -14,6 +14,8 @@ mod maps;
 mod subject;
 
 use crate::{AllocateError, InstanceAllocator, PAGE, Region, RegionKind, SlotLayout, Template};
+use core::task::{Context, Waker};
+use core::time::Duration;
 use std::sync::Arc;
 use subject::{Sample, Subject};
 
@@ -48,7 +50,33 @@ pub fn exhaustion(allocator: &dyn InstanceAllocator, slots: usize) {
         live.pop().expect("at least one slot").release();
         live.push(Subject::new(allocator, sample));
     }
+    if allocator.waiters().is_some() {
+        live = waiting_ends_with_a_slot(allocator, sample, live);
+    }
     live.into_iter().for_each(Subject::release);
+}
+
+/// With all slots in use: who waits gets one that is released, and only then.
+fn waiting_ends_with_a_slot<'a>(
+    allocator: &'a dyn InstanceAllocator,
+    sample: &'a Sample,
+    mut live: Vec<Subject<'a>>,
+) -> Vec<Subject<'a>> {
+    let moment = Duration::from_millis(5);
+    let refused = crate::allocate_blocking(allocator, &sample.template, Some(moment));
+    assert!(matches!(refused, Err(AllocateError::Exhausted { .. })), "{refused:?}");
+    let mut future = Box::pin(crate::allocate_async(allocator, &sample.template));
+    assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "there is no slot");
+    drop(future);
+    let slot = std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| crate::allocate_blocking(allocator, &sample.template, None));
+        std::thread::sleep(moment);
+        assert!(!waiter.is_finished(), "there is no slot");
+        live.pop().expect("at least one slot").release();
+        waiter.join().expect("a waiter").expect("a slot")
+    });
+    live.push(Subject::of(allocator, slot, sample));
+    live
 }
 
 /// Allocates a slot and releases it at once.

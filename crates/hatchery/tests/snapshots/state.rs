@@ -62,7 +62,7 @@ fn tables_keep_what_was_set_and_how_far_they_grew() {
     assert_eq!(all, [1, 2, 10, 10, 50, -1]);
 
     let small = Linker::<()>::new(&engine).prepare_with(&module, Limits::new().max_table(9));
-    assert_eq!(small.expect_err("ten elements").kind(), ErrorKind::Exhausted);
+    assert_eq!(small.expect_err("ten elements").kind(), ErrorKind::Limit);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn memory_that_grew_counts_when_prepared() {
     let prepare = |module: &Module| Linker::<()>::new(&engine).prepare_with(module, limits);
     assert!(prepare(&module(&engine, GROWS)).is_ok());
     let error = prepare(&snapshot(&engine, GROWS).0).expect_err("three pages");
-    assert_eq!(error.kind(), ErrorKind::Exhausted);
+    assert_eq!(error.kind(), ErrorKind::Limit);
     assert!(error.to_string().contains("196608"), "{error}");
 }
 

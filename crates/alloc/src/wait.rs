@@ -1,20 +1,72 @@
 //! Waiting for a slot.
 //!
 //! Nothing is lost between the two sides: who waits registers, then tries, then sleeps; who releases puts
-//! the slot into a list, then looks whether anybody is registered. All four steps are sequentially consistent,
-//! so at least one of the two sees the other.
+//! the slot where it can be found, then looks whether anybody is registered. All four steps are sequentially
+//! consistent, so at least one of the two sees the other.
 
-use crate::sync::{AtomicUsize, Ordering, order};
+use crate::allocator::{AllocateError, InstanceAllocator, Slot};
+use crate::template::Template;
 use core::future::Future;
 use core::pin::Pin;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use std::collections::BTreeMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Those who wait.
-#[derive(Debug)]
-pub(crate) struct Waiters {
+/// As [`InstanceAllocator::allocate`], but where there is no slot, blocks until one is released; at most for
+/// `timeout`, without an end if that is `None`.
+///
+/// # Errors
+///
+/// As `allocate`. An error that [passes](AllocateError::passes) means that time is up, or that the allocator cannot
+/// [tell](InstanceAllocator::waiters) when a slot is released.
+pub fn allocate_blocking(
+    allocator: &(impl InstanceAllocator + ?Sized),
+    template: &Arc<Template>,
+    timeout: Option<Duration>,
+) -> Result<Slot, AllocateError> {
+    match (allocator.allocate(template), allocator.waiters()) {
+        (Err(error), Some(waiters)) if error.passes() => {
+            let waited = waiters.wait(timeout, || attempt(allocator, template));
+            waited.unwrap_or(Err(error))
+        }
+        (result, _) => result,
+    }
+}
+
+/// As [`InstanceAllocator::allocate`], but where there is no slot, the future is not ready before one was released. No
+/// thread waits; a future that is dropped waits no more.
+///
+/// Fails as `allocate`. An error that [passes](AllocateError::passes) means that the allocator cannot
+/// [tell](InstanceAllocator::waiters) when a slot is released.
+#[expect(clippy::manual_async_fn, reason = "says that the future can be sent")]
+pub fn allocate_async<'a, A: InstanceAllocator + ?Sized>(
+    allocator: &'a A,
+    template: &'a Arc<Template>,
+) -> impl Future<Output = Result<Slot, AllocateError>> + Send + 'a {
+    async move {
+        match allocator.waiters() {
+            Some(waiters) => waiters.poll(move || attempt(allocator, template)).await,
+            None => allocator.allocate(template),
+        }
+    }
+}
+
+/// `None` where it is worth waiting.
+fn attempt(
+    allocator: &(impl InstanceAllocator + ?Sized),
+    template: &Arc<Template>,
+) -> Option<Result<Slot, AllocateError>> {
+    Some(allocator.allocate(template)).filter(|result| !result.as_ref().is_err_and(AllocateError::passes))
+}
+
+/// Those who wait for a slot of an allocator; its part of [`allocate_blocking`] and [`allocate_async`].
+///
+/// Whoever implements an allocator keeps one, [shows](InstanceAllocator::waiters) it, and [calls](Waiters::call) it when
+/// a slot was released, or when memory was that slots share.
+#[derive(Debug, Default)]
+pub struct Waiters {
     registered: AtomicUsize,
     queue: Mutex<Queue>,
     turn: Condvar,
@@ -45,18 +97,20 @@ struct Ticket<'a> {
 }
 
 impl Waiters {
-    pub(crate) fn new() -> Waiters {
-        Waiters { registered: AtomicUsize::new(0), queue: Mutex::default(), turn: Condvar::new() }
+    /// Nobody.
+    pub fn new() -> Waiters {
+        Waiters::default()
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After a slot was put into a list: tells the one who has waited longest. One load where nobody waits.
+    /// Tells the one who has waited longest that there may be a slot. One load where nobody waits.
+    ///
+    /// What made the slot available comes before, and is sequentially consistent or under a lock that `allocate` takes.
     #[inline]
-    pub(crate) fn call(&self) {
-        order();
+    pub fn call(&self) {
         if self.registered.load(Ordering::SeqCst) > 0 {
             self.call_next();
         }
@@ -81,13 +135,12 @@ impl Waiters {
         queue.next += 1;
         queue.waiting.insert(number, waiter);
         self.registered.fetch_add(1, Ordering::SeqCst);
-        order();
         Ticket { waiters: self, number }
     }
 
     /// Blocks until `attempt` has a result or time is up; then `None`.
-    pub(crate) fn wait<R>(&self, timeout: Duration, mut attempt: impl FnMut() -> Option<R>) -> Option<R> {
-        let until = Instant::now().checked_add(timeout);
+    fn wait<R>(&self, timeout: Option<Duration>, mut attempt: impl FnMut() -> Option<R>) -> Option<R> {
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let ticket = self.register(Waiter::Thread);
         loop {
             if let Some(result) = attempt() {
@@ -108,7 +161,7 @@ impl Waiters {
     }
 
     /// A future of what `attempt` returns.
-    pub(crate) fn poll<R, F: FnMut() -> Option<R>>(&self, attempt: F) -> Attempts<'_, F> {
+    fn poll<R, F: FnMut() -> Option<R>>(&self, attempt: F) -> Attempts<'_, F> {
         Attempts { waiters: self, ticket: None, attempt }
     }
 }
@@ -126,7 +179,7 @@ impl Drop for Ticket<'_> {
 
 /// Tries again whenever there may be a slot.
 #[derive(Debug)]
-pub(crate) struct Attempts<'a, F> {
+struct Attempts<'a, F> {
     waiters: &'a Waiters,
     ticket: Option<Ticket<'a>>,
     attempt: F,
