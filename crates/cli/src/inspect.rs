@@ -1,17 +1,18 @@
 //! `hatchery inspect`: what an artifact, or what would become one, is made of.
 
 use crate::choices::Choices;
+use crate::heat_map;
 use crate::load::{self, Program};
 use anyhow::Context;
 use hatchery::{Engine, Inspection};
 use serde_json::{Value, json};
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Show what a program is made of
 ///
-/// Sections, slot layout, initialization plan, imports and exports. A program that is no artifact is compiled
+/// Sections, slot layout, working set, initialization plan, imports and exports. A program that is no artifact is compiled
 /// first, under the choices given.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Inspect {
@@ -22,6 +23,10 @@ pub(crate) struct Inspect {
     /// Read everything and check every hash first
     #[arg(long)]
     verify: bool,
+
+    /// Draw a slot as an SVG picture: what is stored, and what instances are known to write
+    #[arg(long, value_name = "OUT.svg")]
+    heat_map: Option<PathBuf>,
 
     #[command(flatten)]
     choices: Choices,
@@ -43,10 +48,31 @@ impl Inspect {
             module.verify().with_context(|| format!("`{}` is not what was written", self.file.display()))?;
         }
         let found = module.inspect();
+        if let Some(path) = &self.heat_map {
+            let picture = heat_map::svg(&slot(&found, &self.file))?;
+            std::fs::write(path, picture).with_context(|| format!("cannot write the picture `{}`", path.display()))?;
+        }
         let text = if self.json { format!("{:#}\n", as_json(&found)) } else { as_text(&found, self.verify)? };
         use std::io::Write;
         std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What is drawn of it.
+fn slot(found: &Inspection, file: &Path) -> heat_map::Slot {
+    let ranges = |list: &[(u64, u64)]| list.iter().map(|(at, bytes)| *at..at + bytes).collect();
+    let part = |range: &hatchery::SlotRange| heat_map::Part {
+        name: range.name.clone(),
+        offset: range.offset,
+        bytes: range.bytes,
+        limit: range.limit,
+    };
+    heat_map::Slot {
+        title: format!("A slot of {}", file.file_name().unwrap_or(file.as_os_str()).to_string_lossy()),
+        parts: found.slot.iter().map(part).collect(),
+        stored: ranges(&found.runs),
+        written: ranges(&found.working_set),
     }
 }
 
@@ -59,6 +85,9 @@ fn as_json(found: &Inspection) -> Value {
             .into()
     };
     let section = |s: &hatchery::FileRange| json!({ "name": s.name, "start": s.start, "bytes": s.bytes });
+    let ranges = |list: &[(u64, u64)]| -> Vec<_> {
+        list.iter().map(|(at, bytes)| json!({ "offset": at, "bytes": bytes })).collect()
+    };
     let range = |r: &hatchery::SlotRange| json!({ "name": r.name, "offset": r.offset, "bytes": r.bytes, "limit": r.limit, "guard": r.guard });
     let step = |s: &hatchery::PlanStep| json!({ "instance": s.instance, "action": s.action, "done": s.done });
     let import =
@@ -76,7 +105,9 @@ fn as_json(found: &Inspection) -> Value {
         "sections": found.sections.iter().map(section).collect::<Vec<_>>(),
         "slot_bytes": found.slot_bytes,
         "slot": found.slot.iter().map(range).collect::<Vec<_>>(),
-        "page_runs": found.runs.iter().map(|(at, bytes)| json!({ "offset": at, "bytes": bytes })).collect::<Vec<_>>(),
+        "page_runs": ranges(&found.runs),
+        "working_set": ranges(&found.working_set),
+        "grown": ranges(&found.grown),
         "plan": { "cursor": found.cursor, "steps": found.plan.iter().map(step).collect::<Vec<_>>() },
         "imports": found.imports.iter().map(import).collect::<Vec<_>>(),
         "exports": found.exports.iter().map(export).collect::<Vec<_>>(),
@@ -109,6 +140,7 @@ fn as_text(found: &Inspection, verified: bool) -> Result<String, std::fmt::Error
         .runs
         .iter()
         .try_for_each(|(at, bytes)| writeln!(text, "  {:<18} {at:>#12x} {bytes:>12} bytes", "stored pages"))?;
+    working_set(&mut text, found)?;
     writeln!(text, "\nplan, {} of {} steps done", found.cursor, found.plan.len())?;
     for (at, step) in found.plan.iter().enumerate() {
         let mark = if at == found.cursor { '>' } else { ' ' };
@@ -121,4 +153,21 @@ fn as_text(found: &Inspection, verified: bool) -> Result<String, std::fmt::Error
     writeln!(text, "\nnumbers")?;
     found.counts.iter().try_for_each(|(name, count)| writeln!(text, "  {name:<18} {count:>12}"))?;
     Ok(text)
+}
+
+/// What instances are known to write and to grow, by part of the slot.
+fn working_set(text: &mut String, found: &Inspection) -> std::fmt::Result {
+    let bytes: u64 = found.working_set.iter().map(|(_, bytes)| bytes).sum();
+    match bytes {
+        0 => writeln!(text, "\nworking set, none learned"),
+        _ => writeln!(text, "\nworking set, {} pages of 4096 bytes", bytes / 4096),
+    }?;
+    for (list, what) in [(&found.working_set, ""), (&found.grown, " by growth")] {
+        for (at, bytes) in list {
+            let part = found.slot.iter().find(|range| (range.offset..range.offset + range.limit).contains(at));
+            let name = part.map_or("", |range| range.name.as_str());
+            writeln!(text, "  {name:<18} {at:>#12x} {bytes:>12} bytes{what}")?;
+        }
+    }
+    Ok(())
 }

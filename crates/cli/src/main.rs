@@ -7,6 +7,7 @@ mod args;
 mod build;
 mod cache;
 mod choices;
+mod heat_map;
 mod inspect;
 mod load;
 mod progress;

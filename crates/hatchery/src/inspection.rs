@@ -4,6 +4,7 @@ use crate::convert;
 use crate::module::Module;
 use hatchery_image::artifact::CoreInstanceRef;
 use hatchery_image::{ExportItem, Image, InitStep, StepKind, ValType};
+use std::ops::Range;
 
 /// What [`Module::inspect`] found. Everything is a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub struct Inspection {
     pub slot_bytes: u64,
     /// Bytes of initial pages, and the ranges of the slot that they are stored for.
     pub runs: Vec<(u64, u64)>,
+    /// What instances are known to write, as ranges of the slot: first byte, bytes. Whole pages of 4 KiB.
+    pub working_set: Vec<(u64, u64)>,
+    /// What instances are known to make accessible by growth, likewise.
+    pub grown: Vec<(u64, u64)>,
     /// The initialization plan.
     pub plan: Vec<PlanStep>,
     /// Steps of the plan before this one are done in the pages.
@@ -117,6 +122,8 @@ impl Module {
             action: action(image, &step.kind),
             done: at < plan.cursor,
         };
+        let learned = image.learned();
+        let lengths = |ranges: Vec<Range<u64>>| ranges.into_iter().map(|r| (r.start, r.end - r.start)).collect();
         Inspection {
             producer: image.producer().to_owned(),
             source: image.source().iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -127,6 +134,8 @@ impl Module {
             slot: slot(image),
             slot_bytes: image.layout().slot_bytes,
             runs: image.pages().runs().iter().map(|run| (run.slot_offset, run.length)).collect(),
+            working_set: lengths(learned.written),
+            grown: lengths(learned.grown),
             plan: plan.steps.iter().enumerate().map(step).collect(),
             cursor: plan.cursor,
             imports: imports(image),
@@ -137,7 +146,7 @@ impl Module {
 }
 
 fn sections(image: &Image) -> Vec<FileRange> {
-    let range = |(name, range): (&str, std::ops::Range<u64>)| FileRange {
+    let range = |(name, range): (&str, Range<u64>)| FileRange {
         name: name.to_owned(),
         start: range.start,
         bytes: range.end - range.start,

@@ -100,6 +100,14 @@ impl WorkingSets {
         self
     }
 
+    /// Most bytes that each memory keeps accessible beyond its first length when its instance is gone, for the next one that
+    /// grows it, where code compares addresses with lengths; 64 MiB unless set, 0 for none.
+    #[must_use]
+    pub fn max_tail_bytes(mut self, bytes: u64) -> WorkingSets {
+        self.sets.max_tail_bytes = size(bytes);
+        self
+    }
+
     /// Resets of a slot after which one finds out which pages of the set are not written any more; 16 unless set, 0 for
     /// never.
     #[must_use]

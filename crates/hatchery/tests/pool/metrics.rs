@@ -61,6 +61,15 @@ fn choices_reach_the_pool() {
     assert!(joined.working_set_pages > faults.working_set_pages, "one run covers the gaps: {joined:?}");
     let opened = learns(by_faults.max_openings(0));
     assert_eq!(opened.working_set_pages, 0, "each use opens everything: {opened:?}");
+    // Grown tails stay, as far as they may.
+    let kept = |sets: WorkingSets| {
+        let engine = super::engine(Pooling::new(1).working_sets(sets));
+        let text = r#"(module (memory 1 9) (func (export "grow") (drop (memory.grow (i32.const 3)))))"#;
+        let prepared = prepared(&engine, text);
+        (0..3).for_each(|_| call(&mut prepared.instantiate(()).expect("an instance"), "grow", ()));
+        metrics(&engine).bytes_charged
+    };
+    assert_eq!(kept(WorkingSets::new()) - kept(WorkingSets::new().max_tail_bytes(0)), 3 << 16);
     // The same seed, the same places.
     for placement in [Placement::NextAvailable, Placement::Random { seed: 3 }] {
         let engine = super::engine(Pooling::new(3).placement(placement));
