@@ -1,6 +1,7 @@
 //! `hatchery build`: compiles a program into a file.
 
 use crate::choices::Choices;
+use crate::init::Init;
 use crate::load::{self, Program};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,9 @@ pub(crate) struct Build {
     #[command(flatten)]
     choices: Choices,
 
+    #[command(flatten)]
+    init: Init,
+
     /// The program, in the binary (.wasm) or the text format (.wat)
     file: PathBuf,
 }
@@ -33,7 +37,8 @@ impl Build {
         if is_same(&self.file, &output) {
             bail!("the artifact would replace `{}`; name another file with -o", self.file.display());
         }
-        let (_, module) = load::compile(&self.choices.config(), &self.file, &bytes, None)?;
+        let (engine, module) = load::compile(&self.choices.config(), &self.file, &bytes, None)?;
+        let module = self.init.run(&engine, module)?;
         module.save(&output).with_context(|| format!("cannot write `{}`", output.display()))?;
         Ok(ExitCode::SUCCESS)
     }

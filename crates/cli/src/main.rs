@@ -8,6 +8,7 @@ mod build;
 mod cache;
 mod choices;
 mod heat_map;
+mod init;
 mod inspect;
 mod load;
 mod progress;

@@ -51,10 +51,5 @@ pub(crate) fn trap(file: &str, error: &hatchery::Error) -> ExitCode {
 
 fn frame(frame: &hatchery::Frame) -> String {
     let offset = frame.offset().map_or_else(|| "?".into(), |offset| format!("{offset:#x}"));
-    let module = frame.module().unwrap_or("<unknown>");
-    let function = match frame.name() {
-        Some(name) => rustc_demangle::demangle(name).to_string(),
-        None => format!("<wasm function {}>", frame.function()),
-    };
-    format!("{offset:>8} - {module}!{function}")
+    format!("{offset:>8} - {}", frame.place())
 }

@@ -125,6 +125,9 @@ impl Plan {
         assert_eq!(observe(&linker, &early, &instances).as_ref(), Some(&expected), "after {} steps", self.steps);
         let (late, ran_more) = self.snapshot(&linker, &early, None);
         assert_eq!(observe(&linker, &late, &instances).as_ref(), Some(&expected), "after all that can run");
+        // What no export shows, drop flags and private tables, is in the pages.
+        let (whole, _) = self.snapshot(&linker, &module, None);
+        assert!(late.serialize().ok() == whole.serialize().ok(), "two halves are not the whole");
         ran || ran_more
     }
 

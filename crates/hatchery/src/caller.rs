@@ -46,6 +46,11 @@ impl<'a, T: 'static> Caller<'a, T> {
         Ok((GuestMemory { vm }, data))
     }
 
+    /// A number that is the calling instance's alone; see [`Instance::generation`](crate::Instance::generation).
+    pub fn generation(&self) -> u64 {
+        self.vm.generation()
+    }
+
     /// An export of the calling module.
     pub fn export(&mut self, name: &str) -> Option<Extern> {
         let instance = self.vm.instance();

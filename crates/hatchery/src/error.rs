@@ -91,11 +91,11 @@ impl Frame {
         }
     }
 
-    /// Module and function, as a backtrace has them.
-    pub(crate) fn place(&self) -> String {
+    /// Module and function, as a backtrace has them: Rust's names as they were in the source.
+    pub fn place(&self) -> String {
         let module = self.module().unwrap_or("<unknown>");
         match self.name() {
-            Some(name) => format!("{module}!{name}"),
+            Some(name) => format!("{module}!{}", rustc_demangle::demangle(name)),
             None => format!("{module}!<wasm function {}>", self.function),
         }
     }
@@ -110,7 +110,7 @@ impl Frame {
         self.function
     }
 
-    /// The function's name, where the module has a name section.
+    /// The function's name as the module's name section has it, if there is one.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }

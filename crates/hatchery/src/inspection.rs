@@ -117,9 +117,10 @@ impl Module {
     pub fn inspect(&self) -> Inspection {
         let image = &*self.inner.image;
         let plan = image.plan();
+        let compiled = image.instances().iter().map(|instance| instance.steps.end).max().unwrap_or(0);
         let step = |(at, step): (usize, &InitStep)| PlanStep {
             instance: step.instance.0,
-            action: action(image, &step.kind),
+            action: action(image, &step.kind, at >= compiled),
             done: at < plan.cursor,
         };
         let learned = image.learned();
@@ -168,7 +169,8 @@ fn slot(image: &Image) -> Vec<SlotRange> {
     ranges
 }
 
-fn action(image: &Image, kind: &StepKind) -> String {
+/// What a step does. Behind those that the modules asked for, functions are exports.
+fn action(image: &Image, kind: &StepKind, exported: bool) -> String {
     match kind {
         StepKind::CheckMemory { memory, minimum } => {
             format!("check that memory {} has at least {minimum} bytes", memory.0)
@@ -186,9 +188,11 @@ fn action(image: &Image, kind: &StepKind) -> String {
         StepKind::CoreStart { function, .. } => {
             let function = function.and_then(|id| image.function(id));
             let name = function.map(|function| {
-                function.name.map_or_else(|| format!("function {}", function.index), |name| format!("`{name}`"))
+                let name = function.name.map(|name| format!("`{}`", rustc_demangle::demangle(name)));
+                name.unwrap_or_else(|| format!("function {}", function.index))
             });
-            format!("call the start function, {}", name.as_deref().unwrap_or("an import"))
+            let which = if exported { "an export" } else { "the start function" };
+            format!("call {which}, {}", name.as_deref().unwrap_or("an import"))
         }
     }
 }

@@ -111,6 +111,16 @@ impl<T: 'static> Instance<T> {
         &self.module
     }
 
+    /// A number that is this instance's alone: no other instance of this process has it, and one of another process is
+    /// unlikely to. Never 0, not secret, and not unique across `fork`.
+    ///
+    /// Instances made from a snapshot are equal otherwise. Guests read it by importing `generation`, a function without
+    /// parameters that returns an `i64`, from the module `hatchery:snapshot`, which every [`Linker`](crate::Linker) has
+    /// unless it defines another.
+    pub fn generation(&mut self) -> u64 {
+        self.vm.access().generation()
+    }
+
     /// Asks the instance to stop, from any thread.
     pub fn interrupt_handle(&self) -> InterruptHandle {
         InterruptHandle { vm: self.vm.interrupt_handle() }

@@ -191,7 +191,8 @@ impl<T: 'static> Linker<T> {
     pub fn prepare_with(&self, module: &Module, limits: Limits) -> Result<Prepared<T>, Error> {
         self.check_engine(module)?;
         let functions = module.inner.image.imports().iter().map(|import| {
-            self.find(import.module, import.name).ok_or_else(|| self.missing(import.module, import.name))
+            let found = self.find(import.module, import.name).or_else(|| provided(import.module, import.name));
+            found.ok_or_else(|| self.missing(import.module, import.name))
         });
         Prepared::new(&self.engine, module, functions.collect::<Result<_, _>>()?, limits)
     }
@@ -216,6 +217,12 @@ impl<T: 'static> Linker<T> {
         };
         Error::message(ErrorKind::Link, format!("unknown import: `{module}` `{name}` is not defined ({hint})"))
     }
+}
+
+/// What every instance has, unless the embedder defines another. It is in no snapshot, so no attempt to make one has it.
+fn provided<T: 'static>(module: &str, name: &str) -> Option<HostFunction<T>> {
+    let generation = |vm: HostContext<'_, T>| vm.generation() as i64;
+    ((module, name) == ("hatchery:snapshot", "generation")).then(|| HostFunction::typed(generation))
 }
 
 /// Calls a dynamic closure with values.

@@ -159,6 +159,16 @@ impl Module {
         Ok((module, SnapshotReport(made.report)))
     }
 
+    /// The export, of type `() -> ()`, by which a program draws again what must differ between instances: seeds and keys.
+    /// Every instance that is made from a snapshot calls it, as the last step of its initialization, before any other
+    /// export can be called.
+    pub const RESEED: &str = hatchery_init::RESEED;
+
+    /// Whether it exports a function of type `() -> ()` with this name, such as [`Module::RESEED`].
+    pub fn has_hook(&self, export: &str) -> bool {
+        hatchery_init::has_hook(&self.inner.image, self.inner.root, export)
+    }
+
     /// Whether this export was called when the snapshot was made that this module is.
     pub fn has_run(&self, export: &str) -> bool {
         hatchery_init::has_run(&self.inner.image, self.inner.root, export)

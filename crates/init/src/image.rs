@@ -10,20 +10,26 @@ use hatchery_image::{
 use hatchery_vm::HostSignature;
 use std::error::Error;
 
-/// The steps of the plan.
-pub(crate) fn steps(image: &Image) -> &[InitStep] {
-    &image.plan().steps
+/// The function by which a program that starts from a snapshot draws again what must differ between instances.
+pub const RESEED: &str = "hatchery-reseed";
+
+/// The steps that the pages do not contain yet, but for the call of [`RESEED`], which no pages ever contain.
+pub(crate) fn remaining(image: &Image) -> Range<usize> {
+    image.plan().cursor..image.plan().cursor.max(compiled(image))
 }
 
-/// The steps that the pages do not contain yet.
-pub(crate) fn remaining(image: &Image) -> Range<usize> {
-    image.plan().cursor..image.plan().steps.len()
+/// The end of the steps that the modules asked for. Behind it are exports that were called for a snapshot, and behind
+/// the cursor that of [`RESEED`].
+fn compiled(image: &Image) -> usize {
+    image.instances().iter().map(|instance| instance.steps.end).max().unwrap_or(0)
 }
 
 /// What a step is, for messages, and whose.
 pub(crate) fn describe(image: &Image, step: usize) -> (&'static str, InstanceId) {
+    let exported = step >= compiled(image);
     let step = &image.plan().steps[step];
     let what = match step.kind {
+        StepKind::CoreStart { .. } if exported => "the export",
         StepKind::CheckMemory { .. } | StepKind::CheckTable { .. } => "the check of an import",
         StepKind::CoreElem { .. } | StepKind::DropElem { .. } => "an element segment",
         StepKind::CoreData { .. } => "a data segment",
@@ -59,6 +65,11 @@ pub(crate) fn exported_function(image: &Image, instance: InstanceId, name: &str)
     }
 }
 
+/// Whether an instance exports a function of type `() -> ()` with this name.
+pub fn has_hook(image: &Image, instance: InstanceId, name: &str) -> bool {
+    matches!(exported_function(image, instance, name), Some((_, true)))
+}
+
 /// Whether the image's pages contain the effects of this export of an instance, because a snapshot was made behind a
 /// call of it.
 pub fn has_run(image: &Image, instance: InstanceId, name: &str) -> bool {
@@ -69,8 +80,7 @@ pub fn has_run(image: &Image, instance: InstanceId, name: &str) -> bool {
 
 /// Steps behind those of every core instance: exports that were called for a snapshot. They are always done.
 fn exports_run(image: &Image) -> &[InitStep] {
-    let compiled = image.instances().iter().map(|instance| instance.steps.end).max().unwrap_or(0);
-    image.plan().steps.get(compiled..image.plan().cursor).unwrap_or(&[])
+    image.plan().steps.get(compiled(image)..image.plan().cursor).unwrap_or(&[])
 }
 
 /// The step that stands for a call.
@@ -131,7 +141,10 @@ pub(crate) fn advance(
 ) -> Result<Image, Box<dyn Error + Send + Sync>> {
     let Progress { pages, memories, tables, done } = progress;
     let mut parts = image.to_parts()?;
-    parts.plan = advance_plan(image.plan(), &done, |function| call_of(image, root, function));
+    let call = |function| call_of(image, root, function);
+    let reseed = exported_function(image, root, RESEED).filter(|(_, plain)| *plain);
+    parts.plan = advance_plan(image.plan(), remaining(image).end, &done, call);
+    parts.plan.steps.extend(reseed.map(|(function, _)| call(function)));
     parts.pages = pages;
     for ((memory, place), length) in parts.memories.iter_mut().zip(&mut parts.layout.memories).zip(memories) {
         (memory.minimum, place.minimum) = (length, length);
@@ -142,13 +155,14 @@ pub(crate) fn advance(
     Ok(Image::from_parts(&parts)?)
 }
 
-/// The plan behind these jobs. Exports that were called become steps of it, by `call`, so that it tells that they ran.
-fn advance_plan(plan: &Plan, done: &[Job], call: impl Fn(PackedFuncRef) -> InitStep) -> Plan {
+/// The first `end` steps of the plan, behind these jobs. Exports that were called become steps of it, by `call`, so that
+/// it tells that they ran.
+fn advance_plan(plan: &Plan, end: usize, done: &[Job], call: impl Fn(PackedFuncRef) -> InitStep) -> Plan {
     let calls = done.iter().filter_map(|job| match job {
         Job::Export { function, .. } => Some(call(*function)),
         Job::Step(_) => None,
     });
-    Plan { steps: plan.steps.iter().cloned().chain(calls).collect(), cursor: plan.cursor + done.len() }
+    Plan { steps: plan.steps[..end].iter().cloned().chain(calls).collect(), cursor: plan.cursor + done.len() }
 }
 
 #[cfg(test)]
@@ -161,13 +175,16 @@ mod tests {
             |n| InitStep { instance: InstanceId(n), kind: StepKind::CoreStart { code_offset: n, function: None } };
         let call = |function: PackedFuncRef| step(function.code_offset());
         let plan = Plan { steps: vec![step(0), step(1), step(2)], cursor: 1 };
-        let one = advance_plan(&plan, &[Job::Step(1)], call);
+        let one = advance_plan(&plan, 3, &[Job::Step(1)], call);
         assert_eq!((one.cursor, &one.steps), (2, &plan.steps));
         let ty = hatchery_image::TypeId::from_index(0);
         let export = Job::Export { name: "init".into(), function: PackedFuncRef::new(ty, 9) };
-        let all = advance_plan(&plan, &[Job::Step(1), Job::Step(2), export], call);
+        let all = advance_plan(&plan, 3, &[Job::Step(1), Job::Step(2), export], call);
         assert_eq!((all.cursor, all.steps.len()), (4, 4));
         assert_eq!(all.steps[3], step(9));
         assert!(all.remaining().is_empty());
+        // What is behind the end is left out: the call of a hook comes anew.
+        let again = advance_plan(&Plan { cursor: 3, ..plan.clone() }, 2, &[], call);
+        assert_eq!(again.steps.len(), 2);
     }
 }

@@ -22,7 +22,7 @@ mod work;
 
 pub use attempt::Budget;
 pub use gate::{Gate, UnknownImport};
-pub use image::has_run;
+pub use image::{RESEED, has_hook, has_run};
 pub use phase::{IllegalTransition, Phase};
 pub use policy::ImportPolicy;
 pub use report::{ImportUse, Report, StopReason, Stopped};

@@ -74,7 +74,7 @@ impl Scheduler {
         let outcome = access.run_steps(until);
         if outcome.is_err() && self.on_failure == OnFailure::Poison {
             self.enter(Phase::Poisoned)?;
-        } else if access.cursor() == image::steps(access.image()).len() {
+        } else if access.cursor() >= image::remaining(access.image()).end {
             self.enter(Phase::Started)?;
         }
         Ok(outcome?)

@@ -213,6 +213,12 @@ impl<'a, T> Access<'a, T> {
         look(self.inner().externs.borrow().get(word))
     }
 
+    /// A number that is this instance's alone: no other instance of this process has it, and one of another process is
+    /// unlikely to. Never 0. It is not secret, and does not hold across `fork`.
+    pub fn generation(&self) -> u64 {
+        self.inner().generation()
+    }
+
     /// Fuel left. Only images compiled for fuel use any.
     pub fn fuel(&self) -> i64 {
         self.inner().fuel()

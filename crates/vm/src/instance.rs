@@ -58,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) cursor: Cell<usize>,
     /// Fuel until a stack is attached; the stack's record has it from then on.
     fuel: Cell<i64>,
+    /// See [`Inner::generation`]; 0 until somebody asks, as most never do.
+    generation: Cell<u64>,
     /// Bytes of all memories.
     pub(crate) memory_bytes: Cell<u64>,
     /// What a suspended call waits for.
@@ -89,6 +91,7 @@ impl Inner {
             interrupt: OnceCell::new(),
             cursor: Cell::new(prepared.image.plan().cursor),
             fuel: Cell::new(FULL),
+            generation: Cell::new(0),
             memory_bytes: Cell::new(prepared.memory_bytes),
             pending: RefCell::new(None),
         });
@@ -132,6 +135,14 @@ impl Inner {
     pub(crate) fn is_idle(&self) -> bool {
         // SAFETY: the record lives as long as the task, which is this instance's.
         self.record.get().is_none_or(|record| unsafe { record.as_ref() }.is_idle())
+    }
+
+    /// A number that is this instance's alone; see [`Access::generation`].
+    pub(crate) fn generation(&self) -> u64 {
+        if self.generation.get() == 0 {
+            self.generation.set(crate::generation::draw());
+        }
+        self.generation.get()
     }
 
     pub(crate) fn fuel(&self) -> i64 {

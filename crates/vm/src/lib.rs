@@ -12,6 +12,7 @@ mod builtins;
 mod call;
 mod capture;
 mod externref;
+mod generation;
 mod global;
 mod guest;
 mod header;

@@ -4,6 +4,7 @@ mod exports;
 mod failures;
 mod host;
 mod imports;
+mod reseed;
 mod state;
 
 use hatchery::{

@@ -5,7 +5,7 @@ use crate::{I32Exit, WasiCtx};
 use hatchery::{Caller, Error, GuestMemory, Linker};
 
 /// The name guests import the functions under.
-const MODULE: &str = "wasi_snapshot_preview1";
+pub const MODULE: &str = "wasi_snapshot_preview1";
 
 /// Defines all functions of preview 1 for guests whose host data has a context, which `get` finds.
 ///
@@ -101,7 +101,7 @@ macro_rules! functions {
 
         /// The names of all functions but `proc_exit`, which answers nothing.
         #[cfg(test)]
-        const NAMES: &[&str] = &[$(stringify!($name)),*];
+        pub(super) const NAMES: &[&str] = &[$(stringify!($name)),*];
     };
 }
 

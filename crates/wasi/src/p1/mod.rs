@@ -41,6 +41,7 @@ mod process;
 mod random;
 mod rights;
 mod sock;
+mod stability;
 mod table;
 
 pub use args::{args_get, args_sizes_get, environ_get, environ_sizes_get};
@@ -55,7 +56,7 @@ pub use fd_stat::{
 };
 pub use fd_table::{fd_close, fd_prestat_dir_name, fd_prestat_get, fd_renumber};
 pub use guest::{Answer, Failure, Fault, Guest, Memory};
-pub use link::add_to_linker;
+pub use link::{MODULE, add_to_linker};
 pub use path::{
     path_create_directory, path_filestat_get, path_filestat_set_times, path_link, path_readlink, path_remove_directory,
     path_rename, path_symlink, path_unlink_file,
@@ -66,5 +67,6 @@ pub use process::{proc_exit, proc_raise, sched_yield};
 pub use random::random_get;
 pub use rights::{FdFlags, Rights};
 pub use sock::{sock_accept, sock_recv, sock_send, sock_shutdown};
+pub use stability::{DependsOn, depends_on};
 
 pub(crate) use table::Table;
