@@ -40,7 +40,8 @@ impl Artifact {
     ///
     /// The file holds machine code that will run with all rights of the process: it must come from somebody who
     /// is trusted with them. Nobody may write to it while anything that was made of it exists; putting another file in
-    /// its place by renaming is no writing.
+    /// its place by renaming is no writing. Shortening it is, though what is then missed is noticed: the module is withdrawn, and
+    /// calls fail with [`ErrorKind::Withdrawn`].
     pub unsafe fn open(path: impl AsRef<Path>) -> Result<Artifact, Error> {
         // SAFETY: the caller's promise.
         unsafe { Artifact::open_as(path.as_ref(), &OpenOptions::default()) }
@@ -50,6 +51,8 @@ impl Artifact {
     ///
     /// As for [`Artifact::open`].
     unsafe fn open_as(path: &Path, options: &OpenOptions) -> Result<Artifact, Error> {
+        // What is mapped may vanish from now on.
+        hatchery_vm::handle_faults().map_err(|error| Error::source_of(ErrorKind::Host, error))?;
         // SAFETY: the caller's promise.
         let image = unsafe { Image::open(path, options) }.map_err(artifact_error)?;
         Ok(Artifact { image: Arc::new(image) })

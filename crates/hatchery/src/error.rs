@@ -22,6 +22,8 @@ pub enum ErrorKind {
     Compile,
     /// A file is no artifact, or not one for this machine, version or engine.
     Artifact,
+    /// An artifact's file was shortened while it was in use. Nothing that was made of it can be relied on any more.
+    Withdrawn,
     /// Imports and exports do not fit together.
     Link,
     /// The caller asked for something that is not there or has another type.
@@ -185,6 +187,7 @@ impl Error {
             CallError::Trap(trap) => Error::from_trap(trap.code, &trap.backtrace),
             CallError::Host { error, .. } => Error::host(error),
             CallError::Cancelled => Error::from_code(TrapCode::Cancelled),
+            CallError::Withdrawn => Error::source_of(ErrorKind::Withdrawn, error),
             CallError::Thread(_) => Error::source_of(ErrorKind::Host, error),
             CallError::Stack(StackError::Exhausted { .. }) => Error::source_of(ErrorKind::Exhausted, error),
             CallError::Stack(_) => Error::source_of(ErrorKind::Host, error),

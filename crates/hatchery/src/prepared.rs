@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use crate::module::Module;
 use hatchery_alloc::AllocateError;
 use hatchery_init::{OnFailure, Scheduler};
-use hatchery_vm::{HostFunction, PrepareImageError};
+use hatchery_vm::{CallError, HostFunction, PrepareImageError};
 use std::fmt;
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ impl<T: 'static> Prepared<T> {
         functions: Vec<HostFunction<T>>,
         limits: Limits,
     ) -> Result<Prepared<T>, Error> {
+        check(module)?;
         let defaults = hatchery_vm::Limits::default();
         let vm_limits = hatchery_vm::Limits {
             memory_bytes: limits.memory.unwrap_or(defaults.memory_bytes),
@@ -115,6 +116,7 @@ impl<T: 'static> Prepared<T> {
         vm: Result<hatchery_vm::Instance<T>, AllocateError>,
         on_failure: OnFailure,
     ) -> Result<Instance<T>, Error> {
+        check(&self.module)?;
         let vm = vm.map_err(allocate_error)?;
         let mut instance = Instance { vm, module: self.module.clone(), scheduler: Scheduler::new(on_failure) };
         if let Some(fuel) = self.limits.fuel {
@@ -153,6 +155,11 @@ impl<T: 'static> Prepared<T> {
     pub fn module(&self) -> &Module {
         &self.module
     }
+}
+
+/// Nothing is made of a module whose file has lost some of it.
+pub(crate) fn check(module: &Module) -> Result<(), Error> {
+    if module.inner.image.is_withdrawn() { Err(Error::from_call(CallError::Withdrawn)) } else { Ok(()) }
 }
 
 impl<T> fmt::Debug for Prepared<T> {

@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind, Frame, Trap};
 use crate::limits::Limits;
 use crate::linker::Linker;
 use crate::module::{Inner, Module};
-use crate::prepared::{Prepared, allocate_error};
+use crate::prepared::{Prepared, allocate_error, check};
 use hatchery_init::{Budget, Gate, InitExport, Job, Request, SnapshotError, StopReason};
 use std::fmt;
 use std::sync::Arc;
@@ -154,6 +154,7 @@ impl Module {
         let request = options.request(*root);
         let instance = || prepared.vm.instantiate(fresh()).map_err(allocate_error);
         let made = hatchery_init::snapshot(image, &gate, &request, instance, &options.at_rest).map_err(error)?;
+        check(self)?;
         let module = made.image.map(|image| Inner::new(engine.clone(), Arc::new(image), *root));
         let module = module.map_or_else(|| self.clone(), |inner| Module { inner: Arc::new(inner) });
         Ok((module, SnapshotReport(made.report)))

@@ -237,7 +237,7 @@ impl<'a, T> Access<'a, T> {
     pub fn check_interrupt(&self) -> Result<(), TrapCode> {
         self.inner().check_interrupt().map_err(|stop| match stop {
             Stop::Trap(code) => code,
-            Stop::Pages(_) => TrapCode::Cancelled,
+            Stop::Withdrawn | Stop::Pages(_) => TrapCode::Cancelled,
         })
     }
 

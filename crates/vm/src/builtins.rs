@@ -66,6 +66,7 @@ unsafe fn inner<'a>(context: Context) -> &'a Inner {
 unsafe fn end(context: Context, stop: Stop) -> ! {
     let reason = match stop {
         Stop::Trap(code) => Raise::Trap(code),
+        Stop::Withdrawn => Raise::Withdrawn,
         Stop::Pages(error) => Raise::Host(HostFailure::Error(error.into())),
     };
     // SAFETY: promised; the task is the one that runs, as the guest called here.

@@ -98,6 +98,9 @@ pub enum CallError {
         /// Where the guest was.
         frames: GuestBacktrace,
     },
+    /// The file that the image is mapped from has become shorter, and the guest needed what it lost.
+    #[error("{}", crate::stop::LOST)]
+    Withdrawn,
     /// The call was given up while it was suspended.
     #[error("the call was cancelled")]
     Cancelled,
@@ -218,6 +221,7 @@ impl Inner {
             }
             Reason::Host(HostFailure::Error(error)) => CallError::Host { error, frames: backtrace },
             Reason::Host(HostFailure::Panic(payload)) => std::panic::resume_unwind(payload),
+            Reason::Withdrawn => CallError::Withdrawn,
             Reason::Cancelled => CallError::Cancelled,
             Reason::Refused(Refusal::Busy) => CallError::Busy,
             Reason::Refused(Refusal::Thread(error)) => CallError::Thread(error),

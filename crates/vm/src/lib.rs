@@ -42,7 +42,7 @@ pub use host::{
 pub use instance::Instance;
 pub use interrupt::InterruptHandle;
 pub use limits::Limits;
-pub use machine::{Backtrace, Frame, HostFailure, Scrub, StackConfig, StackError, StackPool};
+pub use machine::{Backtrace, Frame, HostFailure, Scrub, StackConfig, StackError, StackPool, handle_faults};
 pub use memory::Memory;
 pub use prepared::{PrepareImageError, Prepared, fits};
 pub use steps::{StepError, StepFailure};

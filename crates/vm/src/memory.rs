@@ -226,7 +226,13 @@ impl Inner {
             // SAFETY: I4, I5: inside the memory, prepared; the image's data is elsewhere.
             unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(to + start), bytes.len()) };
             Ok(())
-        })
+        })?;
+        self.check_image()
+    }
+
+    /// Whether what was read of the image can have been its contents.
+    pub(crate) fn check_image(&self) -> Result<(), Stop> {
+        if self.image().is_withdrawn() { Err(Stop::Withdrawn) } else { Ok(()) }
     }
 
     pub(crate) fn data_drop(&self, segment: DataSegmentId) -> Result<(), Stop> {

@@ -53,6 +53,7 @@ impl From<Stop> for StepFailure {
     fn from(stop: Stop) -> StepFailure {
         match stop {
             Stop::Trap(code) => StepFailure::Trap(code),
+            Stop::Withdrawn => StepFailure::Start(CallError::Withdrawn),
             Stop::Pages(error) => StepFailure::Pages(error),
         }
     }

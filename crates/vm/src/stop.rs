@@ -3,12 +3,19 @@
 use hatchery_alloc::PrepareError;
 use hatchery_image::TrapCode;
 
+/// What has happened to an image that is withdrawn.
+pub(crate) const LOST: &str =
+    "the artifact was withdrawn: its file was shortened while it was in use; replace files by renaming";
+
 /// Why an operation on behalf of a guest stops it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Stop {
     /// The specification says so, or the host asked for it.
     #[error("{0}")]
     Trap(TrapCode),
+    /// The image's file has lost what was read.
+    #[error("{LOST}")]
+    Withdrawn,
     /// Pages could not be made writable.
     #[error(transparent)]
     Pages(#[from] PrepareError),

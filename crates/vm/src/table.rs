@@ -133,7 +133,7 @@ impl Inner {
         // SAFETY: I2, I5: inside the table, prepared; I3: nobody else accesses it.
         let elements = unsafe { core::slice::from_raw_parts_mut(self.at(at).cast::<u64>(), length as usize) };
         elements.iter_mut().zip(words).for_each(|(element, word)| *element = word);
-        Ok(())
+        self.check_image()
     }
 
     pub(crate) fn elem_drop(&self, segment: ElemSegmentId) -> Result<(), Stop> {

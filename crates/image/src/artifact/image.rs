@@ -13,6 +13,7 @@ use super::records::{
 };
 use super::root::RootRecord;
 use super::surface::Surface;
+use super::withdrawal::Watch;
 use crate::items::{DataSegment, DefinedMemory, DefinedTable, ExportItem, Global, InstanceId, MemoryId};
 use crate::layout::LayoutPlan;
 use crate::learned::Learned;
@@ -35,6 +36,8 @@ use zerocopy::little_endian::{U32, U64};
 /// that was checked when the artifact was opened.
 #[derive(Debug)]
 pub struct Image {
+    /// Ends before what it watches is unmapped, as fields are dropped in their order.
+    pub(super) watch: Watch,
     pub(super) file: File,
     pub(super) root: Box<RootRecord>,
     pub(super) surface: Surface,
@@ -153,13 +156,20 @@ impl Image {
         ]
     }
 
+    /// Whether the file has become shorter while it was mapped, as somebody noticed who needed what was there. Nothing of
+    /// the image can be relied on then.
+    pub fn is_withdrawn(&self) -> bool {
+        self.watch.is_withdrawn()
+    }
+
+    /// Declares that something mapped of its file is gone. May be called by signal handlers.
+    pub fn withdraw(&self) {
+        self.watch.withdraw();
+    }
+
     /// Where the file is mapped.
     pub fn mapped_ranges(&self) -> MappedRanges {
-        let range = |bytes: &[u8]| {
-            let start = bytes.as_ptr() as usize;
-            start..start + bytes.len()
-        };
-        MappedRanges { text: range(self.text.bytes()), meta: range(self.code_map.as_deref().unwrap_or(&[])) }
+        MappedRanges { text: addresses(self.text.bytes()), meta: addresses(self.code_map.as_deref().unwrap_or(&[])) }
     }
 
     /// Function types. The first call decodes them.
@@ -304,4 +314,10 @@ impl Image {
         let exports = self.instances().get(instance.index())?.exports();
         exports.iter().find(|export| export.name == name).map(|export| export.item)
     }
+}
+
+/// Where bytes are.
+pub(super) fn addresses(bytes: &[u8]) -> Range<usize> {
+    let start = bytes.as_ptr() as usize;
+    start..start + bytes.len()
 }

@@ -43,6 +43,7 @@ mod symbols;
 mod tests;
 mod to_parts;
 mod verify;
+mod withdrawal;
 
 pub use code::{Addresses, FunctionRef, Functions, Traps};
 pub use cpu::IsaFlags;
@@ -56,3 +57,4 @@ pub use parts::{CodeSymbol, ImageParts};
 pub use pins::cache_key;
 pub use root::VERSION;
 pub use save::Durability;
+pub use withdrawal::withdraw_at;

@@ -4,12 +4,13 @@
 
 use super::encode::encode;
 use super::error::ArtifactError;
-use super::image::Image;
+use super::image::{Image, addresses};
 use super::memfd;
 use super::parts::ImageParts;
 use super::pins;
 use super::root::{MAGIC, ROOT_START, RootRecord, TEXT_START};
 use super::surface::Surface;
+use super::withdrawal::Watch;
 use crate::pages::{PAGE, PageRun, Pages};
 use crate::text::Text;
 use crate::tunables::Tunables;
@@ -118,7 +119,12 @@ impl Image {
         let mut notes = Vec::new();
         // SAFETY: nobody writes to the file while the view exists, by the caller's promise.
         let (text, code_map) = unsafe { (map_text(&file, &root, &mut notes)?, map_code_tables(&file, &root)?) };
+        let maps = code_map.as_deref().unwrap_or(&[]);
+        // SAFETY: the image drops the watch before its mappings. Reading maps is sound whatever they contain, and code that
+        // reads as zeros does not run.
+        let watch = unsafe { Watch::new([addresses(text.bytes()), addresses(maps)]) };
         Ok(Image {
+            watch,
             pages: stored_pages(&file, &root, surface.runs(), options.trust)?,
             layout: surface.layout_plan(),
             producer: pins::text("producer", &root.producer)?.into(),

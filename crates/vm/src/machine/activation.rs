@@ -172,7 +172,10 @@ pub(super) unsafe fn ended(task: *mut TaskRecord, status: usize) -> Box<Unwind> 
         unsafe { (Backtrace::resolve(&(*task).trace), (*task).raised.take(), &(*task).fault) };
     let reason = match raised {
         Some(raise) if status == sys::RAISED => raise.into(),
-        _ => Reason::Trap { code: fault.code, address: fault.address },
+        _ => match fault.code {
+            Some(code) => Reason::Trap { code, address: fault.address },
+            None => Reason::Withdrawn,
+        },
     };
     Box::new(Unwind { reason, backtrace })
 }

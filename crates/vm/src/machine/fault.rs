@@ -7,17 +7,19 @@ use super::context::GuestContext;
 use super::task::TaskRecord;
 use super::x86_64::{self as sys, Interrupted};
 use hatchery_image::TrapCode;
+use hatchery_image::artifact::withdraw_at;
 
 /// A trap by a signal, for the landing to pick up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fault {
-    pub(super) code: TrapCode,
+    /// The trap; `None` where the image was withdrawn.
+    pub(super) code: Option<TrapCode>,
     /// The address whose access faulted, where it was a page fault.
     pub(super) address: Option<usize>,
 }
 
 impl Fault {
-    pub(super) const NONE: Fault = Fault { code: TrapCode::Unreachable, address: None };
+    pub(super) const NONE: Fault = Fault { code: None, address: None };
 }
 
 /// What a signal says, apart from registers.
@@ -30,12 +32,14 @@ pub(super) enum Cause {
     Protection,
     /// Arithmetic or an undefined instruction.
     Instruction,
+    /// The page at this address was mapped from a file that has become shorter.
+    Lost(usize),
 }
 
 impl Cause {
     fn address(self) -> Option<usize> {
         match self {
-            Cause::Page(address) => Some(address),
+            Cause::Page(address) | Cause::Lost(address) => Some(address),
             Cause::Protection | Cause::Instruction => None,
         }
     }
@@ -60,6 +64,14 @@ const SIGNAL_FRAME: usize = 16 << 10;
 /// A failed bounds check under speculation guards accesses address 0.
 const NULL_PAGE: usize = 4096;
 
+/// Judges a fault without a guest: host code that reads an image's maps goes on, and finds zeros.
+pub(super) fn judge_host(cause: Cause) -> Verdict {
+    match cause {
+        Cause::Lost(address) if withdraw_at(address) => Verdict::Retry,
+        _ => Verdict::Foreign,
+    }
+}
+
 /// Judges a fault, and changes the registers if it is a trap.
 ///
 /// # Safety
@@ -69,7 +81,7 @@ pub(super) unsafe fn judge(task: *mut TaskRecord, cause: Cause, at: &mut Interru
     // SAFETY: a current task's record is live, and an activation that is in its chain as well. While the pc is
     // in the guest's text nothing borrows them; otherwise they are only read.
     let Some((guest, landing)) = (unsafe { (*task).activation.as_ref() }).map(|a| (a.guest, a.landing)) else {
-        return Verdict::Foreign;
+        return judge_host(cause);
     };
     // SAFETY: so is the activation's context.
     let guest = unsafe { &*guest };
@@ -78,14 +90,15 @@ pub(super) unsafe fn judge(task: *mut TaskRecord, cause: Cause, at: &mut Interru
     let Some(offset) = guest.image().text().offset_of(at.pc()) else {
         return match cause {
             Cause::Page(address) if record.guards(address) => Verdict::HostOverflow,
-            _ => Verdict::Foreign,
+            cause => judge_host(cause),
         };
     };
     // SAFETY: code of this guest is what was interrupted.
     let code = match unsafe { judge_guest(record, guest, offset, cause, at) } {
         Judgement::Open => return Verdict::Retry,
         Judgement::Bug => return Verdict::Foreign,
-        Judgement::Trap(code) => code,
+        Judgement::Trap(code) => Some(code),
+        Judgement::Withdrawn => None,
     };
     let (pc, sp, fp) = (at.pc(), at.sp(), at.fp());
     // SAFETY: as above; the walk wants the contexts of all activations live, which they are in the chain.
@@ -102,6 +115,8 @@ enum Judgement {
     Trap(TrapCode),
     /// The page is open now.
     Open,
+    /// The image has lost code, contents or the maps to judge by.
+    Withdrawn,
     /// Compiled code did what it never should.
     Bug,
 }
@@ -117,7 +132,7 @@ unsafe fn judge_guest(
     at: &Interrupted<'_>,
 ) -> Judgement {
     let mapped = || guest.image().traps().find(offset).map_or(Judgement::Bug, Judgement::Trap);
-    match cause {
+    let judgement = match cause {
         Cause::Instruction => mapped(),
         Cause::Page(address) if record.guards(address) => Judgement::Trap(TrapCode::StackOverflow),
         // SAFETY: code of this guest was interrupted, so that its slot may be asked.
@@ -135,5 +150,14 @@ unsafe fn judge_guest(
             Judgement::Trap(TrapCode::StackOverflow)
         }
         Cause::Protection => Judgement::Bug,
-    }
+        Cause::Lost(address) => {
+            // SAFETY: as above.
+            if withdraw_at(address) || unsafe { guest.owns(address) } {
+                guest.image().withdraw();
+            }
+            Judgement::Bug
+        }
+    };
+    // Whatever it looked like: code that was lost faults again, and maps that were lost say anything.
+    if guest.image().is_withdrawn() { Judgement::Withdrawn } else { judgement }
 }

@@ -59,6 +59,7 @@ mod unwind;
 mod x86_64;
 
 pub use backtrace::{Backtrace, Frame};
+pub use signals::install as handle_faults;
 pub use stack::{Scrub, StackConfig, StackError, StackPool};
 pub use unwind::HostFailure;
 

@@ -1,7 +1,8 @@
 //! The process's handlers for the signals by which guest code traps.
 //!
-//! They are installed once, remember what was there before, and pass on what is not about guest code. `SIGBUS` is
-//! left alone: no guest's mistake causes it, so that the process is better off with whatever the host does.
+//! They are installed once, remember what was there before, and pass on what is not about guest code. `SIGBUS` is no
+//! guest's mistake: it comes where an image's file has become shorter, from guest code and from the host's reading of
+//! the image's maps.
 
 #![expect(unsafe_code, reason = "signal handlers")]
 
@@ -15,19 +16,24 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::OnceLock;
 
-/// Page and protection faults, undefined instructions, integer division.
-pub(super) const SIGNALS: [c_int; 3] = [libc::SIGSEGV, libc::SIGILL, libc::SIGFPE];
+/// Page and protection faults, undefined instructions, integer division, pages that a file has lost.
+pub(super) const SIGNALS: [c_int; 4] = [libc::SIGSEGV, libc::SIGILL, libc::SIGFPE, libc::SIGBUS];
 
 /// What was installed before, by position in [`SIGNALS`].
-struct Previous([UnsafeCell<MaybeUninit<libc::sigaction>>; 3]);
+struct Previous([UnsafeCell<MaybeUninit<libc::sigaction>>; 4]);
 
 // SAFETY: each cell is written once, before the handler that reads it is installed.
 unsafe impl Sync for Previous {}
 
-static PREVIOUS: Previous = Previous([const { UnsafeCell::new(MaybeUninit::uninit()) }; 3]);
+static PREVIOUS: Previous = Previous([const { UnsafeCell::new(MaybeUninit::uninit()) }; 4]);
 
-/// Installs the handlers, once per process.
-pub(super) fn install() -> io::Result<()> {
+/// Installs the handlers of faults, once per process. The first call into a guest does it; before that, whoever maps
+/// an artifact that others can shorten may.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn install() -> io::Result<()> {
     static DONE: OnceLock<Result<(), i32>> = OnceLock::new();
     let install_all = || {
         let error = |error: io::Error| error.raw_os_error().unwrap_or(libc::EINVAL);
@@ -66,6 +72,7 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c
     unsafe {
         let errno = *libc::__errno_location();
         let verdict = match (cause(signal, info), thread::current_task()) {
+            (Some(cause), None) => fault::judge_host(cause),
             (Some(cause), Some(task)) => fault::judge(task.as_ptr(), cause, &mut Interrupted::new(context)),
             _ => Verdict::Foreign,
         };
@@ -91,6 +98,7 @@ unsafe fn cause(signal: c_int, info: *const siginfo_t) -> Option<Cause> {
         (_, ..=0) => None,
         (libc::SIGSEGV, SI_KERNEL) => Some(Cause::Protection),
         (libc::SIGSEGV, _) => Some(Cause::Page(address)),
+        (libc::SIGBUS, _) => Some(Cause::Lost(address)),
         _ => Some(Cause::Instruction),
     }
 }

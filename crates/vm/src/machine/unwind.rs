@@ -25,6 +25,8 @@ pub(crate) enum Reason {
         /// The address whose access faulted, where the trap was a page fault.
         address: Option<usize>,
     },
+    /// The image's file has lost what the guest needed.
+    Withdrawn,
     /// A host function failed.
     Host(HostFailure),
     /// The call was cancelled while it was suspended, or an entry was tried while it was being cancelled.
@@ -51,6 +53,8 @@ pub(crate) enum Raise {
     Trap(TrapCode),
     /// Its own failure.
     Host(HostFailure),
+    /// The image's file has lost what was read.
+    Withdrawn,
     /// The answer to [`Resumed::Cancelled`](super::Resumed::Cancelled).
     Cancelled,
 }
@@ -77,6 +81,7 @@ impl From<Raise> for Reason {
         match raise {
             Raise::Trap(code) => Reason::Trap { code, address: None },
             Raise::Host(failure) => Reason::Host(failure),
+            Raise::Withdrawn => Reason::Withdrawn,
             Raise::Cancelled => Reason::Cancelled,
         }
     }

@@ -75,6 +75,19 @@ fn a_fault_of_the_host_kills_the_process() {
 }
 
 #[test]
+fn a_page_that_a_file_of_the_host_lost_kills_the_process() {
+    killed("a_page_that_a_file_of_the_host_lost_kills_the_process", libc::SIGBUS, "", || {
+        let _session = trapped();
+        let file = tempfile::tempfile().expect("a file");
+        file.set_len(8192).expect("two pages");
+        // SAFETY: what is read is a byte that is there, or none.
+        let map = unsafe { memmap2::Mmap::map(&file) }.expect("a mapping");
+        file.set_len(4096).expect("one page");
+        std::hint::black_box(map[5000]);
+    });
+}
+
+#[test]
 fn a_fault_of_a_host_function_kills_the_process() {
     unsafe extern "C" fn broken(_: *mut u8, _: i64) -> i64 {
         fault();
