@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 /// Compile a program into an artifact
 ///
-/// The artifact has the code for this machine and everything else that `hatchery run` needs to start at once. It is an
+/// The artifact has the code, for this machine or the one that --cpu names, and everything else that `hatchery run` needs to start at once. It is an
 /// ELF file, which objdump, gdb and perf can read. It is written beside its name and then renamed, so that
 /// programs that run from an older one go on.
 #[derive(Debug, clap::Args)]
@@ -36,6 +36,10 @@ impl Build {
         };
         if is_same(&self.file, &output) {
             bail!("the artifact would replace `{}`; name another file with -o", self.file.display());
+        }
+        if !self.init.is_wanted() {
+            load::save(&self.choices.config(), &self.file, &bytes, &output)?;
+            return Ok(ExitCode::SUCCESS);
         }
         let (engine, module) = load::compile(&self.choices.config(), &self.file, &bytes, None)?;
         let module = self.init.run(&engine, module)?;

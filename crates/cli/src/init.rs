@@ -73,6 +73,10 @@ impl Host {
 }
 
 impl Init {
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.init.is_some()
+    }
+
     /// The module as its initialization leaves it, if that was asked for; the report goes to standard error.
     pub(crate) fn run(&self, engine: &Engine, module: Module) -> anyhow::Result<Module> {
         let Some(export) = &self.init else { return Ok(module) };

@@ -43,6 +43,19 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Program> {
     Ok(Program::Source(bytes))
 }
 
+/// The set that is one program.
+pub(crate) fn set(engine: &Engine, path: &Path, bytes: &[u8]) -> anyhow::Result<ModuleSet> {
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut set = ModuleSet::new(engine);
+    let module = set.module_of(path, bytes).with_context(|| cannot_compile(path))?;
+    set.instance(module, Some(&name), &[]);
+    Ok(set)
+}
+
+fn cannot_compile(path: &Path) -> String {
+    format!("cannot compile `{}`", path.display())
+}
+
 /// An engine with this configuration and the module made of these bytes.
 pub(crate) fn compile(
     config: &Config,
@@ -51,20 +64,27 @@ pub(crate) fn compile(
     cache: Option<&Cache>,
 ) -> anyhow::Result<(Engine, Module)> {
     let engine = Engine::new(config)?;
-    let cannot_compile = || format!("cannot compile `{}`", path.display());
-    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut set = ModuleSet::new(&engine);
-    let module = set.module(bytes).with_context(cannot_compile)?;
-    set.instance(module, Some(&name), &[]);
+    let set = set(&engine, path, bytes)?;
     let entry = cache.and_then(|cache| cache.entry(&set));
     if let Some(module) = entry.as_deref().and_then(|entry| open_entry(&set, entry)) {
         return Ok((engine, module));
     }
-    let module = progress::compile(&set).with_context(cannot_compile)?;
+    let module = progress::show(|progress| set.compile_with(progress)).with_context(|| cannot_compile(path))?;
     if let (Some(cache), Some(entry)) = (cache, entry) {
         cache.put(&module, &entry);
     }
     Ok((engine, module))
+}
+
+/// Compiles into a file what nobody runs now.
+pub(crate) fn save(config: &Config, path: &Path, bytes: &[u8], output: &Path) -> anyhow::Result<()> {
+    let set = set(&Engine::new(config)?, path, bytes)?;
+    match progress::show(|progress| set.save_with(output, progress)) {
+        Err(error) if error.io_kind().is_some() => {
+            Err(error).with_context(|| format!("cannot write `{}`", output.display()))
+        }
+        result => result.with_context(|| cannot_compile(path)),
+    }
 }
 
 /// What the cache has under this name, if it is what it should be.

@@ -1,6 +1,5 @@
 //! How far compiling is, for whoever waits.
 
-use hatchery::{Module, ModuleSet};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -9,19 +8,19 @@ use std::time::{Duration, Instant};
 /// Nobody needs to be told before this has passed.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Compiles, with a bar on standard error when it takes long and that is a terminal.
-pub(crate) fn compile(set: &ModuleSet) -> Result<Module, hatchery::Error> {
+/// Runs a compilation, with a bar on standard error when it takes long and that is a terminal.
+pub(crate) fn show<R>(compile: impl FnOnce(&(dyn Fn(u64, u64) + Sync)) -> R) -> R {
     if !std::io::stderr().is_terminal() {
-        return set.compile();
+        return compile(&|_, _| ());
     }
     let (start, bar) = (Instant::now(), OnceLock::new());
-    let module = set.compile_with(&|done, total| {
+    let result = compile(&|done, total| {
         if start.elapsed() >= PATIENCE {
             bar.get_or_init(|| new_bar(total)).set_position(done);
         }
     });
     bar.get().inspect(|bar| bar.finish_and_clear());
-    module
+    result
 }
 
 fn new_bar(total: u64) -> ProgressBar {

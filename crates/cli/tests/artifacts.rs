@@ -129,6 +129,29 @@ fn artifacts_run_as_they_were_built() {
 }
 
 #[test]
+fn what_is_built_for_another_machine_is_not_run_on_this_one() {
+    let directory = directory();
+    let at = directory.path();
+    // The newest there is: what this machine lacks of it, opening says.
+    let output = hatchery(at, &["build", "--cpu", "sapphirerapids", "add.wat"]);
+    succeeds(&output, "");
+    let output = hatchery(at, &["run", "--invoke", "add", "add.hatch", "1", "2"]);
+    if output.status.code() != Some(0) {
+        fails(&output, &["cannot open `add.hatch`", "needs CPU features that this machine lacks"]);
+    }
+}
+
+#[test]
+fn texts_that_do_not_parse_are_named() {
+    let directory = directory();
+    let at = directory.path();
+    fs::write(at.join("bad.wat"), "(module (func)").expect("a file");
+    for verb in ["run", "build", "inspect"] {
+        fails(&hatchery(at, &[verb, "bad.wat"]), &["cannot compile `bad.wat`", "--> bad.wat:1:15"]);
+    }
+}
+
+#[test]
 fn files_that_are_no_artifacts_of_ours_are_named() {
     let directory = directory();
     let at = directory.path();

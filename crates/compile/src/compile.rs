@@ -17,7 +17,9 @@ use hatchery_image::{
 use std::collections::HashMap;
 
 /// Who makes images: ourselves, and the code generator.
-const PRODUCER: &str = concat!("hatchery ", env!("CARGO_PKG_VERSION"), ", cranelift ", "0.135");
+fn producer() -> String {
+    format!("hatchery {}, cranelift {}", env!("CARGO_PKG_VERSION"), cranelift_codegen::VERSION)
+}
 
 /// Most bytes of function names in an image.
 const MAX_NAMES: usize = 64 << 20;
@@ -69,11 +71,15 @@ pub fn compile_for(
 /// When the target is unknown or not this machine's kind.
 pub fn cache_key(set: &LinkSet, tunables: &Tunables) -> Result<[u8; 32], CompileError> {
     let isa = isa::flags_of(isa::target(tunables)?.as_ref())?;
-    artifact::cache_key(PRODUCER, &set.source(), tunables, isa).map_err(image_error)
+    artifact::cache_key(&producer(), &set.source(), tunables, isa).map_err(image_error)
 }
 
-/// What [`compile`] makes an image of.
-fn compile_parts(
+/// What [`compile`] makes an image of, which this machine need not be able to run.
+///
+/// # Errors
+///
+/// Those of [`compile`], but for those of memory.
+pub fn compile_parts(
     set: &LinkSet,
     tunables: &Tunables,
     budget: &Budget,
@@ -150,7 +156,7 @@ impl Assembler<'_> {
         let (data, data_segments) = self.data(&link, done);
         let elem_segments = elem_segments(&link, elem_words, done);
         Ok(ImageParts {
-            producer: PRODUCER.to_owned(),
+            producer: producer(),
             source: self.set.source(),
             isa,
             tunables: self.tunables.clone(),

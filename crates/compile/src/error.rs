@@ -126,6 +126,8 @@ pub struct Budget {
     pub functions: u64,
     /// Bytes of code sections, over all instances.
     pub code_bytes: u64,
+    /// Values that functions and instructions take and give, over all instances, besides eight for each byte of code.
+    pub values: u64,
     /// Types declared, over all modules.
     pub types: u64,
     /// Memories, tables, globals, segments, imports and exports, over all instances.
@@ -142,6 +144,7 @@ impl Default for Budget {
             instances: 10_000,
             functions: 1_000_000,
             code_bytes: 512 << 20,
+            values: 100_000,
             types: 1_000_000,
             items: 2_000_000,
             elements: 20_000_000,

@@ -37,7 +37,7 @@ pub use codegen::Progress;
 pub use compile::clif;
 #[cfg(test)]
 pub(crate) use compile::clif_inlined;
-pub use compile::{cache_key, compile, compile_for, compile_with};
+pub use compile::{cache_key, compile, compile_for, compile_parts, compile_with};
 pub use decode::{Features, validate, validate_as};
 pub use error::{Budget, BudgetError, CompileError, LinkError, Refusal};
 pub use link::{LinkSet, ModuleIndex, check};

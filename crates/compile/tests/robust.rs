@@ -130,3 +130,31 @@ fn every_prefix_of_a_module_is_refused_or_a_module() {
     }
     try_compile(&module, 2).expect("the first instance exports what the second imports");
 }
+
+#[test]
+fn small_modules_that_pass_many_values_are_limited() {
+    let values = "i32 ".repeat(1000);
+    let head = format!(
+        "(type $p (func (result {values}))) (type $q (func (param {values})))
+         (type $r (func (param {values}) (result {values})))
+         (func $p (type $p) unreachable) (func $q (type $q)) (func $r (type $r) unreachable)"
+    );
+    let module = |rest: String| wat::parse_str(format!("(module {head} {rest})")).expect("text");
+    // Few per function, and many in all; instructions of two bytes, or one, for a thousand values each.
+    let bodies = [
+        "(call $p) (call $q)".repeat(50),
+        format!("(call $p) {} (call $q)", "(call $r)".repeat(50)),
+        format!("(block (type $p) (call $p) {}) (call $q)", "(br_if 0 (i32.const 1))".repeat(50)),
+        format!("(call $p) {} (call $q)", "(block (type $r))".repeat(50)),
+    ];
+    for body in bodies {
+        let error = try_compile(&module(format!("(func {body})").repeat(100)), 0).expect_err("far too many");
+        let CompileError::Budget(error) = &error else { panic!("{error}") };
+        assert!(error.what.contains("values") && error.needed > 4_000_000 && error.allowed < 1_000_000, "{error}");
+    }
+    let error =
+        try_compile(&module("(func (type $r) unreachable)".repeat(1000)), 0).expect_err("without instructions, too");
+    assert!(matches!(error, CompileError::Budget(_)), "{error}");
+    // As many as one needs.
+    try_compile(&module(format!("(func {})", "(call $p) (call $q)".repeat(10))), 0).expect("it compiles");
+}

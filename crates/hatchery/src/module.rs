@@ -1,16 +1,18 @@
 //! Compiled modules, alone or linked into sets.
 
+use crate::artifact::artifact_error;
 use crate::config::Version;
 use crate::convert;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::val::FuncType;
 use hatchery_compile::{CompileError, LinkSet, ModuleIndex};
-use hatchery_image::artifact::HostImportRef;
+use hatchery_image::artifact::{self, Durability, HostImportRef};
 use hatchery_image::{Image, InstanceId};
 use hatchery_vm::Templates;
 use std::borrow::Cow;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A compiled module, or a set of modules that were linked to each other.
@@ -70,7 +72,7 @@ impl Module {
     ///
     /// What is wrong with them.
     pub fn validate(bytes: impl AsRef<[u8]>) -> Result<(), Error> {
-        hatchery_compile::validate(&binary(bytes.as_ref())?).map_err(compile_error)
+        hatchery_compile::validate(&binary(None, bytes.as_ref())?).map_err(compile_error)
     }
 
     /// Whether the bytes are a valid module of a particular version of WebAssembly.
@@ -80,7 +82,7 @@ impl Module {
     /// What is wrong with them.
     pub fn validate_as(bytes: impl AsRef<[u8]>, version: Version) -> Result<(), Error> {
         let features = convert::features(version);
-        hatchery_compile::validate_as(&binary(bytes.as_ref())?, features).map_err(compile_error)
+        hatchery_compile::validate_as(&binary(None, bytes.as_ref())?, features).map_err(compile_error)
     }
 
     /// The functions that the host must provide: module name, name, type.
@@ -153,7 +155,16 @@ impl ModuleSet {
     ///
     /// When the text does not parse.
     pub fn module(&mut self, bytes: impl AsRef<[u8]>) -> Result<ModuleRef, Error> {
-        Ok(ModuleRef(self.set.add_module(binary(bytes.as_ref())?.into_owned())))
+        Ok(ModuleRef(self.set.add_module(binary(None, bytes.as_ref())?.into_owned())))
+    }
+
+    /// As [`module`](ModuleSet::module), for bytes that were read from a file, which messages about a text name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`module`](ModuleSet::module).
+    pub fn module_of(&mut self, file: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<ModuleRef, Error> {
+        Ok(ModuleRef(self.set.add_module(binary(Some(file.as_ref()), bytes.as_ref())?.into_owned())))
     }
 
     /// Adds an instance of a module. Each of `imports` says which earlier instance's exports the imports with this
@@ -192,6 +203,21 @@ impl ModuleSet {
 }
 
 impl ModuleSet {
+    /// Compiles and links everything into a file, as [`Module::save`] writes it. The engine may compile for a CPU that this
+    /// machine is not: nothing is opened. `progress` is as for [`compile_with`](ModuleSet::compile_with).
+    ///
+    /// # Errors
+    ///
+    /// As for [`compile`](ModuleSet::compile) and [`Module::save`].
+    pub fn save_with(&self, path: impl AsRef<Path>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<(), Error> {
+        let engine = &self.engine.inner;
+        let parts = hatchery_compile::compile_parts(&self.set, &engine.tunables, &engine.budget, progress);
+        let parts = parts.map_err(compile_error)?;
+        artifact::encode(&parts)
+            .and_then(|artifact| artifact.save(path.as_ref(), Durability::Synced))
+            .map_err(artifact_error)
+    }
+
     /// A name for what the set compiles to, in hexadecimal digits: it differs when the modules, the engine's
     /// configuration, the version of the compiler or the CPU do.
     ///
@@ -206,13 +232,13 @@ impl ModuleSet {
 
 /// The binary form of a module that may be text.
 #[cfg(feature = "wat")]
-fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
-    wat::parse_bytes(bytes).map_err(|e| Error::source_of(ErrorKind::Compile, e))
+fn binary<'a>(file: Option<&Path>, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+    wat::Parser::new().parse_bytes(file, bytes).map_err(|e| Error::source_of(ErrorKind::Compile, e))
 }
 
 /// The binary form, which it must be.
 #[cfg(not(feature = "wat"))]
-fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
+fn binary<'a>(_: Option<&Path>, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
     Ok(Cow::Borrowed(bytes))
 }
 

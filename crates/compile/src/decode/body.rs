@@ -3,8 +3,8 @@
 use super::gc;
 use std::collections::BTreeSet;
 use wasmparser::{
-    FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, OperatorsReader, ValidatorResources,
-    WasmModuleResources,
+    FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, Operator, OperatorsReader,
+    ValidatorResources, WasmModuleResources,
 };
 
 /// What a body does that decides how others are compiled.
@@ -14,6 +14,8 @@ pub(crate) struct Findings {
     pub(crate) grown_tables: BTreeSet<u32>,
     /// Whether it grows a memory.
     pub(crate) grows_memory: bool,
+    /// Values that its instructions take and give, with those that branches pass along.
+    pub(crate) values: u64,
 }
 
 /// Why a body is refused.
@@ -49,6 +51,7 @@ pub(crate) fn validate(
     while !operators.eof() {
         let offset = operators.original_position();
         let op = operators.read()?;
+        findings.values += values(&op, &validator);
         validator.op(offset, &op)?;
         gc::check_operator(&op).map_err(|what| BodyError::NeedsGc { offset, what })?;
         match op {
@@ -60,6 +63,16 @@ pub(crate) fn validate(
     operators.finish()?;
     *scratch = validator.into_allocations();
     Ok(())
+}
+
+/// Values that an instruction takes and gives; a table of branches may pass them to each of its targets.
+fn values(op: &Operator<'_>, validator: &FuncValidator<ValidatorResources>) -> u64 {
+    let (taken, given) = op.operator_arity(validator).unwrap_or_default();
+    let times = match op {
+        Operator::BrTable { targets } => 1 + u64::from(targets.len()),
+        _ => 1,
+    };
+    (u64::from(taken) + u64::from(given)) * times
 }
 
 /// A copy of what validating a body again takes.

@@ -66,12 +66,13 @@ pub(crate) fn decode(bytes: &Arc<[u8]>, module: usize, features: Features) -> Re
     // Invalid comes before unsupported, so a refusal of ours waits until the validator has seen all.
     let mut decoder = Decoder { module: Module::new(bytes.clone()), refusal: None };
     let bodies = decoder.sections(bytes, features).map_err(|error| explain(error.into()))?;
-    let grown = validate_bodies(&bodies).map_err(explain)?;
+    let found = validate_bodies(&bodies).map_err(explain)?;
     if let Some(refusal) = decoder.refusal {
         return Err(explain(refusal));
     }
-    decoder.module.grown_tables = grown.grown_tables;
-    decoder.module.grows_memory = grown.grows_memory;
+    decoder.module.grown_tables = found.grown_tables;
+    decoder.module.grows_memory = found.grows_memory;
+    decoder.module.values = found.values;
     decoder.module.bodies.reserve_exact(bodies.len());
     for (validator, body) in bodies {
         let range = to_usize(body.range());
@@ -118,6 +119,7 @@ fn validate_bodies(bodies: &Bodies<'_>) -> Result<Findings, DecodeError> {
             Ok(findings) => {
                 all.grown_tables.extend(findings.grown_tables);
                 all.grows_memory |= findings.grows_memory;
+                all.values = all.values.saturating_add(findings.values);
             }
             Err(BodyError::Invalid(error)) => return Err(error.into()),
             Err(needs_gc) => refusal = refusal.or(Some(needs_gc)),

@@ -6,7 +6,9 @@ use hatchery_image::WASM_PAGE;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
-use wasmparser::{ExternalKind, FuncToValidate, GlobalType, RecGroup, RefType, TypeRef, ValidatorResources};
+use wasmparser::{
+    CompositeInnerType, ExternalKind, FuncToValidate, GlobalType, RecGroup, RefType, TypeRef, ValidatorResources,
+};
 
 /// A validated module.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(crate) struct Module {
     /// Bodies of the functions it defines.
     pub(crate) bodies: Vec<Body>,
     pub(crate) code_bytes: u32,
+    /// Values that the instructions of all bodies take and give.
+    pub(crate) values: u64,
     /// Table indices that some instruction grows.
     pub(crate) grown_tables: BTreeSet<u32>,
     /// Whether some instruction grows a memory.
@@ -168,6 +172,7 @@ impl Module {
             constants: ConstOps::default(),
             bodies: Vec::new(),
             code_bytes: 0,
+            values: 0,
             grown_tables: BTreeSet::new(),
             grows_memory: false,
             names: Names::default(),
@@ -201,6 +206,15 @@ impl Module {
     /// Number of types.
     pub(crate) fn type_count(&self) -> usize {
         self.rec_groups.iter().map(|group| group.types().len()).sum()
+    }
+
+    /// Parameters and results of each of its types, by index; 0 for those of no function.
+    pub(crate) fn arities(&self) -> Vec<u64> {
+        let arity = |ty: &wasmparser::SubType| match &ty.composite_type.inner {
+            CompositeInnerType::Func(ty) => (ty.params().len() + ty.results().len()) as u64,
+            _ => 0,
+        };
+        self.rec_groups.iter().flat_map(|group| group.types().map(arity)).collect()
     }
 
     /// The export with this name.

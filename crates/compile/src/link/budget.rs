@@ -9,6 +9,7 @@ use crate::error::{Budget, BudgetError};
 struct Cost {
     functions: u64,
     code_bytes: u64,
+    values: u64,
     items: u64,
     elements: u64,
     data_bytes: u64,
@@ -27,6 +28,7 @@ pub(super) fn check(set: &LinkSet, modules: &[Module], budget: &Budget) -> Resul
     let total = set.instances.iter().filter_map(|spec| costs.get(spec.module.0)).fold(Cost::default(), Cost::and);
     within("functions", total.functions, budget.functions)?;
     within("bytes of code", total.code_bytes, budget.code_bytes)?;
+    within("values passed by as little code", total.values, values_allowed(&total, budget))?;
     within("imports, exports, memories, tables, globals and segments", total.items, budget.items)?;
     within("table elements with an initial value", total.elements, budget.elements)?;
     within("bytes of data segments", total.data_bytes, budget.data_bytes)
@@ -36,11 +38,31 @@ fn within(what: &'static str, needed: u64, allowed: u64) -> Result<(), BudgetErr
     if needed <= allowed { Ok(()) } else { Err(BudgetError { what, needed, allowed }) }
 }
 
+/// Instructions of a byte each make work for as many values as a type has, of which there may be a thousand. Where no
+/// instruction gives more than one value, each that is taken was given by one: less than three for each byte.
+fn values_allowed(total: &Cost, budget: &Budget) -> u64 {
+    const VALUES_PER_BYTE: u64 = 8;
+    budget.values.saturating_add(total.code_bytes.saturating_mul(VALUES_PER_BYTE))
+}
+
+/// Values that a module's functions and instructions take and give.
+fn values(module: &Module) -> u64 {
+    let arities = module.arities();
+    let imported = module.imports.iter().filter_map(|import| match import.ty {
+        ImportType::Func(ty) => Some(ty),
+        _ => None,
+    });
+    let declared = imported.chain(module.functions.iter().copied());
+    let arity = |ty: u32| arities.get(ty as usize).copied().unwrap_or(0);
+    declared.map(arity).fold(module.values, u64::saturating_add)
+}
+
 impl Cost {
     fn and(self, other: &Cost) -> Cost {
         Cost {
             functions: self.functions.saturating_add(other.functions),
             code_bytes: self.code_bytes.saturating_add(other.code_bytes),
+            values: self.values.saturating_add(other.values),
             items: self.items.saturating_add(other.items),
             elements: self.elements.saturating_add(other.elements),
             data_bytes: self.data_bytes.saturating_add(other.data_bytes),
@@ -65,6 +87,7 @@ fn cost(module: &Module) -> Cost {
     Cost {
         functions: (imported + module.functions.len()) as u64,
         code_bytes: u64::from(module.code_bytes),
+        values: values(module),
         items: sum(&mut items.into_iter().map(|count| count as u64)),
         elements: sum(&mut module.elems.iter().map(|elem| elem.items.len() as u64).chain(filled)),
         data_bytes: sum(&mut module.data.iter().map(|data| data.range.len() as u64)),

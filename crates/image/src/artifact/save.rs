@@ -1,11 +1,12 @@
 //! Putting an artifact where others will find it: whole, or not at all.
 
+use super::encode::Encoded;
 use super::error::ArtifactError;
 use super::image::Image;
 use super::memfd;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -38,22 +39,41 @@ impl Image {
     ///
     /// When the directory or the file cannot be written; nothing is left behind then.
     pub fn save(&self, path: &Path, durability: Durability) -> Result<(), ArtifactError> {
-        let (mut file, mut temporary) = create_beside(path).map_err(ArtifactError::system("create a file"))?;
-        let copied = memfd::copy(&self.file, 0..self.file_bytes(), &mut file);
-        copied.map_err(ArtifactError::system("write the artifact"))?;
-        if durability == Durability::Synced {
-            file.sync_all().map_err(ArtifactError::system("write the artifact back"))?;
-        }
-        if let Some(name) = &temporary.0 {
-            fs::rename(name, path).map_err(ArtifactError::system("rename the artifact"))?;
-        }
-        temporary.0 = None;
-        if durability == Durability::Synced {
-            let synced = File::open(directory(path)).and_then(|directory| directory.sync_all());
-            synced.map_err(ArtifactError::system("write the directory back"))?;
-        }
-        Ok(())
+        place(path, durability, |file| memfd::copy(&self.file, 0..self.file_bytes(), file))
     }
+}
+
+impl Encoded<'_> {
+    /// As [`Image::save`], for an artifact that this machine need not be able to open.
+    ///
+    /// # Errors
+    ///
+    /// When the directory or the file cannot be written; nothing is left behind then.
+    pub fn save(&self, path: &Path, durability: Durability) -> Result<(), ArtifactError> {
+        place(path, durability, |file| self.write_to(BufWriter::new(file)))
+    }
+}
+
+/// Puts a file with what `write` writes in the place of whatever is at `path`.
+fn place(
+    path: &Path,
+    durability: Durability,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), ArtifactError> {
+    let (mut file, mut temporary) = create_beside(path).map_err(ArtifactError::system("create a file"))?;
+    write(&mut file).map_err(ArtifactError::system("write the artifact"))?;
+    if durability == Durability::Synced {
+        file.sync_all().map_err(ArtifactError::system("write the artifact back"))?;
+    }
+    if let Some(name) = &temporary.0 {
+        fs::rename(name, path).map_err(ArtifactError::system("rename the artifact"))?;
+    }
+    temporary.0 = None;
+    if durability == Durability::Synced {
+        let synced = File::open(directory(path)).and_then(|directory| directory.sync_all());
+        synced.map_err(ArtifactError::system("write the directory back"))?;
+    }
+    Ok(())
 }
 
 impl Image {
