@@ -22,7 +22,8 @@ pub(crate) enum Program {
 pub(crate) fn read(path: &Path) -> anyhow::Result<Program> {
     let cannot_read = || format!("cannot read `{}`", path.display());
     let mut file = File::open(path).with_context(cannot_read)?;
-    let mut bytes = Vec::new();
+    // With room to spare, one read is enough.
+    let mut bytes = Vec::with_capacity(2 * Artifact::RECOGNIZED_BY);
     file.by_ref().take(Artifact::RECOGNIZED_BY as u64).read_to_end(&mut bytes).with_context(cannot_read)?;
     if Artifact::recognizes(&bytes) {
         // SAFETY: whoever names a file to be run trusts it, as with any program; that nobody writes to it meanwhile

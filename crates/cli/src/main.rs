@@ -36,9 +36,17 @@ enum Verb {
     Wast(wast::Wast),
 }
 
+/// Prints events, if the environment asks for some: a subscriber that nobody needs takes longer than opening an artifact.
+fn listen() {
+    const VARIABLE: &str = "HATCHERY_LOG";
+    if std::env::var_os(VARIABLE).is_some() {
+        let filter = tracing_subscriber::EnvFilter::from_env(VARIABLE);
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+}
+
 fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::from_env("HATCHERY_LOG");
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    listen();
     let outcome = match Cli::parse().verb {
         Verb::Run(run) => run.execute(),
         Verb::Build(build) => build.execute(),

@@ -24,7 +24,7 @@ pub(crate) fn show<R>(compile: impl FnOnce(&(dyn Fn(u64, u64) + Sync)) -> R) -> 
 }
 
 fn new_bar(total: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("   Compiling [{bar:40}] {pos}/{len} functions, {eta} left");
+    let style = ProgressStyle::with_template("   Compiling [{bar:40}] {pos}/{len} functions");
     let bar = ProgressBar::new(total);
     match style {
         Ok(style) => bar.with_style(style.progress_chars("=> ")),

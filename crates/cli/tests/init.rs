@@ -232,3 +232,16 @@ fn a_program_that_draws_again_may_draw_at_build_time() {
     build(at, &options);
     assert!(first == fs::read(at.join("p.hatch")).expect("bytes"), "building twice gives the same file");
 }
+
+#[test]
+fn what_takes_long_to_compute_is_computed_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/precompute.wat").display().to_string();
+    let output = hatchery(at, &["build", "--init", "-o", "p.hatch", &guest]);
+    contains(&String::from_utf8_lossy(&output.stderr), &["called `wizer.initialize`"]);
+    let answers = ["first", "longest"].map(|name| calls(at, "p.hatch", name));
+    // 2^40 is halved forty times.
+    assert_eq!(answers[0], "40");
+    assert_eq!(answers, ["first", "longest"].map(|name| calls(at, &guest, name)), "as if it had been computed");
+}

@@ -5,6 +5,7 @@ use crate::error::CompileError;
 use crate::function;
 use crate::inline::{Inliner, Leaves, is_leaf};
 use crate::link::{FunctionDef, Linked, Symbol};
+use crate::sinking;
 use crate::thunk;
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::ir::{ExternalName, Function};
@@ -76,6 +77,8 @@ pub(crate) struct Source<'a> {
     pub(crate) linked: &'a Linked,
     pub(crate) tunables: &'a Tunables,
     pub(crate) isa: &'a dyn TargetIsa,
+    /// The same without optimization, for what that would blow up.
+    pub(crate) plain: &'a dyn TargetIsa,
 }
 
 impl Source<'_> {
@@ -96,7 +99,9 @@ impl Source<'_> {
     fn symbol(&self, scratch: &mut Scratch, symbol: Symbol, leaves: &Leaves) -> Result<Code, CompileError> {
         self.translate(scratch, symbol)?;
         self.inline(scratch, symbol, leaves)?;
-        let compiled = scratch.context.compile(self.isa, &mut Default::default()).map(|_| ());
+        let explodes = self.tunables.opt_level != OptLevel::None && sinking::explodes(&scratch.context.func);
+        let isa = if explodes { self.plain } else { self.isa };
+        let compiled = scratch.context.compile(isa, &mut Default::default()).map(|_| ());
         let compiled = compiled.map_err(|error| self.failed(symbol, error.inner));
         let missing = || CompileError::Internal(format!("{symbol:?} has no code"));
         let code = compiled.and_then(|()| scratch.context.compiled_code().ok_or_else(missing));

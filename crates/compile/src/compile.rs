@@ -12,7 +12,8 @@ use hatchery_image::abi::Builtin;
 use hatchery_image::artifact::{self, ArtifactError, CodeSymbol, ImageParts, IsaFlags};
 use hatchery_image::{
     CoreInstance, DataSegment, ElemSegment, Export, ExportItem, FuncExport, FunctionId, FunctionRecord, HostAbi,
-    HostImport, HostImportId, Image, InitStep, InstanceId, LayoutPlan, Learned, Plan, StepKind, Tunables, TypeId,
+    HostImport, HostImportId, Image, InitStep, InstanceId, LayoutPlan, Learned, OptLevel, Plan, StepKind, Tunables,
+    TypeId,
 };
 use std::collections::HashMap;
 
@@ -91,10 +92,12 @@ pub fn compile_parts(
     let link = link::link(set, &modules, tunables, budget)?;
     fits(&link.linked.layout).map_err(CompileError::Refused)?;
     let symbols = symbols(&link.linked);
-    let source = Source { modules: &modules, linked: &link.linked, tunables, isa: isa.as_ref() };
+    let plain = isa::target(&Tunables { opt_level: OptLevel::None, ..tunables.clone() })?;
+    let (isa, plain) = (isa.as_ref(), plain.as_ref());
+    let source = Source { modules: &modules, linked: &link.linked, tunables, isa, plain };
     let codes = source.generate(&symbols, progress)?;
     let assembly = Assembly::new(&symbols, &codes, &|symbol| type_of(&link.linked, symbol))?;
-    Assembler { set, tunables, modules: &modules, assembly }.parts(link, isa::flags_of(isa.as_ref())?)
+    Assembler { set, tunables, modules: &modules, assembly }.parts(link, isa::flags_of(isa)?)
 }
 
 /// The code generator's input for the function with this number, as text. For tests.
@@ -107,7 +110,7 @@ pub fn clif(set: &LinkSet, tunables: &Tunables, function: u32) -> Result<String,
     let budget = Budget::default();
     let modules = decode_all(set, &budget)?;
     let link = link::link(set, &modules, tunables, &budget)?;
-    let source = Source { modules: &modules, linked: &link.linked, tunables, isa: isa.as_ref() };
+    let source = Source { modules: &modules, linked: &link.linked, tunables, isa: isa.as_ref(), plain: isa.as_ref() };
     source.text(Symbol::Function(FunctionId(function)))
 }
 
@@ -118,7 +121,7 @@ pub(crate) fn clif_inlined(set: &LinkSet, tunables: &Tunables, function: u32) ->
     let budget = Budget::default();
     let modules = decode_all(set, &budget)?;
     let link = link::link(set, &modules, tunables, &budget)?;
-    let source = Source { modules: &modules, linked: &link.linked, tunables, isa: isa.as_ref() };
+    let source = Source { modules: &modules, linked: &link.linked, tunables, isa: isa.as_ref(), plain: isa.as_ref() };
     source.inlined_text(Symbol::Function(FunctionId(function)))
 }
 

@@ -29,6 +29,7 @@ mod inline;
 mod isa;
 mod link;
 mod signature;
+mod sinking;
 mod symbol;
 mod thunk;
 

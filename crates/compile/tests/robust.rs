@@ -158,3 +158,17 @@ fn small_modules_that_pass_many_values_are_limited() {
     // As many as one needs.
     try_compile(&module(format!("(func {})", "(call $p) (call $q)".repeat(10))), 0).expect("it compiles");
 }
+
+#[test]
+fn a_long_chain_of_branches_that_use_its_links_compiles() {
+    let link = "(local.set $x (i32.add (if (result i32) (local.get $c) (then (local.get $x)) (else (local.get $c))) (local.get $x)))";
+    let chain = link.repeat(4000);
+    let text =
+        format!("(module (func (export \"f\") (param $c i32) (result i32) (local $x i32) {chain} (local.get $x)))");
+    let mut set = LinkSet::new();
+    let module = set.add_module(wat::parse_str(text).expect("text"));
+    set.add_instance(module, None, &[]);
+    let tunables = Tunables { opt_level: OptLevel::Speed, ..Tunables::default() };
+    let image = compile(&set, &tunables, &Budget::default()).expect("it compiles");
+    assert!(image.text().bytes().len() < 1 << 20, "{} bytes", image.text().bytes().len());
+}

@@ -211,7 +211,8 @@ impl ModuleSet {
     /// As for [`compile`](ModuleSet::compile) and [`Module::save`].
     pub fn save_with(&self, path: impl AsRef<Path>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<(), Error> {
         let engine = &self.engine.inner;
-        let parts = hatchery_compile::compile_parts(&self.set, &engine.tunables, &engine.budget, progress);
+        let fits = |plan: &_| Ok(hatchery_vm::fits(&*engine.allocator, plan)?);
+        let parts = hatchery_compile::compile_parts(&self.set, &engine.tunables, &engine.budget, &fits, progress);
         let parts = parts.map_err(compile_error)?;
         artifact::encode(&parts)
             .and_then(|artifact| artifact.save(path.as_ref(), Durability::Synced))

@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 /// Bytes of a page on every target we know.
 pub const PAGE: u64 = 4096;
 
-/// A gap of at most this many bytes between two pages does not end a run.
+/// A gap of this many bytes between two pages ends a run: the guard between state and first memory is one.
 const MAX_GAP: u64 = 1 << 20;
 
 /// A contiguous range of the slot that the file holds.
@@ -112,7 +112,7 @@ impl PagesBuilder {
         let mut runs: Vec<PageRun> = Vec::new();
         for page in self.pages.keys().copied() {
             match runs.last_mut() {
-                Some(run) if page - (run.slot_offset + run.length) <= MAX_GAP => {
+                Some(run) if page - (run.slot_offset + run.length) < MAX_GAP => {
                     run.length = page + PAGE - run.slot_offset;
                 }
                 last => {
@@ -158,14 +158,16 @@ mod tests {
         let mut builder = PagesBuilder::new();
         builder.write(0, &[1]);
         builder.write(PAGE * 10, &[1]);
-        builder.write(MAX_GAP * 8, &[1]);
+        builder.write(PAGE * 11 + MAX_GAP, &[1]);
         assert_eq!(
             builder.runs(),
             [
                 PageRun { slot_offset: 0, file_offset: 0, length: PAGE * 11 },
-                PageRun { slot_offset: MAX_GAP * 8, file_offset: PAGE * 11, length: PAGE },
+                PageRun { slot_offset: PAGE * 11 + MAX_GAP, file_offset: PAGE * 11, length: PAGE },
             ]
         );
+        builder.write(PAGE * 11, &[1]);
+        assert_eq!(builder.runs().len(), 1);
     }
 
     proptest! {
