@@ -6,6 +6,7 @@ use crate::func::{Func, TypedFunc};
 use crate::interrupt::InterruptHandle;
 use crate::memory::{Global, Memory, Table};
 use crate::module::{InstanceRef, Module};
+use crate::prepared::check;
 use crate::typed::WasmValues;
 use hatchery_image::abi::PackedFuncRef;
 use hatchery_image::{ExportItem, InstanceId};
@@ -87,7 +88,11 @@ impl<T: 'static> Instance<T> {
         match self.export(name) {
             Some(Extern::Func(func)) => func.typed(self).map_err(|e| e.context(format!("cannot use `{name}`"))),
             Some(_) => Err(Error::message(ErrorKind::Usage, format!("the export `{name}` is not a function"))),
-            None => Err(Error::message(ErrorKind::Usage, format!("there is no export `{name}`"))),
+            None => {
+                // Names are found in what was copied, functions in what is mapped.
+                check(&self.module)?;
+                Err(Error::message(ErrorKind::Usage, format!("there is no export `{name}`")))
+            }
         }
     }
 
