@@ -204,7 +204,6 @@ impl<F: Fn(FunctionId) -> Option<Function>> Inline for Inliner<'_, F> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{LinkSet, clif_inlined};
     use hatchery_image::{Interruption, OptLevel, Tunables};
 
