@@ -1,5 +1,7 @@
 //! Real components, from several tool chains.
 
+#![expect(clippy::print_stderr, reason = "says what is not tested")]
+
 use hatchery_component::plan::{Step, TreePlan};
 use hatchery_component::translate;
 use std::path::Path;

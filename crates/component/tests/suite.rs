@@ -4,6 +4,8 @@
 //! `suite.txt` says how many of each there are in each script, and how many of the valid ones are refused because of
 //! what they need: so a script that is lost or a component that is skipped shows.
 
+#![expect(clippy::print_stderr, reason = "says what is not tested")]
+
 use hatchery_component::{TranslateError, translate};
 use std::collections::BTreeMap;
 use std::fmt::Write;

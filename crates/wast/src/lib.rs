@@ -14,6 +14,7 @@
 //! order; each instance is initialized when the script reaches it. In other scripts every module is a
 //! link set of its own. Planning is a pure function of the script.
 
+pub mod components;
 mod effects;
 mod live;
 mod plan;

@@ -97,6 +97,9 @@ impl Live {
             Argument::NullFunc => Val::FuncRef(None),
             Argument::NullExtern => Val::ExternRef(None),
             Argument::Extern(number) => Val::ExternRef(Some(self.host_value(number)?)),
+            Argument::Foreign => {
+                return Err(Failed::usage("a module's function takes no component's value".to_owned()));
+            }
         })
     }
 

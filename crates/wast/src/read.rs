@@ -51,7 +51,7 @@ pub fn count_assertions(text: &str) -> Result<usize, ReadError> {
     Ok(count)
 }
 
-fn for_each_directive(text: &str, mut each: impl FnMut(WastDirective<'_>)) -> Result<(), ReadError> {
+pub(crate) fn for_each_directive(text: &str, mut each: impl FnMut(WastDirective<'_>)) -> Result<(), ReadError> {
     let mut lexer = Lexer::new(text);
     // Scripts test names that look like other names.
     lexer.allow_confusing_unicode(true);
@@ -62,7 +62,7 @@ fn for_each_directive(text: &str, mut each: impl FnMut(WastDirective<'_>)) -> Re
     Ok(())
 }
 
-fn assertions_in(directive: &WastDirective<'_>) -> usize {
+pub(crate) fn assertions_in(directive: &WastDirective<'_>) -> usize {
     match directive {
         WastDirective::AssertReturn { .. }
         | WastDirective::AssertTrap { .. }
@@ -156,19 +156,19 @@ fn call(invoke: WastInvoke<'_>) -> Action {
     }
 }
 
-fn name(id: Option<Id<'_>>) -> Option<String> {
+pub(crate) fn name(id: Option<Id<'_>>) -> Option<String> {
     id.map(|id| id.name().to_owned())
 }
 
-fn line_of(text: &str, span: Span) -> usize {
+pub(crate) fn line_of(text: &str, span: Span) -> usize {
     span.linecol_in(text).0 + 1
 }
 
-fn encode(mut module: Wat<'_>) -> Source {
+pub(crate) fn encode(mut module: Wat<'_>) -> Source {
     module.encode().map(Into::into).map_err(|error| error.message())
 }
 
-fn source(mut module: QuoteWat<'_>) -> Source {
+pub(crate) fn source(mut module: QuoteWat<'_>) -> Source {
     match module.to_test().map_err(|error| error.message())? {
         QuoteWatTest::Binary(bytes) => Ok(bytes.into()),
         QuoteWatTest::Text(text) => {
@@ -181,8 +181,7 @@ fn source(mut module: QuoteWat<'_>) -> Source {
 }
 
 fn argument(argument: WastArg<'_>) -> Argument {
-    // Without the component model, core values are all there is.
-    let WastArg::Core(argument) = argument else { unreachable!("scripts with components do not parse") };
+    let WastArg::Core(argument) = argument else { return Argument::Foreign };
     match argument {
         WastArgCore::I32(value) => Argument::I32(value),
         WastArgCore::I64(value) => Argument::I64(value),
@@ -196,8 +195,10 @@ fn argument(argument: WastArg<'_>) -> Argument {
 }
 
 fn expected(result: WastRet<'_>) -> Expected {
-    let WastRet::Core(result) = result else { unreachable!("scripts with components do not parse") };
-    core_expected(result)
+    match result {
+        WastRet::Core(result) => core_expected(result),
+        _ => Expected::Foreign("a component's value"),
+    }
 }
 
 fn core_expected(result: WastRetCore<'_>) -> Expected {
@@ -319,6 +320,15 @@ mod tests {
         assert!(source.is_err());
         let Act::Assert(Assertion::Malformed { source, .. }) = &script.commands[13].act else { panic!("malformed") };
         assert_eq!(source.as_deref(), Ok(&[0][..]));
+    }
+
+    #[test]
+    fn values_of_components_are_none_that_a_module_knows() {
+        let script = read(r#"(module) (assert_return (invoke "f" (u32.const 1)) (u32.const 1))"#).expect("a script");
+        let Act::Assert(Assertion::Return { action, results }) = &script.commands[1].act else { panic!("return") };
+        let Expression::Call(arguments) = &action.expression else { panic!("a call") };
+        assert_eq!(arguments, &[Argument::Foreign]);
+        assert!(matches!(results[..], [Expected::Foreign(_)]));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Carries out a planned script.
 
+use crate::components;
 use crate::effects::Reads;
 use crate::live::{Failed, Live};
 use crate::plan::{Place, Plan, SetPlan, Step, plan};
-use crate::read::read;
+use crate::read::{count_assertions, read};
 use crate::report::{Failure, Report};
 use crate::script::{Act, Action, Assertion, Expression, Script, Source};
 use crate::value::{Actual, Expected};
@@ -29,6 +30,10 @@ pub fn run_as(config: &Config, version: Version, file: &str, text: &str) -> Repo
 }
 
 fn run_text(engine: &Engine, version: Version, file: &str, text: &str, report: &mut Report) {
+    if components::is_about_components(text) == Ok(true) {
+        report.counts.skipped += count_assertions(text).unwrap_or(0);
+        return;
+    }
     match read(text) {
         Ok(script) => run_script(engine, version, file, &script, report),
         Err(error) => report.fail(file, error.line, format!("{} (column {})", error.message, error.column)),

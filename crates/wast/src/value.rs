@@ -21,6 +21,8 @@ pub enum Argument {
     NullExtern,
     /// The host value with this number.
     Extern(u32),
+    /// A component's value, which no function of a module takes.
+    Foreign,
 }
 
 /// What a result must be.

@@ -21,6 +21,9 @@ mod scope;
 mod types;
 mod values;
 
+#[cfg(test)]
+mod tests;
+
 pub use budget::{Budget, BudgetError};
 pub use error::TranslateError;
 
