@@ -73,11 +73,13 @@ fn functions_that_were_looked_up_in_one_isolation_run_in_all() {
     let tagged = plain.isolated(&Isolation::new().tag("a")).expect("isolated");
     let mut instance = plain.instantiate(()).expect("an instance");
     let write = instance.func::<(i32, i32), ()>("write").expect("an export");
-    write.call(&mut tagged.instantiate(()).expect("an instance"), (1, 1)).expect("a call");
+    let mut elsewhere = tagged.instantiate(()).expect("an instance");
+    write.call(&mut elsewhere, (1, 1)).expect("a call");
     // Another module's instance refuses it.
     let other = prepared(&engine, WRITES);
     drop(instance);
-    let refused = write.call(&mut other.instantiate(()).expect("an instance"), (1, 1));
+    let mut stranger = other.instantiate(()).expect("an instance");
+    let refused = write.call(&mut stranger, (1, 1));
     assert_eq!(refused.expect_err("another module").kind(), ErrorKind::Usage);
 }
 
