@@ -34,7 +34,7 @@ fn written(pages: usize, step: usize) -> impl Iterator<Item = usize> {
 /// The same, with neighbours joined.
 fn runs(pages: usize, step: usize) -> Vec<Range<usize>> {
     match step {
-        1 => [0..pages * PAGE].into(),
+        1 => std::iter::once(0..pages * PAGE).collect(),
         _ => written(pages, step).map(|at| at..at + PAGE).collect(),
     }
 }
@@ -76,7 +76,8 @@ fn floor(pages: usize, step: usize) -> f64 {
     let none = ProtFlags::empty();
     let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
     // SAFETY: new mappings, the second one over the first; nothing else is there.
-    let reserved = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), SLOTS * bytes, none, flags) }.expect("mmap");
+    let reserved =
+        unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), SLOTS * bytes, none, flags) }.expect("mmap");
     let start = Instant::now();
     for i in 0..SLOTS {
         let base = reserved.cast::<u8>().wrapping_add(i * bytes);
