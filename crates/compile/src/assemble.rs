@@ -1,7 +1,7 @@
 //! One blob of code: places, references between them, and the maps that give an address a meaning.
 //!
 //! ```text
-//!  guest functions by id │ host thunks │ built-in thunks │ entry trampolines │ spill shims
+//!  guest functions by id │ host and trap thunks │ built-in thunks │ entry trampolines │ spill shims
 //! ```
 //!
 //! Everything starts at a multiple of 64: a loop's place in its cache lines does not depend on what
@@ -160,6 +160,7 @@ impl FuncTarget {
         match self {
             FuncTarget::Defined(id) => Symbol::Function(id),
             FuncTarget::Host(id) => Symbol::HostThunk(id),
+            FuncTarget::Trap(code) => Symbol::Trap(code),
         }
     }
 }

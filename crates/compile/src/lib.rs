@@ -41,4 +41,4 @@ pub(crate) use compile::clif_inlined;
 pub use compile::{cache_key, compile, compile_for, compile_parts, compile_with};
 pub use decode::{Features, validate, validate_as};
 pub use error::{Budget, BudgetError, CompileError, LinkError, Refusal};
-pub use link::{LinkSet, ModuleIndex, check};
+pub use link::{LinkSet, ModuleIndex, Source, check};

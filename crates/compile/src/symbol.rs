@@ -8,13 +8,14 @@
 use crate::link::Symbol;
 use cranelift_codegen::ir::{ExtFuncData, ExternalName, FuncRef, Function, Signature, UserExternalName};
 use hatchery_image::abi::Builtin;
-use hatchery_image::{FunctionId, HostImportId, TypeId};
+use hatchery_image::{FunctionId, HostImportId, TrapCode, TypeId};
 
 const FUNCTION: u32 = 0;
 const HOST_THUNK: u32 = 1;
 const BUILTIN: u32 = 2;
 const ENTRY: u32 = 3;
 const SPILL: u32 = 4;
+const TRAP: u32 = 5;
 
 impl Symbol {
     /// The name that stands for the symbol in generated code.
@@ -23,6 +24,7 @@ impl Symbol {
             Symbol::Function(id) => UserExternalName::new(FUNCTION, id.0),
             Symbol::HostThunk(id) => UserExternalName::new(HOST_THUNK, id.0),
             Symbol::Builtin(builtin) => UserExternalName::new(BUILTIN, builtin as u32),
+            Symbol::Trap(code) => UserExternalName::new(TRAP, code as u32),
             Symbol::Entry(ty) => UserExternalName::new(ENTRY, ty.index() as u32),
             Symbol::Spill(ty) => UserExternalName::new(SPILL, ty.index() as u32),
         }
@@ -36,6 +38,7 @@ impl Symbol {
             BUILTIN => Symbol::Builtin(*Builtin::ALL.get(name.index as usize)?),
             ENTRY => Symbol::Entry(type_id(name.index)?),
             SPILL => Symbol::Spill(type_id(name.index)?),
+            TRAP => Symbol::Trap(TrapCode::from_number(u8::try_from(name.index).ok()?)?),
             _ => return None,
         })
     }
@@ -89,6 +92,7 @@ mod tests {
             Symbol::Spill(ty),
         ];
         symbols.extend(Builtin::ALL.map(Symbol::Builtin));
+        symbols.extend(TrapCode::ALL.iter().copied().map(Symbol::Trap));
         for symbol in symbols {
             assert_eq!(Symbol::from_name(&symbol.name()), Some(symbol));
         }
@@ -98,6 +102,6 @@ mod tests {
     fn other_names_stand_for_nothing() {
         assert_eq!(Symbol::from_name(&UserExternalName::new(BUILTIN, Builtin::ALL.len() as u32)), None);
         assert_eq!(Symbol::from_name(&UserExternalName::new(SPILL, u32::MAX)), None);
-        assert_eq!(Symbol::from_name(&UserExternalName::new(SPILL + 1, 0)), None);
+        assert_eq!(Symbol::from_name(&UserExternalName::new(TRAP + 1, 0)), None);
     }
 }

@@ -11,12 +11,12 @@
 //! that the stack has room for the host. It has not when a recursion came that far: the trap is an
 //! instruction of the thunk, so that raising it takes no stack either.
 
-use crate::link::{Linked, Symbol};
+use crate::link::{FuncTarget, Linked, Symbol};
 use crate::signature::{self, WORD, clif_type};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    Function, Inst, InstBuilder, MemFlagsData, Signature, StackSlotData, StackSlotKind, TrapCode, Type, UserFuncName,
-    Value,
+    self, Function, Inst, InstBuilder, MemFlagsData, Signature, StackSlotData, StackSlotKind, Type, UserFuncName,
+    Value, types,
 };
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
@@ -24,7 +24,8 @@ use hatchery_image::abi::{
     Builtin, HOST_CALL_ARRAY, HOST_CALL_BYTES, HOST_CALL_ENTRY, ReturnPlace, header, return_area_bytes, return_places,
     task,
 };
-use hatchery_image::{FuncType, HostAbi, HostImportId, TypeId, ValType};
+use hatchery_image::{FuncType, HostAbi, HostImportId, TrapCode, TypeId, ValType};
+use std::collections::BTreeSet;
 
 /// Bytes of a value in the arrays between host and guest.
 const RAW: i32 = 16;
@@ -46,6 +47,7 @@ pub(crate) fn generate(
             let Some(import) = linked.host_imports.get(id.index()) else { return };
             Thunk::new(func, scratch, signature::guest(ty(import.ty))).host(id, ty(import.ty))
         }
+        Symbol::Trap(code) => Thunk::new(func, scratch, signature::guest(&trap_type())).trap(code),
         Symbol::Builtin(builtin) => Thunk::new(func, scratch, signature::builtin(builtin)).builtin(builtin),
         Symbol::Entry(id) => Thunk::new(func, scratch, signature::entry()).entry(ty(id)),
         Symbol::Spill(id) => Thunk::new(func, scratch, signature::host_native(ty(id))).spill(ty(id)),
@@ -70,15 +72,32 @@ pub(crate) fn symbols(linked: &Linked) -> Vec<Symbol> {
             mark(&mut spilled, import.ty);
         }
     }
+    let traps: BTreeSet<TrapCode> = linked.instances.iter().flat_map(|i| &i.funcs).filter_map(as_trap).collect();
+    if let (Some(ty), false) = (linked.types.find(&trap_type()), traps.is_empty()) {
+        mark(&mut entered, ty);
+    }
     let marked = |marks: Vec<bool>| {
         let ids = marks.into_iter().enumerate().filter(|(_, marked)| *marked);
         ids.map(|(index, _)| TypeId::from_index(index as u32))
     };
     thunks
+        .chain(traps.into_iter().map(Symbol::Trap))
         .chain(Builtin::ALL.map(Symbol::Builtin))
         .chain(marked(entered).map(Symbol::Entry))
         .chain(marked(spilled).map(Symbol::Spill))
         .collect()
+}
+
+/// The type of a function that only traps.
+pub(crate) fn trap_type() -> FuncType {
+    FuncType::new([ValType::I32], [])
+}
+
+fn as_trap(target: &FuncTarget) -> Option<TrapCode> {
+    match target {
+        FuncTarget::Trap(code) => Some(*code),
+        _ => None,
+    }
 }
 
 /// A function of one block under construction.
@@ -146,7 +165,7 @@ impl<'a> Thunk<'a> {
         let stack = self.builder.ins().get_stack_pointer(WORD);
         let limit = self.load(WORD, record, task::HOST_LIMIT);
         let exhausted = self.builder.ins().icmp(IntCC::UnsignedLessThan, stack, limit);
-        self.builder.ins().trapnz(exhausted, TrapCode::STACK_OVERFLOW);
+        self.builder.ins().trapnz(exhausted, ir::TrapCode::STACK_OVERFLOW);
     }
 
     /// Returns `values`, the results of a guest function with these result types.
@@ -195,6 +214,18 @@ impl<'a> Thunk<'a> {
         self.store_array(arguments, array);
         self.call(signature::host_array(), callee, &[vmctx, host_call, array]);
         self.load_array(&ty.results, array)
+    }
+
+    /// A guest function that stops the guest.
+    fn trap(mut self, code: TrapCode) -> FunctionBuilder<'a> {
+        let (vmctx, detail) = (self.param(0), self.param(1));
+        self.exit(vmctx);
+        let table = self.load(WORD, vmctx, header::BUILTINS);
+        let raise = self.load(WORD, table, 8 * Builtin::Raise as i32);
+        let code = self.builder.ins().iconst(types::I32, i64::from(code as u8));
+        self.call(signature::builtin_implementation(Builtin::Raise), raise, &[vmctx, code, detail]);
+        self.builder.ins().return_(&[]);
+        self.builder
     }
 
     /// A guest function that calls a built-in.

@@ -1,7 +1,7 @@
 //! What a set links to, seen from the image.
 
-use hatchery_compile::{Budget, CompileError, LinkError, LinkSet, compile};
-use hatchery_image::{ExportItem, FuncType, Image, InstanceId, StepKind, TrapCode, Tunables, ValType};
+use hatchery_compile::{Budget, CompileError, LinkError, LinkSet, Source, compile};
+use hatchery_image::{Bounds, ExportItem, FuncType, Image, InstanceId, StepKind, TrapCode, Tunables, ValType};
 
 /// A set of instances of modules in text form; each lists whose exports its imports are.
 struct Set(LinkSet);
@@ -372,4 +372,60 @@ fn what_fits_no_slot_is_a_layout_error() {
     set.add("(module (table i64 0x1000_0000_0000 funcref))", &[]);
     let error = set.compile();
     assert!(matches!(error, Err(CompileError::Layout(_) | CompileError::Invalid { .. })), "{error:?}");
+}
+
+fn bound(module: &str, name: &str, source: Source) -> (Box<str>, Box<str>, Source) {
+    (module.into(), name.into(), source)
+}
+
+#[test]
+fn imports_are_bound_one_by_one() {
+    let mut set = Set::new();
+    let a = set.add(r#"(module (func (export "f")) (func (export "g") (result i32) (i32.const 1)))"#, &[]);
+    let text = r#"(module (import "m" "x" (func $x)) (import "m" "y" (func $y (result i32))) (import "m" "z" (func $z))
+        (import "m" "t" (func $t (param i32))) (import "n" "h" (func $h))
+        (export "x" (func $x)) (export "y" (func $y)) (export "t" (func $t)) (start $x))"#;
+    let module = set.0.add_module(wat::parse_str(text).expect("test text"));
+    let from = |name: &str| Source::Export { instance: a, name: name.into() };
+    let b = set.0.add_bound_instance(
+        module,
+        Some("b"),
+        [
+            bound("m", "x", from("f")),
+            bound("m", "y", from("g")),
+            bound("m", "z", Source::Host { module: "env".into(), name: "host".into() }),
+            bound("m", "t", Source::Trap(TrapCode::CannotLeave)),
+        ],
+    );
+    let image = set.image();
+    assert_eq!(export(&image, a, "f"), export(&image, b, "x"));
+    assert_eq!(export(&image, a, "g"), export(&image, b, "y"));
+    let imports: Vec<_> = image.imports().iter().map(|import| (import.module, import.name)).collect();
+    assert_eq!(imports, [("env", "host"), ("n", "h")]);
+    let ExportItem::Func(trap) = export(&image, b, "t") else { panic!("a function") };
+    assert!(image.entry_trampoline(trap.ty).is_some());
+}
+
+#[test]
+fn a_trap_has_one_type_only() {
+    for ty in ["(func)", "(func (param i32) (result i32))", "(func (param i64))", "(memory 1)"] {
+        let mut set = Set::new();
+        let text = format!(r#"(module (type (func (param i32))) (import "m" "t" {ty}))"#);
+        let module = set.0.add_module(wat::parse_str(text).expect("test text"));
+        set.0.add_bound_instance(module, None, [bound("m", "t", Source::Trap(TrapCode::CannotLeave))]);
+        assert!(matches!(link_error(&set), LinkError::IncompatibleImport { .. }), "{ty}");
+    }
+}
+
+#[test]
+fn memories_of_generated_modules_reserve_what_they_declare() {
+    let bytes = wat::parse_str("(module (memory 1 3))").expect("test text");
+    let mut set = LinkSet::new();
+    let (guest, ours) = (set.add_module(bytes.clone()), set.add_generated_module(bytes));
+    set.add_instance(guest, None, &[]);
+    set.add_instance(ours, None, &[]);
+    let image = compile(&set, &Tunables::default(), &Budget::default()).expect("it links");
+    let [guest, ours] = &image.layout().memories[..] else { panic!("two memories") };
+    assert_eq!((guest.reserved, guest.bounds), (Tunables::FOUR_GIB, Bounds::Guard));
+    assert_eq!((ours.reserved, ours.limit, ours.bounds), (3 << 16, 3 << 16, Bounds::Explicit));
 }

@@ -12,8 +12,12 @@
 //! * [`types`]: value types and function types, equal ones having equal numbers.
 //! * [`plan`]: what is left of a component tree when all instantiation is inlined: core instances, lifted and lowered
 //!   functions, resources.
+//! * [`abi`]: sizes, alignments and flat forms of value types.
+//! * [`glue`]: the core modules between the component's own.
 //! * [`meta`]: what a host must know to call exports and to be called by imports.
 
+pub mod abi;
+pub mod glue;
 pub mod meta;
 pub mod plan;
 mod translate;

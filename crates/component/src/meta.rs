@@ -111,7 +111,7 @@ pub struct Handles {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Export {
     /// A function.
-    Func(ExportFunc),
+    Func(Box<ExportFunc>),
     /// An instance and its exports.
     Instance(Vec<(Box<str>, Export)>),
     /// A value type.

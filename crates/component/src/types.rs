@@ -122,6 +122,11 @@ impl Types {
         self.defs.get(id.0 as usize)
     }
 
+    /// All types, by number. Each is made of earlier ones.
+    pub fn defs(&self) -> &[TypeDef] {
+        &self.defs
+    }
+
     /// The function type with this number, if there is one.
     pub fn get_func(&self, id: FuncTypeId) -> Option<&FuncType> {
         self.funcs.get(id.0 as usize)

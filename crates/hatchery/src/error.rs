@@ -70,6 +70,54 @@ pub enum Trap {
     Cancelled,
     /// An async host function was reached from a call that cannot be suspended.
     CannotSuspend,
+    /// A component instance called out while it must not: in `realloc` or `post-return`.
+    CannotLeave,
+    /// No handle has this index.
+    UnknownHandle,
+    /// The handle is of another resource type; both are defined by guests.
+    OtherGuestResource,
+    /// The handle is one of a host's resource.
+    HostNotGuestResource,
+    /// The handle is one of a guest's resource.
+    GuestNotHostResource,
+    /// The handle is of another resource type; both are defined by the host.
+    OtherHostResource,
+    /// A borrowed handle where an owned one is given away.
+    NotOwned,
+    /// A handle is given away or dropped during a call that it is lent to.
+    LentHandle,
+    /// A function returned without having dropped what it borrowed.
+    BorrowsRemain,
+    /// Handle tables have no room left.
+    HandleTableFull,
+    /// A pointer of the canonical ABI is no multiple of its alignment.
+    UnalignedPointer,
+    /// Parameters or results in memory are beyond its length.
+    PointerOutOfBounds,
+    /// The number of a case that a variant does not have.
+    InvalidDiscriminant,
+    /// A number that is no Unicode scalar value.
+    InvalidChar,
+    /// A string is beyond the memory's length.
+    StringOutOfBounds,
+    /// A list is beyond the memory's length.
+    ListOutOfBounds,
+    /// A string of 2^28 bytes or more.
+    StringTooLong,
+    /// A list of 2^28 bytes or more.
+    ListTooLong,
+    /// A string that is not UTF-8.
+    InvalidUtf8,
+    /// A string that ends in the middle of a character.
+    IncompleteUtf8,
+    /// A string with half of a surrogate pair.
+    InvalidUtf16,
+    /// What the host's `realloc` returned is beyond the memory's length.
+    ReallocOutOfBounds,
+    /// What the host's `realloc` returned is no multiple of the alignment that was asked for.
+    ReallocUnaligned,
+    /// A string that the host was given is beyond the memory's length.
+    HostStringOutOfBounds,
 }
 
 /// One frame of a guest's stack, innermost first in [`Error::backtrace`].
@@ -136,7 +184,7 @@ impl fmt::Display for Frame {
 /// What the kinds carry.
 #[derive(Debug)]
 pub(crate) enum Detail {
-    Trap { trap: Trap, backtrace: Vec<Frame> },
+    Trap { trap: Trap, about: Option<u32>, backtrace: Vec<Frame> },
     Message(String),
     Source(Box<dyn StdError + Send + Sync>),
     Context { context: String, source: Error },
@@ -184,7 +232,7 @@ impl Error {
     #[inline(never)]
     pub(crate) fn from_call(error: CallError) -> Error {
         match error {
-            CallError::Trap(trap) => Error::from_trap(trap.code, &trap.backtrace),
+            CallError::Trap(trap) => Error::from_trap(trap.code, trap.detail, &trap.backtrace),
             CallError::Host { error, .. } => Error::host(error),
             CallError::Cancelled => Error::from_code(TrapCode::Cancelled),
             CallError::Withdrawn => Error::source_of(ErrorKind::Withdrawn, error),
@@ -215,15 +263,15 @@ impl Error {
 
     /// Our error for a trap that is not in guest code.
     pub(crate) fn from_code(code: TrapCode) -> Error {
-        Error::from_trap(code, &Backtrace::default())
+        Error::from_trap(code, None, &Backtrace::default())
     }
 
-    fn from_trap(code: TrapCode, backtrace: &Backtrace) -> Error {
+    fn from_trap(code: TrapCode, about: Option<u32>, backtrace: &Backtrace) -> Error {
         let Some(trap) = Trap::from_code(code) else {
             return Error::message(ErrorKind::Bug, format!("a trap without a name: {code}"));
         };
         let backtrace = backtrace.frames().iter().map(Frame::new).collect();
-        Error::new(ErrorKind::Trap, Detail::Trap { trap, backtrace })
+        Error::new(ErrorKind::Trap, Detail::Trap { trap, about, backtrace })
     }
 
     /// What kind of error this is.
@@ -292,8 +340,8 @@ pub(crate) fn write_backtrace(f: &mut fmt::Formatter<'_>, frames: &[Frame]) -> f
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.detail {
-            Detail::Trap { trap, backtrace } => {
-                write!(f, "wasm trap: {trap}")?;
+            Detail::Trap { trap, about, backtrace } => {
+                write!(f, "wasm trap: {}", trap.code().describe(*about))?;
                 if f.alternate() { write_backtrace(f, backtrace) } else { Ok(()) }
             }
             Detail::Message(message) => f.write_str(message),
@@ -375,6 +423,30 @@ traps!(
     OutOfFuel,
     Cancelled,
     CannotSuspend,
+    CannotLeave,
+    UnknownHandle,
+    OtherGuestResource,
+    HostNotGuestResource,
+    GuestNotHostResource,
+    OtherHostResource,
+    NotOwned,
+    LentHandle,
+    BorrowsRemain,
+    HandleTableFull,
+    UnalignedPointer,
+    PointerOutOfBounds,
+    InvalidDiscriminant,
+    InvalidChar,
+    StringOutOfBounds,
+    ListOutOfBounds,
+    StringTooLong,
+    ListTooLong,
+    InvalidUtf8,
+    IncompleteUtf8,
+    InvalidUtf16,
+    ReallocOutOfBounds,
+    ReallocUnaligned,
+    HostStringOutOfBounds,
 );
 
 #[cfg(test)]
@@ -403,7 +475,8 @@ mod tests {
     #[test]
     fn the_alternate_form_has_the_backtrace() {
         let frame = Frame { instance: Some("m".into()), function: 3, name: None, offset: Some(0x2a) };
-        let error = Error::new(ErrorKind::Trap, Detail::Trap { trap: Trap::Unreachable, backtrace: vec![frame] });
+        let error =
+            Error::new(ErrorKind::Trap, Detail::Trap { trap: Trap::Unreachable, about: None, backtrace: vec![frame] });
         assert_eq!(format!("{error}"), "wasm trap: unreachable");
         assert_eq!(
             format!("{error:#}"),

@@ -27,7 +27,7 @@ const COUNT: [u8; 16] = [0xb9, 0x00, 0xca, 0x9a, 0x3b, 0xff, 0xc9, 0x75, 0xfc, 0
 
 fn synthetic(code_bytes: u32) -> ImageParts {
     let tunables = Tunables::default();
-    let memory = MemoryNeed { memory64: false, minimum: 64 * WASM_PAGE, maximum: None };
+    let memory = MemoryNeed { memory64: false, minimum: 64 * WASM_PAGE, maximum: None, exact: false };
     let needs = LayoutNeeds { memories: vec![memory], ..LayoutNeeds::default() };
     let layout = LayoutPlan::new(&needs, &tunables).expect("layout");
     let mut parts = ImageParts::new(tunables, layout);

@@ -236,7 +236,8 @@ pub enum Builtin {
     Interrupt,
     /// `(vmctx)`: fuel went negative. Returns to continue, traps otherwise.
     OutOfFuel,
-    /// `(vmctx, code: i32)`: raises the [`TrapCode`](crate::TrapCode) with that number. Never returns.
+    /// `(vmctx, code: i32, detail: i32)`: raises the [`TrapCode`](crate::TrapCode) with that number, about `detail`.
+    /// Never returns.
     Raise,
     /// `(vmctx, a: f32, b: f32, c: f32) -> f32`: fused multiply-add where the target has no instruction.
     FmaF32,
@@ -306,7 +307,8 @@ impl Builtin {
             Builtin::MemoryFill => &[I32, I64, I32, I64],
             Builtin::MemoryCopy | Builtin::TableCopy => &[I32, I32, I64, I64, I64],
             Builtin::MemoryInit | Builtin::TableInit => &[I32, I32, I64, I32, I32],
-            Builtin::DataDrop | Builtin::ElemDrop | Builtin::Raise => &[I32],
+            Builtin::DataDrop | Builtin::ElemDrop => &[I32],
+            Builtin::Raise => &[I32, I32],
             Builtin::TableGrow => &[I32, I64, I64],
             Builtin::TableFill => &[I32, I64, I64, I64],
             Builtin::Interrupt | Builtin::OutOfFuel => &[],

@@ -51,6 +51,9 @@ pub struct MemoryNeed {
     pub minimum: u64,
     /// Declared maximum, if any.
     pub maximum: Option<u64>,
+    /// Whether to reserve the declared maximum and no more, so that it costs little address space and code
+    /// compares with its length. For memories of our own making.
+    pub exact: bool,
 }
 
 /// A table to find room for; lengths in elements.
@@ -248,7 +251,9 @@ fn place_memory(
     tunables: &Tunables,
 ) -> Option<MemoryPlace> {
     let maximum = need.maximum.unwrap_or(u64::MAX).max(need.minimum);
-    let room = if need.memory64 {
+    let room = if need.exact && need.maximum.is_some() {
+        maximum
+    } else if need.memory64 {
         tunables.memory64_reservation.min(maximum).max(need.minimum)
     } else {
         tunables.memory32_reservation.max(need.minimum)
@@ -272,6 +277,7 @@ mod tests {
         (any::<bool>(), 0u64..70_000, prop::option::of(0u64..70_000)).prop_map(|(memory64, min, more)| MemoryNeed {
             memory64,
             minimum: min.min(65_536) * WASM_PAGE,
+            exact: min % 7 == 0,
             maximum: more
                 .map(|more| (min + more).min(if memory64 { 1 << 20 } else { 65_536 }).max(min.min(65_536)) * WASM_PAGE),
         })
@@ -349,6 +355,9 @@ mod tests {
             for (need, place) in needs.memories.iter().zip(&plan.memories) {
                 prop_assert!(place.minimum <= place.limit && place.limit <= place.reserved);
                 prop_assert!(need.maximum.is_none_or(|maximum| place.limit <= maximum));
+                if need.exact && let Some(maximum) = need.maximum {
+                    prop_assert_eq!(place.reserved, maximum.max(need.minimum));
+                }
                 prop_assert_eq!(place.offset % PAGE, 0);
                 prop_assert!(place.offset >= plan.state_bytes + STATE_GUARD);
                 if place.bounds == Bounds::Guard {
@@ -381,7 +390,7 @@ mod tests {
 
     #[test]
     fn a_memory_beyond_the_address_space_is_refused() {
-        let memory = MemoryNeed { memory64: true, minimum: 1 << 48, maximum: None };
+        let memory = MemoryNeed { memory64: true, minimum: 1 << 48, maximum: None, exact: false };
         let needs = LayoutNeeds { memories: vec![memory], ..LayoutNeeds::default() };
         let error = LayoutPlan::new(&needs, &Tunables::default()).expect_err("too large");
         assert_eq!(error, LayoutError::SlotTooLarge { limit: MAX_SLOT });

@@ -35,6 +35,6 @@ pub use maps::{FunctionId, FunctionRecord, NO_WASM_OFFSET};
 pub use pages::{PAGE, PageRun, Pages, PagesBuilder};
 pub use plan::{InitStep, Plan, StepKind};
 pub use text::{Text, TextError};
-pub use trap::TrapCode;
+pub use trap::{Description, TrapCode};
 pub use tunables::{Bounds, CpuTarget, Determinism, Interruption, OptLevel, Tunables};
 pub use types::{FuncType, HeapType, HostAbi, RefType, TypeId, TypeTable, ValType};

@@ -21,7 +21,7 @@ fn golden(version: u32) -> PathBuf {
 
 fn layout(tunables: &Tunables) -> LayoutPlan {
     let needs = LayoutNeeds {
-        memories: vec![MemoryNeed { memory64: false, minimum: WASM_PAGE, maximum: None }],
+        memories: vec![MemoryNeed { memory64: false, minimum: WASM_PAGE, maximum: None, exact: false }],
         tables: vec![TableNeed { minimum: 2, maximum: Some(2), growable: false }],
         globals: vec![GlobalNeed::Word],
         data_segments: 1,

@@ -66,6 +66,7 @@ unsafe fn inner<'a>(context: Context) -> &'a Inner {
 unsafe fn end(context: Context, stop: Stop) -> ! {
     let reason = match stop {
         Stop::Trap(code) => Raise::Trap(code),
+        Stop::About(code, detail) => Raise::About(code, detail),
         Stop::Withdrawn => Raise::Withdrawn,
         Stop::Pages(error) => Raise::Host(HostFailure::Error(error.into())),
     };
@@ -155,11 +156,11 @@ unsafe extern "C" fn out_of_fuel(context: Context) {
     unsafe { end(context, Stop::Trap(TrapCode::OutOfFuel)) }
 }
 
-unsafe extern "C" fn raise_code(context: Context, code: u32) {
+unsafe extern "C" fn raise_code(context: Context, code: u32, detail: u32) {
     // A number that is no code is the compiler's fault, and stops the guest as well.
     let code = u8::try_from(code).ok().and_then(TrapCode::from_number).unwrap_or(TrapCode::Unreachable);
     // SAFETY: as above.
-    unsafe { end(context, Stop::Trap(code)) }
+    unsafe { end(context, Stop::About(code, detail)) }
 }
 
 extern "C" fn fma_f32(_: Context, a: f32, b: f32, c: f32) -> f32 {

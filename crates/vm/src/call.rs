@@ -137,6 +137,8 @@ pub enum CallError {
 pub struct Trap {
     /// Why.
     pub code: TrapCode,
+    /// The number that it is about, such as a handle's index.
+    pub detail: Option<u32>,
     /// The address whose access faulted, as an offset from the slot's base, where the trap was a fault.
     pub slot_offset: Option<usize>,
     /// Where the guest was.
@@ -145,7 +147,7 @@ pub struct Trap {
 
 impl fmt::Display for Trap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.code.fmt(f)
+        self.code.describe(self.detail).fmt(f)
     }
 }
 
@@ -214,10 +216,10 @@ impl Inner {
     pub(crate) fn ended(&self, unwind: Unwind) -> CallError {
         let Unwind { reason, backtrace } = unwind;
         match reason {
-            Reason::Trap { code, address } => {
+            Reason::Trap { code, address, detail } => {
                 self.answer_interrupt(code);
                 let slot_offset = address.and_then(|address| self.slot().offset_of(address));
-                CallError::Trap(Box::new(Trap { code, slot_offset, backtrace }))
+                CallError::Trap(Box::new(Trap { code, detail, slot_offset, backtrace }))
             }
             Reason::Host(HostFailure::Error(error)) => CallError::Host { error, frames: backtrace },
             Reason::Host(HostFailure::Panic(payload)) => std::panic::resume_unwind(payload),

@@ -52,7 +52,7 @@ pub enum StepFailure {
 impl From<Stop> for StepFailure {
     fn from(stop: Stop) -> StepFailure {
         match stop {
-            Stop::Trap(code) => StepFailure::Trap(code),
+            Stop::Trap(code) | Stop::About(code, _) => StepFailure::Trap(code),
             Stop::Withdrawn => StepFailure::Start(CallError::Withdrawn),
             Stop::Pages(error) => StepFailure::Pages(error),
         }

@@ -13,6 +13,9 @@ pub(crate) enum Stop {
     /// The specification says so, or the host asked for it.
     #[error("{0}")]
     Trap(TrapCode),
+    /// The same, about this number.
+    #[error("{}", .0.describe(Some(*.1)))]
+    About(TrapCode, u32),
     /// The image's file has lost what was read.
     #[error("{LOST}")]
     Withdrawn,

@@ -147,5 +147,6 @@ pub(super) fn target_symbol(target: FuncTarget) -> Symbol {
     match target {
         FuncTarget::Defined(id) => Symbol::Function(id),
         FuncTarget::Host(id) => Symbol::HostThunk(id),
+        FuncTarget::Trap(code) => Symbol::Trap(code),
     }
 }

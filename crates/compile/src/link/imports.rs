@@ -2,16 +2,22 @@
 
 use super::instance::Linker;
 use super::model::{HostImportDef, LinkedInstance, LinkedItem, LinkedStepKind, at};
-use super::set::{InstanceSpec, Mode};
+use super::set::{InstanceSpec, Mode, Source};
 use super::types::{ref_type, value_type};
 use crate::decode::{ImportDecl, ImportType, Limits, MemoryDecl, TableDecl};
 use crate::error::{CompileError, LinkError};
 use crate::link::FuncTarget;
-use hatchery_image::{HostImportId, InstanceId, StepKind, TypeId, ValType};
+use crate::thunk::trap_type;
+use hatchery_image::{HostImportId, InstanceId, StepKind, TrapCode, TypeId, ValType};
 use std::collections::HashMap;
 
-/// Whose exports each module name means.
-pub(super) type Sources<'a> = HashMap<&'a str, InstanceId>;
+/// What the names of imports mean.
+pub(super) struct Sources<'a> {
+    /// Whose exports each module name means.
+    modules: HashMap<&'a str, InstanceId>,
+    /// What is bound one by one.
+    items: HashMap<(&'a str, &'a str), &'a Source>,
+}
 
 /// Why what is there is not what the module asks for, in words.
 struct Mismatch {
@@ -22,12 +28,16 @@ struct Mismatch {
 impl Linker<'_> {
     /// The instances that `spec` names; all of them must come before it.
     pub(super) fn sources<'s>(&self, id: InstanceId, spec: &'s InstanceSpec) -> Result<Sources<'s>, LinkError> {
-        let mut sources = Sources::new();
+        let items = spec.bound.iter().map(|((module, name), source)| ((&**module, &**name), source));
+        let mut sources = Sources { modules: HashMap::new(), items: items.collect() };
         for (name, source) in &spec.imports {
-            if source.index() >= id.index() {
-                return Err(LinkError::NotInSet { instance: id, what: "instance", number: source.index() });
+            earlier(id, *source)?;
+            sources.modules.insert(name, *source);
+        }
+        for source in spec.bound.values() {
+            if let Source::Export { instance, .. } = source {
+                earlier(id, *instance)?;
             }
-            sources.insert(name, *source);
         }
         Ok(sources)
     }
@@ -40,9 +50,12 @@ impl Linker<'_> {
         import: &ImportDecl,
         into: &mut LinkedInstance,
     ) -> Result<(), CompileError> {
-        let item = match sources.get(&*import.module) {
-            Some(source) => self.export_of(id, *source, import)?,
-            None => self.host_import(id, import, into)?,
+        let item = match (sources.items.get(&(&*import.module, &*import.name)), sources.modules.get(&*import.module)) {
+            (Some(Source::Export { instance, name }), _) => self.export_of(id, *instance, name, import)?,
+            (Some(Source::Host { module, name }), _) => self.host_import(id, import, (module, name), into)?,
+            (Some(Source::Trap(code)), _) => self.trap(id, *code, import)?,
+            (None, Some(source)) => self.export_of(id, *source, &import.name, import)?,
+            (None, None) => self.host_import(id, import, (&import.module, &import.name), into)?,
         };
         if let Err(Mismatch { expected, found }) = self.check_import(item, import, into)? {
             let (module, name) = (import.module.to_string(), import.name.to_string());
@@ -61,13 +74,19 @@ impl Linker<'_> {
         Ok(())
     }
 
-    fn export_of(&self, id: InstanceId, source: InstanceId, import: &ImportDecl) -> Result<LinkedItem, CompileError> {
+    fn export_of(
+        &self,
+        id: InstanceId,
+        source: InstanceId,
+        name: &str,
+        import: &ImportDecl,
+    ) -> Result<LinkedItem, CompileError> {
         let unknown = || {
             let (module, name) = (import.module.to_string(), import.name.to_string());
             LinkError::UnknownImport { instance: id, module, name }
         };
         let (module, spaces) = self.linked_instance(source)?;
-        let item = module.export_named(&import.name).ok_or_else(unknown)?;
+        let item = module.export_named(name).ok_or_else(unknown)?;
         spaces.item(item)
     }
 
@@ -76,6 +95,7 @@ impl Linker<'_> {
         &mut self,
         id: InstanceId,
         import: &ImportDecl,
+        (module, name): (&str, &str),
         into: &LinkedInstance,
     ) -> Result<LinkedItem, CompileError> {
         let ImportType::Func(ty) = import.ty else {
@@ -88,10 +108,23 @@ impl Linker<'_> {
             .into());
         };
         let ty = type_at(into, ty)?;
-        let (module, name) = (import.module.clone(), import.name.clone());
+        let (module, name) = (module.into(), name.into());
         let host = HostImportId(self.host_imports.len() as u32);
         self.host_imports.push(HostImportDef { instance: id, module, name, ty });
         Ok(LinkedItem::Func(FuncTarget::Host(host), ty))
+    }
+
+    /// A function that stops the guest.
+    fn trap(&self, id: InstanceId, code: TrapCode, import: &ImportDecl) -> Result<LinkedItem, CompileError> {
+        // If no module has the type, what is asked for is something else.
+        let ty = self.types.find(&trap_type()).ok_or_else(|| LinkError::IncompatibleImport {
+            instance: id,
+            module: import.module.to_string(),
+            name: import.name.to_string(),
+            expected: kind_of(&import.ty).to_owned(),
+            found: "a function of type (i32) -> ()".to_owned(),
+        })?;
+        Ok(LinkedItem::Func(FuncTarget::Trap(code), ty))
     }
 
     /// In script mode lengths are checked when the step runs: an import may have grown by then.
@@ -172,6 +205,12 @@ fn agree(fits: bool, expected: impl Into<String>, found: impl Into<String>) -> R
 
 fn type_at(instance: &LinkedInstance, index: u32) -> Result<TypeId, CompileError> {
     at(&instance.types, index)?.ok_or_else(missing)
+}
+
+/// Only what is linked before can be imported.
+fn earlier(id: InstanceId, source: InstanceId) -> Result<(), LinkError> {
+    let refused = LinkError::NotInSet { instance: id, what: "instance", number: source.index() };
+    if source.index() < id.index() { Ok(()) } else { Err(refused) }
 }
 
 fn missing() -> CompileError {

@@ -19,14 +19,18 @@ use hatchery_image::{
 pub(super) struct Linker<'a> {
     pub(super) mode: Mode,
     modules: &'a [Module],
+    /// By module: whether we wrote it.
+    generated: &'a [bool],
     specs: &'a [InstanceSpec],
     /// By module.
     type_maps: Vec<TypeMap>,
-    types: TypeTable,
+    pub(super) types: TypeTable,
     instances: Vec<LinkedInstance>,
     functions: Vec<FunctionDef>,
     pub(super) host_imports: Vec<HostImportDef>,
     pub(super) memories: Vec<DefinedMemory>,
+    /// By memory: whether it reserves its maximum only.
+    exact: Vec<bool>,
     pub(super) tables: Vec<DefinedTable>,
     pub(super) globals: Vec<Global>,
     global_values: Vec<ConstValue>,
@@ -44,6 +48,7 @@ impl<'a> Linker<'a> {
         Ok(Linker {
             mode: set.mode,
             modules,
+            generated: &set.generated,
             specs: &set.instances,
             type_maps,
             types: canon.finish(),
@@ -51,6 +56,7 @@ impl<'a> Linker<'a> {
             functions: Vec::new(),
             host_imports: Vec::new(),
             memories: Vec::new(),
+            exact: Vec::new(),
             tables: Vec::new(),
             globals: Vec::new(),
             global_values: Vec::new(),
@@ -85,18 +91,21 @@ impl<'a> Linker<'a> {
 
     /// The choices with bounds decided: memories that can grow are compared with where code grows one.
     fn with_bounds(&self, tunables: &Tunables) -> Tunables {
-        let grows =
-            self.instances.iter().any(|instance| self.modules.get(instance.module).is_some_and(|m| m.grows_memory));
+        let guests = self.instances.iter().filter(|instance| self.generated.get(instance.module) != Some(&true));
+        let grows = guests.into_iter().any(|guest| self.modules.get(guest.module).is_some_and(|m| m.grows_memory));
         let explicit_bounds = tunables.explicit_bounds || (tunables.explicit_growth && grows);
         Tunables { explicit_bounds, ..tunables.clone() }
     }
 
     fn needs(&self) -> LayoutNeeds {
-        let memory = |m: &DefinedMemory| MemoryNeed { memory64: m.memory64, minimum: m.minimum, maximum: m.maximum };
+        let memory = |(m, exact): (&DefinedMemory, &bool)| {
+            let (minimum, maximum, exact) = (m.minimum, m.maximum, *exact);
+            MemoryNeed { memory64: m.memory64, minimum, maximum, exact }
+        };
         let table = |t: &DefinedTable| TableNeed { minimum: t.minimum, maximum: t.maximum, growable: t.growable };
         let global = |g: &Global| if g.ty == ValType::V128 { GlobalNeed::Vector } else { GlobalNeed::Word };
         LayoutNeeds {
-            memories: self.memories.iter().map(memory).collect(),
+            memories: self.memories.iter().zip(&self.exact).map(memory).collect(),
             tables: self.tables.iter().map(table).collect(),
             globals: self.globals.iter().map(global).collect(),
             data_segments: self.data.len() as u32,
@@ -158,6 +167,7 @@ impl<'a> Linker<'a> {
             let (minimum, maximum) = (memory.limits.minimum, memory.limits.maximum);
             spaces.memories.push(MemoryId(self.memories.len() as u32));
             self.memories.push(DefinedMemory { memory64: memory.memory64, minimum, maximum });
+            self.exact.push(self.generated.get(spaces.module).copied().unwrap_or_default());
         }
         for global in &module.globals {
             let ty = value_type(&spaces.types, global.ty.content_type)?;

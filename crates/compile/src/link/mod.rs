@@ -19,7 +19,7 @@ mod types;
 
 pub(crate) use model::*;
 pub(crate) use set::Mode;
-pub use set::{LinkSet, ModuleIndex};
+pub use set::{LinkSet, ModuleIndex, Source};
 
 use crate::decode::{self, Features, Module};
 use crate::error::{Budget, CompileError};

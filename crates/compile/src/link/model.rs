@@ -4,7 +4,7 @@ use super::types::TypeMap;
 use crate::error::CompileError;
 use hatchery_image::{
     DataSegmentId, DefinedMemory, DefinedTable, ElemSegmentId, FunctionId, Global, GlobalId, HostImportId, InstanceId,
-    LayoutPlan, MemoryId, StepKind, TableId, TypeId, TypeTable,
+    LayoutPlan, MemoryId, StepKind, TableId, TrapCode, TypeId, TypeTable,
 };
 use std::ops::Range;
 
@@ -15,6 +15,8 @@ pub(crate) enum FuncTarget {
     Defined(FunctionId),
     /// A function that the host provides.
     Host(HostImportId),
+    /// `(detail: i32)`: stops the guest.
+    Trap(TrapCode),
 }
 
 /// A function of the set, to be compiled.
@@ -100,6 +102,8 @@ pub(crate) enum Symbol {
     Function(FunctionId),
     /// The thunk of a host import.
     HostThunk(HostImportId),
+    /// The thunk that raises a trap.
+    Trap(TrapCode),
     /// The thunk of a built-in.
     Builtin(hatchery_image::abi::Builtin),
     /// The entry trampoline of a function type.

@@ -173,7 +173,7 @@ pub(super) unsafe fn ended(task: *mut TaskRecord, status: usize) -> Box<Unwind> 
     let reason = match raised {
         Some(raise) if status == sys::RAISED => raise.into(),
         _ => match fault.code {
-            Some(code) => Reason::Trap { code, address: fault.address },
+            Some(code) => Reason::Trap { code, address: fault.address, detail: None },
             None => Reason::Withdrawn,
         },
     };

@@ -24,6 +24,8 @@ pub(crate) enum Reason {
         code: TrapCode,
         /// The address whose access faulted, where the trap was a page fault.
         address: Option<usize>,
+        /// The number that it is about, where somebody gave one.
+        detail: Option<u32>,
     },
     /// The image's file has lost what the guest needed.
     Withdrawn,
@@ -51,6 +53,8 @@ pub(crate) enum Refusal {
 pub(crate) enum Raise {
     /// A trap.
     Trap(TrapCode),
+    /// A trap, and the number that it is about.
+    About(TrapCode, u32),
     /// Its own failure.
     Host(HostFailure),
     /// The image's file has lost what was read.
@@ -79,7 +83,8 @@ impl fmt::Debug for HostFailure {
 impl From<Raise> for Reason {
     fn from(raise: Raise) -> Reason {
         match raise {
-            Raise::Trap(code) => Reason::Trap { code, address: None },
+            Raise::Trap(code) => Reason::Trap { code, address: None, detail: None },
+            Raise::About(code, detail) => Reason::Trap { code, address: None, detail: Some(detail) },
             Raise::Host(failure) => Reason::Host(failure),
             Raise::Withdrawn => Reason::Withdrawn,
             Raise::Cancelled => Reason::Cancelled,

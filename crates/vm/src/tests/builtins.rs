@@ -284,7 +284,8 @@ fn raise_raises_its_code() {
     let guest = Guest::new(&Recipe::default(), vec![]);
     let mut instance = guest.instance(());
     for code in TrapCode::ALL {
-        let raised = guest.call(&mut instance, Function::Builtin(Builtin::Raise), &[*code as i64]);
+        let raised = guest.call(&mut instance, Function::Builtin(Builtin::Raise), &[*code as i64, 7]);
+        assert!(matches!(&raised, Err(crate::CallError::Trap(trap)) if trap.detail == Some(7)), "{raised:?}");
         assert_eq!(trap_of(raised), *code);
     }
     guest.call(&mut instance, Function::Nop, &[]).expect("it stays usable");

@@ -289,6 +289,7 @@ fn layout(recipe: &Recipe, tunables: &Tunables) -> LayoutPlan {
         memory64: false,
         minimum: min * WASM_PAGE,
         maximum: Some(max * WASM_PAGE),
+        exact: false,
     };
     let table =
         |(minimum, max): &(u64, u64)| TableNeed { minimum: *minimum, maximum: Some(*max), growable: max > minimum };

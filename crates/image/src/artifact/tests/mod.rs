@@ -22,7 +22,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 fn layout(tunables: &Tunables) -> LayoutPlan {
-    let memory = |memory64| MemoryNeed { memory64, minimum: 2 * WASM_PAGE, maximum: Some(9 * WASM_PAGE) };
+    let memory = |memory64| MemoryNeed { memory64, minimum: 2 * WASM_PAGE, maximum: Some(9 * WASM_PAGE), exact: false };
     let table = TableNeed { minimum: 10, maximum: None, growable: true };
     let needs = LayoutNeeds {
         memories: vec![memory(false), memory(true)],

@@ -86,7 +86,7 @@ fn what_a_host_function_raises_ends_the_call_that_led_to_it() {
     for round in 0..100 {
         let mut unwound = (0..4).map(|n| *session.call(Function::Import, n).expect_err("fails"));
         let mut next = || unwound.next().expect("four").reason;
-        assert!(matches!(next(), Reason::Trap { code: TrapCode::DeadlineExceeded, address: None }));
+        assert!(matches!(next(), Reason::Trap { code: TrapCode::DeadlineExceeded, address: None, detail: None }));
         let Reason::Host(HostFailure::Error(error)) = next() else { panic!("an error in round {round}") };
         assert_eq!(error.to_string(), "no such file");
         let Reason::Host(HostFailure::Panic(payload)) = next() else { panic!("a panic in round {round}") };

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 #[track_caller]
 fn trap(session: &Session, function: Function, parameter: i64) -> (TrapCode, Option<i64>) {
     let unwind = session.call(function, parameter).expect_err("traps");
-    let Reason::Trap { code, address } = unwind.reason else { panic!("{unwind:?}") };
+    let Reason::Trap { code, address, .. } = unwind.reason else { panic!("{unwind:?}") };
     (code, address.map(|address| address as i64 - session.vmctx() as i64))
 }
 

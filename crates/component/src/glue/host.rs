@@ -1,0 +1,311 @@
+//! What the host calls, and what it is called by: wrappers, and their description.
+
+use super::call::Lifted;
+use super::error::GlueError;
+use super::fun::{Fun, address, val_types};
+use super::needs::has_handles;
+use super::runtime::Service;
+use super::writer::{FuncPlace, Writer};
+use crate::abi::Side;
+use crate::meta::{self, CoreRef, ExportFunc, Handles, HostOptions, ImportFunc, Lowered, Meta};
+use crate::plan::{self, CanonOptions, ComponentInstanceId, FuncId, ResourceDef};
+use crate::types::{FuncType, ResourceId};
+use std::collections::HashMap;
+use wasm_encoder::{Instruction as I, ValType};
+
+/// A core import that stands for a function of the host.
+#[derive(Debug, Clone)]
+pub(super) struct HostCall {
+    import: u32,
+    core: (Box<str>, Box<str>),
+    options: CanonOptions,
+    component: ComponentInstanceId,
+}
+
+/// What has been found out about the host's part.
+#[derive(Debug, Default)]
+pub(super) struct HostSide {
+    calls: Vec<HostCall>,
+    /// By the number of the import: core imports so far.
+    counts: HashMap<u32, u32>,
+    /// By resource: the core import that destroys one.
+    drops: HashMap<ResourceId, (Box<str>, Box<str>)>,
+    handles: HashMap<ComponentInstanceId, HandlePlaces>,
+    lifted: HashMap<FuncId, LiftedPlaces>,
+    destructors: Vec<Option<FuncPlace>>,
+    reallocs: HashMap<(plan::CoreFuncId, ComponentInstanceId), FuncPlace>,
+}
+
+/// Functions of a component instance's handle table.
+#[derive(Debug, Clone)]
+struct HandlePlaces {
+    lift_own: FuncPlace,
+    lift_borrow: FuncPlace,
+    lower_own: FuncPlace,
+    lower_borrow: FuncPlace,
+    begin_call: FuncPlace,
+    end_call: FuncPlace,
+}
+
+/// An exported function.
+#[derive(Debug, Clone)]
+struct LiftedPlaces {
+    lifted: Lifted,
+    core: FuncPlace,
+    post_return: Option<FuncPlace>,
+}
+
+impl Writer<'_> {
+    /// Module name and name of a core import for a function of the host, called like this.
+    pub(super) fn host_function(
+        &mut self,
+        import: u32,
+        options: &CanonOptions,
+        component: ComponentInstanceId,
+    ) -> (Box<str>, Box<str>) {
+        let def = self.plan.imports.get(import as usize);
+        let (interface, name) = def.map(|def| (def.interface.as_deref(), &*def.name)).unwrap_or_default();
+        let count = self.host.counts.entry(import).or_default();
+        // No name of an interface's function has this sign.
+        let name = if *count == 0 { name.to_owned() } else { format!("{name}#{count}") };
+        *count += 1;
+        let core: (Box<str>, Box<str>) = (interface.unwrap_or_default().into(), name.into());
+        self.host.calls.push(HostCall { import, core: core.clone(), options: options.clone(), component });
+        core
+    }
+
+    /// Module name and name of the core import that destroys a resource of the host.
+    pub(super) fn host_drop(&mut self, resource: ResourceId) -> (Box<str>, Box<str>) {
+        let core = match self.plan.resources.get(resource.0 as usize) {
+            Some(ResourceDef::Host { interface, name }) => {
+                (interface.clone().unwrap_or_default(), format!("[resource-drop]{name}").into())
+            }
+            _ => Default::default(),
+        };
+        self.host.drops.insert(resource, core.clone());
+        core
+    }
+
+    /// Writes all that a host needs: wrappers of exports, of handle tables, of `realloc`.
+    pub(super) fn write_host(&mut self) -> Result<(), GlueError> {
+        let mut exports: Vec<_> = self.plan.exports.iter().collect();
+        while let Some((name, export)) = exports.pop() {
+            match export {
+                plan::Export::Func(id) => self.write_lifted(*id, name)?,
+                plan::Export::Instance(inner) => exports.extend(inner),
+                _ => {}
+            }
+        }
+        for call in self.host.calls.clone() {
+            let def = self.plan.imports.get(call.import as usize).ok_or(GlueError::Malformed("an import"))?;
+            let ty = self.func_type(def.ty)?.clone();
+            self.write_options(&call.options, call.component, &ty)?;
+        }
+        for number in 0..self.plan.resources.len() {
+            let destructor = self.write_destructor(ResourceId(number as u32))?;
+            self.host.destructors.push(destructor);
+        }
+        Ok(())
+    }
+
+    fn write_lifted(&mut self, id: FuncId, name: &str) -> Result<(), GlueError> {
+        let plan::Func::Lift { core, ty, options, component } = self.func(id.0)?.clone() else {
+            return Err(GlueError::Reexport { name: name.to_owned() });
+        };
+        self.ensure(core)?;
+        let func_type = self.func_type(ty)?.clone();
+        self.write_options(&options, component, &func_type)?;
+        let results = val_types(&self.layouts(options.memory64).signature(&func_type, Side::Lift).results);
+        let post_return = match options.post_return {
+            Some(post_return) => {
+                self.ensure(post_return)?;
+                Some(self.confined_call(post_return, component, (&results, &[]))?)
+            }
+            None => None,
+        };
+        let core_place = self.place(core)?;
+        let lifted = Lifted { core, ty, options, component };
+        self.host.lifted.insert(id, LiftedPlaces { lifted, core: core_place, post_return });
+        Ok(())
+    }
+
+    /// What [`HostOptions`] refer to.
+    fn write_options(
+        &mut self,
+        options: &CanonOptions,
+        component: ComponentInstanceId,
+        ty: &FuncType,
+    ) -> Result<(), GlueError> {
+        if let Some(realloc) = options.realloc
+            && !self.host.reallocs.contains_key(&(realloc, component))
+        {
+            self.ensure(realloc)?;
+            let address = address(options.memory64);
+            let place = self.confined_call(realloc, component, (&[address; 4], &[address]))?;
+            self.host.reallocs.insert((realloc, component), place);
+        }
+        if has_handles(&self.plan.types, ty) && !self.host.handles.contains_key(&component) {
+            let places = self.write_handles(component)?;
+            self.host.handles.insert(component, places);
+        }
+        Ok(())
+    }
+
+    fn write_handles(&mut self, component: ComponentInstanceId) -> Result<HandlePlaces, GlueError> {
+        Ok(HandlePlaces {
+            lift_own: self.handle_function(Some(component), Service::LiftOwn)?,
+            lift_borrow: self.handle_function(Some(component), Service::LiftBorrow)?,
+            lower_own: self.handle_function(Some(component), Service::Add)?,
+            lower_borrow: self.handle_function(Some(component), Service::LowerBorrow)?,
+            begin_call: self.handle_function(None, Service::BeginCall)?,
+            end_call: self.handle_function(None, Service::EndCall)?,
+        })
+    }
+
+    /// A function of the handle tables as the host calls it: `(resource, …)` where the service has `(table, tag, …)`.
+    fn handle_function(
+        &mut self,
+        table: Option<ComponentInstanceId>,
+        service: Service,
+    ) -> Result<FuncPlace, GlueError> {
+        let (params, results) = service.signature();
+        let count = match (table, service) {
+            (None, _) => params.len(),
+            // Nobody is lent what is owned.
+            (_, Service::Add) => 2,
+            _ => params.len() - 1,
+        };
+        let mut f = Fun::new(vec![ValType::I32; count], results);
+        if let Some(component) = table {
+            self.table(&mut f, component)?;
+            f.ops([I::LocalGet(0), I::I32Const(1), I::I32Add]);
+        }
+        let rest = if table.is_some() { 1 } else { 0 };
+        (rest..count as u32).for_each(|param| f.get(param));
+        if service == Service::Add {
+            f.i32(0);
+        }
+        self.service(&mut f, service)?;
+        Ok(FuncPlace::Glue(self.add(format!("handles: {service:?}"), f)))
+    }
+
+    fn write_destructor(&mut self, resource: ResourceId) -> Result<Option<FuncPlace>, GlueError> {
+        let Some(ResourceDef::Guest { dtor, .. }) = self.plan.resources.get(resource.0 as usize) else {
+            return Ok(None);
+        };
+        if let Some(dtor) = dtor {
+            self.ensure(*dtor)?;
+        }
+        let mut f = Fun::new(vec![ValType::I32], Vec::new());
+        f.get(0);
+        self.destroy(&mut f, resource)?;
+        Ok(Some(FuncPlace::Glue(self.add(format!("destroy {}", resource.0), f))))
+    }
+
+    // The description, when all modules are complete.
+
+    pub(super) fn meta(&self) -> Result<Meta, GlueError> {
+        let imports = self.plan.imports.iter().zip(0..).map(|(import, number)| {
+            let calls = self.host.calls.iter().filter(|call| call.import == number);
+            let lowered = calls.map(|call| {
+                let options = self.host_options(&call.options, call.component, self.func_type(import.ty)?)?;
+                Ok(Lowered { core: call.core.clone(), options })
+            });
+            Ok(ImportFunc {
+                interface: import.interface.clone(),
+                name: import.name.clone(),
+                ty: import.ty,
+                lowered: lowered.collect::<Result<_, GlueError>>()?,
+            })
+        });
+        Ok(Meta {
+            types: self.plan.types.clone(),
+            resources: self.meta_resources()?,
+            imports: imports.collect::<Result<_, GlueError>>()?,
+            exports: self.meta_exports(&self.plan.exports)?,
+        })
+    }
+
+    fn core_ref(&self, place: &FuncPlace) -> Result<CoreRef, GlueError> {
+        let (instance, name) = self.export(place)?;
+        Ok(CoreRef { instance: instance.0, name })
+    }
+
+    fn meta_resources(&self) -> Result<Vec<meta::Resource>, GlueError> {
+        let resources = self.plan.resources.iter().enumerate().map(|(number, def)| match def {
+            ResourceDef::Guest { .. } => {
+                let place = self.host.destructors.get(number).cloned().flatten();
+                Ok(meta::Resource::Guest { drop: self.core_ref(&place.ok_or(GlueError::Malformed("a destructor"))?)? })
+            }
+            ResourceDef::Host { interface, name } => Ok(meta::Resource::Host {
+                interface: interface.clone(),
+                name: name.clone(),
+                drop: self.host.drops.get(&ResourceId(number as u32)).cloned(),
+            }),
+        });
+        resources.collect()
+    }
+
+    fn meta_exports(&self, exports: &[(Box<str>, plan::Export)]) -> Result<Vec<(Box<str>, meta::Export)>, GlueError> {
+        let mut all = Vec::with_capacity(exports.len());
+        for (name, export) in exports {
+            let export = match export {
+                plan::Export::Func(id) => meta::Export::Func(Box::new(self.meta_func(*id)?)),
+                plan::Export::Instance(inner) => meta::Export::Instance(self.meta_exports(inner)?),
+                plan::Export::Type(ty) => meta::Export::Type(*ty),
+                plan::Export::Resource(resource) => meta::Export::Resource(*resource),
+                plan::Export::TypeOnly | plan::Export::Module | plan::Export::Component => continue,
+            };
+            all.push((name.clone(), export));
+        }
+        Ok(all)
+    }
+
+    fn meta_func(&self, id: FuncId) -> Result<ExportFunc, GlueError> {
+        let places = self.host.lifted.get(&id).ok_or(GlueError::Malformed("an exported function"))?;
+        let Lifted { ty, options, component, .. } = &places.lifted;
+        Ok(ExportFunc {
+            ty: *ty,
+            core: self.core_ref(&places.core)?,
+            post_return: places.post_return.as_ref().map(|place| self.core_ref(place)).transpose()?,
+            options: self.host_options(options, *component, self.func_type(*ty)?)?,
+        })
+    }
+
+    fn host_options(
+        &self,
+        options: &CanonOptions,
+        component: ComponentInstanceId,
+        ty: &FuncType,
+    ) -> Result<HostOptions, GlueError> {
+        let realloc = |realloc| {
+            let place = self.host.reallocs.get(&(realloc, component));
+            self.core_ref(place.ok_or(GlueError::Malformed("a realloc function"))?)
+        };
+        let memory = |memory: &plan::CoreExport| self.core_ref(&FuncPlace::Core(memory.clone()));
+        let handles = has_handles(&self.plan.types, ty).then(|| self.meta_handles(component));
+        Ok(HostOptions {
+            encoding: options.encoding,
+            memory: options.memory.as_ref().map(memory).transpose()?,
+            memory64: options.memory64,
+            realloc: options.realloc.map(realloc).transpose()?,
+            handles: handles.transpose()?,
+        })
+    }
+
+    fn meta_handles(&self, component: ComponentInstanceId) -> Result<Handles, GlueError> {
+        let places = self.host.handles.get(&component).ok_or(GlueError::Malformed("a handle table"))?;
+        let resources = self.plan.resources.iter().enumerate();
+        let defined =
+            resources.filter(|(_, def)| matches!(def, ResourceDef::Guest { component: c, .. } if *c == component));
+        Ok(Handles {
+            defines: defined.map(|(number, _)| ResourceId(number as u32)).collect(),
+            lift_own: self.core_ref(&places.lift_own)?,
+            lift_borrow: self.core_ref(&places.lift_borrow)?,
+            lower_own: self.core_ref(&places.lower_own)?,
+            lower_borrow: self.core_ref(&places.lower_borrow)?,
+            begin_call: self.core_ref(&places.begin_call)?,
+            end_call: self.core_ref(&places.end_call)?,
+        })
+    }
+}
