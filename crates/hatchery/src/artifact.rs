@@ -2,13 +2,14 @@
 
 #![expect(unsafe_code, reason = "opens files of machine code, which the caller must trust")]
 
+use crate::component::Component;
 use crate::config::Config;
 use crate::convert;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
-use crate::module::{Inner, Module, ModuleSet};
+use crate::module::{Module, ModuleSet};
+use hatchery_image::Image;
 use hatchery_image::artifact::{self, ArtifactError, Durability, Note, OpenOptions};
-use hatchery_image::{Image, InstanceId};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -72,12 +73,32 @@ impl Artifact {
     ///
     /// # Errors
     ///
-    /// When it was compiled under other choices than the engine's; the message names the first that differs.
+    /// When it is a component, or was compiled under other choices than the engine's; the message names the first that
+    /// differs.
     pub fn into_module(self, engine: &Engine) -> Result<Module, Error> {
+        if self.is_component() {
+            return Err(Error::message(ErrorKind::Artifact, "it is a component, and no module"));
+        }
+        self.into_image(engine)
+    }
+
+    /// The component in it.
+    ///
+    /// # Errors
+    ///
+    /// When it is a module, or was compiled under other choices than the engine's; the message names the first that differs.
+    pub fn into_component(self, engine: &Engine) -> Result<Component, Error> {
+        Component::of_module(self.into_image(engine)?)
+    }
+
+    /// Whether it is a component; it is a module otherwise.
+    pub fn is_component(&self) -> bool {
+        !self.image.extension().is_empty()
+    }
+
+    fn into_image(self, engine: &Engine) -> Result<Module, Error> {
         self.image.check_tunables(&engine.inner.tunables).map_err(artifact_error)?;
-        // The exports of a set are those of its last instance.
-        let root = InstanceId(self.image.instances().len().saturating_sub(1) as u32);
-        Ok(Module { inner: Arc::new(Inner::new(engine.clone(), self.image, root)) })
+        Ok(Module::of_image(engine, self.image))
     }
 }
 
@@ -128,6 +149,22 @@ impl Module {
     /// Names the first part that is not what was written.
     pub fn verify(&self) -> Result<(), Error> {
         self.inner.image.verify().map_err(artifact_error)
+    }
+}
+
+impl Component {
+    /// Opens a component that was [saved](Component::save).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Artifact::open`] and [`Artifact::into_component`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Artifact::open`].
+    pub unsafe fn open(engine: &Engine, path: impl AsRef<Path>) -> Result<Component, Error> {
+        // SAFETY: the caller's promise.
+        unsafe { Artifact::open(path) }?.into_component(engine)
     }
 }
 

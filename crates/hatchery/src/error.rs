@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Usage,
     /// A host function, or the operating system, failed.
     Host,
+    /// A component trapped earlier and refuses to be called.
+    Poisoned,
     /// We are at fault.
     Bug,
 }
@@ -272,6 +274,11 @@ impl Error {
         };
         let backtrace = backtrace.frames().iter().map(Frame::new).collect();
         Error::new(ErrorKind::Trap, Detail::Trap { trap, about, backtrace })
+    }
+
+    /// Whether a guest that was being called cannot be called again.
+    pub(crate) fn is_fatal(&self) -> bool {
+        self.kind() != ErrorKind::Usage
     }
 
     /// What kind of error this is.

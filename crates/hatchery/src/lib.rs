@@ -32,6 +32,7 @@
 
 mod artifact;
 mod caller;
+pub mod component;
 mod config;
 mod context;
 mod convert;

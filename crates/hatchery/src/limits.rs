@@ -10,6 +10,7 @@ pub struct Limits {
     pub(crate) externrefs: Option<usize>,
     pub(crate) fuel: Option<u64>,
     pub(crate) deadline: Option<Duration>,
+    pub(crate) lifted: Option<usize>,
 }
 
 macro_rules! setters {
@@ -44,5 +45,8 @@ impl Limits {
         /// Time from instantiation until whatever the instance runs then is stopped. Only engines with
         /// [`Interruption::Deadline`](crate::Interruption::Deadline) look at the clock.
         deadline: Duration => deadline;
+        /// Most bytes of host memory that a component can make its host allocate with one call, for what it passes; 128 MiB
+        /// unless set.
+        max_lifted: usize => lifted;
     }
 }

@@ -163,7 +163,7 @@ impl<T: 'static> Linker<T> {
         self.define(module, name, function)
     }
 
-    fn define(&mut self, module: &str, name: &str, function: HostFunction<T>) -> Result<&mut Self, Error> {
+    pub(crate) fn define(&mut self, module: &str, name: &str, function: HostFunction<T>) -> Result<&mut Self, Error> {
         let functions = self.functions.entry(module.into()).or_default();
         if functions.contains_key(name) {
             let message = format!("`{module}` `{name}` is defined twice");

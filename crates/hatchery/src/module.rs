@@ -59,6 +59,12 @@ impl Module {
         Module::compile(engine, Some(name), bytes.as_ref())
     }
 
+    /// Of an image whose exports are those of its last instance.
+    pub(crate) fn of_image(engine: &Engine, image: Arc<Image>) -> Module {
+        let root = InstanceId(image.instances().len().saturating_sub(1) as u32);
+        Module { inner: Arc::new(Inner::new(engine.clone(), image, root)) }
+    }
+
     fn compile(engine: &Engine, name: Option<&str>, bytes: &[u8]) -> Result<Module, Error> {
         let mut set = ModuleSet::new(engine);
         let module = set.module(bytes)?;
@@ -233,13 +239,13 @@ impl ModuleSet {
 
 /// The binary form of a module that may be text.
 #[cfg(feature = "wat")]
-fn binary<'a>(file: Option<&Path>, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+pub(crate) fn binary<'a>(file: Option<&Path>, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
     wat::Parser::new().parse_bytes(file, bytes).map_err(|e| Error::source_of(ErrorKind::Compile, e))
 }
 
 /// The binary form, which it must be.
 #[cfg(not(feature = "wat"))]
-fn binary<'a>(_: Option<&Path>, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+pub(crate) fn binary<'a>(_: Option<&Path>, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
     Ok(Cow::Borrowed(bytes))
 }
 

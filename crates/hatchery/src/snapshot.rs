@@ -145,12 +145,24 @@ impl Module {
         options: SnapshotOptions<T>,
         fresh: impl Fn() -> T,
     ) -> Result<(Module, SnapshotReport), Error> {
+        self.snapshot_prepared(linker, options, fresh, |_| Ok(()))
+    }
+
+    /// As [`snapshot`](Module::snapshot); `prepared` finishes what is made ready.
+    pub(crate) fn snapshot_prepared<T: 'static>(
+        &self,
+        linker: &Linker<T>,
+        options: SnapshotOptions<T>,
+        fresh: impl Fn() -> T,
+        ready: impl FnOnce(&Prepared<T>) -> Result<(), Error>,
+    ) -> Result<(Module, SnapshotReport), Error> {
         let Inner { engine, image, root, .. } = &*self.inner;
         linker.check_engine(self)?;
         let policy = options.policy();
         let gate = Gate::new(image, &policy, |module, name| linker.find(module, name));
         let (gate, functions) = gate.map_err(|e| Error::source_of(ErrorKind::Link, e))?;
         let prepared = Prepared::new(engine, self, functions, options.limits)?;
+        ready(&prepared)?;
         let request = options.request(*root);
         let instance = || prepared.vm.instantiate(fresh()).map_err(allocate_error);
         let made = hatchery_init::snapshot(image, &gate, &request, instance, &options.at_rest).map_err(error)?;
@@ -182,6 +194,34 @@ impl<T> SnapshotOptions<T> {
             InitImports::Deny => hatchery_init::ImportPolicy::Deny,
             InitImports::Allow(names) => hatchery_init::ImportPolicy::Allow(names.clone()),
             InitImports::Record => hatchery_init::ImportPolicy::Record,
+        }
+    }
+
+    /// See [`Limits::max_lifted`].
+    pub(crate) fn lifted(&self) -> Option<usize> {
+        self.limits.lifted
+    }
+
+    /// For host data that contains this, and other names of imports.
+    pub(crate) fn within<H>(
+        self,
+        names: impl Fn(&str) -> Vec<String>,
+        data: impl Fn(&H) -> Result<&T, String> + 'static,
+    ) -> SnapshotOptions<H>
+    where
+        T: 'static,
+    {
+        let imports = match self.imports {
+            InitImports::Allow(allowed) => InitImports::Allow(allowed.iter().flat_map(|name| names(name)).collect()),
+            imports => imports,
+        };
+        let at_rest = self.at_rest;
+        SnapshotOptions {
+            imports,
+            export: self.export,
+            steps: self.steps,
+            limits: self.limits,
+            at_rest: Box::new(move |host| at_rest(data(host)?)),
         }
     }
 

@@ -83,6 +83,37 @@ impl<'a, T> Access<'a, T> {
     }
 }
 
+impl<T> Access<'_, T> {
+    /// All bytes of a memory.
+    ///
+    /// # Errors
+    ///
+    /// When the memory is another image's.
+    #[inline(always)]
+    pub fn bytes_of(&self, memory: MemoryPlaceRef) -> Result<&[u8], AccessError> {
+        let inner = self.inner();
+        if memory.prepared != inner.prepared_id {
+            return Err(AccessError::NoSuchItem);
+        }
+        // SAFETY: I3, I4, I5: as in `Guest::bytes`.
+        Ok(unsafe { core::slice::from_raw_parts(inner.at(memory.offset), length(inner, memory)) })
+    }
+
+    /// The host data and all bytes of a memory.
+    ///
+    /// # Errors
+    ///
+    /// When the memory is another image's.
+    #[inline(always)]
+    pub fn data_and_bytes_of(&mut self, memory: MemoryPlaceRef) -> Result<(&mut T, &[u8]), AccessError> {
+        self.bytes_of(memory)?;
+        let inner = self.inner();
+        // SAFETY: as above; the memory is in the slot, where no host data is. Both borrow this access.
+        let bytes = unsafe { core::slice::from_raw_parts(inner.at(memory.offset), length(inner, memory)) };
+        Ok((self.data_mut(), bytes))
+    }
+}
+
 #[inline(always)]
 fn length(inner: &Inner, place: MemoryPlaceRef) -> usize {
     inner.load(place.length_offset) as usize

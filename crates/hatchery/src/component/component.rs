@@ -1,0 +1,145 @@
+//! Compiled components.
+
+use super::exports::Exports;
+use super::options::bug;
+use super::types::FuncType;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind};
+use crate::inspection::Inspection;
+use crate::module::{Module, binary, compile_error};
+use hatchery_compile::LinkSet;
+use hatchery_component::meta::Meta;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A compiled component, or a snapshot of one.
+///
+/// Cloning it is cheap and gives another handle of the same component.
+#[derive(Clone)]
+pub struct Component {
+    module: Module,
+    meta: Arc<Meta>,
+}
+
+impl fmt::Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Component").field("exports", &self.meta.exports.len()).finish_non_exhaustive()
+    }
+}
+
+/// What a component's description begins with in an image: the version of what follows.
+const DESCRIPTION: [u8; 4] = *b"cm\0\x01";
+
+impl Component {
+    /// Compiles a component from its binary form, or from the text format.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no valid component, need a proposal that is not supported, or exceed a limit.
+    pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Component, Error> {
+        Component::compile(engine, bytes, &|_, _| ())
+    }
+
+    /// As [`new`](Component::new). After each function, `progress` is told how many are done, of how many, by any thread.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Component::new).
+    pub fn compile(
+        engine: &Engine,
+        bytes: impl AsRef<[u8]>,
+        progress: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<Component, Error> {
+        let (set, meta) = translate(&binary(bytes.as_ref())?)?;
+        Component::of_set(engine, set, &meta, progress)
+    }
+
+    /// Whether bytes begin as a component does, in the binary form; a module begins otherwise.
+    pub fn recognizes(first_bytes: &[u8]) -> bool {
+        first_bytes.starts_with(b"\0asm\x0d\0\x01\0")
+    }
+
+    /// Compiles core modules with the description of the component that they make up.
+    pub(crate) fn of_set(
+        engine: &Engine,
+        mut set: LinkSet,
+        meta: &Meta,
+        progress: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<Component, Error> {
+        let description = postcard::to_extend(meta, DESCRIPTION.to_vec()).map_err(|e| bug(&e.to_string()))?;
+        set.set_extension(description);
+        let inner = &engine.inner;
+        let image = hatchery_compile::compile_with(&set, &inner.tunables, &inner.budget, progress);
+        Component::of_module(Module::of_image(engine, Arc::new(image.map_err(compile_error)?)))
+    }
+
+    /// The component whose description is kept with a module.
+    ///
+    /// # Errors
+    ///
+    /// When none is.
+    pub(crate) fn of_module(module: Module) -> Result<Component, Error> {
+        let bytes = module.inner.image.extension().strip_prefix(&DESCRIPTION);
+        let bytes = bytes.ok_or_else(|| Error::message(ErrorKind::Artifact, "it is no component, but a module"))?;
+        let meta = postcard::from_bytes(bytes).map_err(|e| Error::source_of(ErrorKind::Artifact, e))?;
+        Ok(Component { module, meta: Arc::new(meta) })
+    }
+
+    /// Writes the compiled component to a new file beside `path`, and puts that in the place of whatever is there:
+    /// who has the old file open keeps it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written; nothing is left behind then.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        self.module.save(path)
+    }
+
+    /// The bytes that [`save`](Component::save) writes.
+    ///
+    /// # Errors
+    ///
+    /// When the file that the component was opened from can no longer be read.
+    pub fn serialize(&self) -> Result<Vec<u8>, Error> {
+        self.module.serialize()
+    }
+
+    /// Reads everything and checks every hash; opening looks only at what it needs.
+    ///
+    /// # Errors
+    ///
+    /// Names the first part that is not what was written.
+    pub fn verify(&self) -> Result<(), Error> {
+        self.module.verify()
+    }
+
+    /// What it is made of: the core modules' point of view.
+    pub fn inspect(&self) -> Inspection {
+        self.module.inspect()
+    }
+
+    pub(crate) fn module(&self) -> &Module {
+        &self.module
+    }
+
+    pub(crate) fn meta(&self) -> &Arc<Meta> {
+        &self.meta
+    }
+
+    /// What it exports.
+    pub fn exports(&self) -> Exports<'_> {
+        Exports { meta: &self.meta, exports: &self.meta.exports }
+    }
+
+    /// The functions that the host must provide: interface, name, type.
+    pub fn imports(&self) -> impl Iterator<Item = (Option<&str>, &str, FuncType)> {
+        let import = |import: &'_ hatchery_component::meta::ImportFunc| FuncType::new(&self.meta, import.ty);
+        self.meta.imports.iter().filter_map(move |of| Some((of.interface.as_deref(), &*of.name, import(of)?)))
+    }
+}
+
+/// The core modules that a component is, and what its host must know.
+fn translate(_: &[u8]) -> Result<(LinkSet, Meta), Error> {
+    Err(Error::message(ErrorKind::Compile, "components are not supported by this version"))
+}

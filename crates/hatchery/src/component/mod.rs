@@ -1,0 +1,102 @@
+//! Components: interfaces with types of values, checked once, called without a dynamic value in between.
+//!
+//! A [`Component`] is compiled as a module is. A [`Linker`] has host functions by interface and name; [`Linker::prepare`]
+//! finds what the component imports, checks all types, and gives a [`Prepared`] component, of which instances are made.
+//!
+//! ```no_run
+//! use hatchery::component::{Component, Linker};
+//! use hatchery::{Config, Engine};
+//!
+//! let engine = Engine::new(&Config::new())?;
+//! let component = Component::new(&engine, std::fs::read("greeter.wasm").expect("a file"))?;
+//!
+//! let mut linker = Linker::<u32>::new(&engine);
+//! linker.instance("example:host/log@1.0.0")?.func("line", |mut caller, (text,): (String,)| {
+//!     *caller.data_mut() += text.len() as u32;
+//!     Ok(())
+//! })?;
+//!
+//! let prepared = linker.prepare(&component)?;
+//! let greet = prepared.func::<(&str,), (String,)>(("example:greeter/greet@1.2.0", "greet"))?;
+//! let mut instance = prepared.instantiate(0)?;
+//! println!("{}", greet.call(&mut instance, ("world",))?.0);
+//! # Ok::<(), hatchery::Error>(())
+//! ```
+//!
+//! # Types
+//!
+//! | component | Rust |
+//! |---|---|
+//! | `bool`, `s8`…`u64`, `f32`, `f64`, `char` | `bool`, `i8`…`u64`, `f32`, `f64`, `char` |
+//! | `string` | [`String`], `&str`, `Box<str>`; [`WasmStr`] for arguments of host functions |
+//! | `list<T>` | [`Vec<T>`], `&[T]`, `Box<[T]>`; [`WasmList`] for arguments of host functions |
+//! | `list<T, N>` | `[T; N]` |
+//! | `map<K, V>` | [`HashMap`](std::collections::HashMap), [`BTreeMap`](std::collections::BTreeMap) |
+//! | `tuple<…>` | tuples |
+//! | `option<T>`, `result<T, E>` | [`Option`], [`Result`] |
+//! | `own<R>`, `borrow<R>` of the host's | [`Resource<R>`] |
+//! | `own<R>`, `borrow<R>` of the component's | [`ResourceAny`] |
+//!
+//! What is only known when the program runs is a [`Val`], and its type a [`Type`].
+//!
+//! # What a guest can do to its host
+//!
+//! All pointers, lengths, discriminants and characters that come from a guest are checked; what is wrong with them is a
+//! trap. A guest can make its host allocate no more than [`Limits::max_lifted`](crate::Limits::max_lifted) bytes with one
+//! call. A component that has trapped refuses every further call.
+
+mod abi;
+mod caller;
+mod component;
+mod context;
+mod dynamic;
+mod exports;
+mod flatten;
+mod func;
+mod host;
+mod instance;
+mod layout;
+mod linker;
+mod lists;
+mod names;
+mod options;
+mod prepared;
+mod resource;
+mod resource_any;
+mod resource_table;
+mod scalars;
+mod snapshot;
+mod strings;
+#[cfg(test)]
+mod tests;
+mod traits;
+mod tuples;
+mod types;
+mod val;
+mod variants;
+mod violation;
+
+#[doc(hidden)]
+pub mod macros;
+
+pub use abi::Abi;
+pub use caller::Caller;
+pub use component::Component;
+pub use context::AsContext;
+pub use exports::{ExportPath, ExportedItem, Exports};
+pub use func::{Func, TypedFunc};
+pub use instance::Instance;
+pub use layout::TypeAbi;
+pub use linker::{Linker, LinkerInstance};
+pub use lists::WasmList;
+pub use prepared::Prepared;
+pub use resource::Resource;
+pub use resource_any::ResourceAny;
+pub use resource_table::{ResourceTable, ResourceTableError};
+pub use strings::WasmStr;
+pub use traits::{ComponentType, Flat, FlatMut, Lift, Lower, Params, Place, Results, TypeCheck};
+pub use types::{
+    Case, EnumType, Field, FixedListType, FlagsType, FuncType, ListType, MapType, OptionType, RecordType, ResourceType,
+    ResultType, TupleType, Type, VariantType,
+};
+pub use val::Val;

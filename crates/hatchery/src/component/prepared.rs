@@ -1,0 +1,143 @@
+//! Components that are ready for instances.
+
+use super::component::Component;
+use super::exports::ExportPath;
+use super::func::{Func, TypedFunc};
+use super::host::Host;
+use super::instance::Instance;
+use super::linker::{Bound, Pending};
+use super::options::{Binding, Resolver, bug};
+use super::resource_any::{HostState, Shared};
+use super::traits::{Lift, Lower, Params, Results};
+use crate::error::Error;
+use crate::limits::Limits;
+use hatchery_component::meta::Resource;
+use std::fmt;
+use std::sync::Arc;
+
+/// Bytes that a guest can make its host allocate with one call unless a limit says otherwise.
+pub(crate) const DEFAULT_BUDGET: usize = 128 << 20;
+
+/// A component whose imports are found and checked: everything that does not differ between instances is done.
+///
+/// Cloning it is cheap and gives another handle of the same.
+pub struct Prepared<T> {
+    core: crate::Prepared<Host<T>>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    component: Component,
+    bindings: Box<[Binding]>,
+    budget: usize,
+    shared: Arc<Shared>,
+}
+
+impl<T> Clone for Prepared<T> {
+    fn clone(&self) -> Prepared<T> {
+        Prepared { core: self.core.clone(), inner: self.inner.clone() }
+    }
+}
+
+impl<T> fmt::Debug for Prepared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("component", &self.inner.component).finish_non_exhaustive()
+    }
+}
+
+/// Finds out what could not be before the core modules were prepared.
+pub(crate) fn finish<T: 'static>(
+    component: &Component,
+    core: &crate::Prepared<Host<T>>,
+    pending: Vec<Pending>,
+    budget: usize,
+    shared: &Shared,
+) -> Result<(), Error> {
+    let resolver = Resolver { prepared: &core.vm, budget };
+    for (cell, options, slots) in pending {
+        // Nobody else has the cell: it is set once.
+        let _ = cell.set(resolver.options(&options, slots)?);
+    }
+    let drops = component.meta().resources.iter().map(|resource| match resource {
+        Resource::Guest { drop } => resolver.callee(drop).map(Some),
+        Resource::Host { .. } => Ok(None),
+    });
+    let _ = shared.drops.set(drops.collect::<Result<_, _>>()?);
+    Ok(())
+}
+
+impl<T: 'static> Prepared<T> {
+    pub(crate) fn new(component: &Component, bound: Bound<T>, limits: Limits) -> Result<Prepared<T>, Error> {
+        let core = bound.core.prepare_with(component.module(), limits)?;
+        let budget = limits.lifted.unwrap_or(DEFAULT_BUDGET);
+        let prepared = Prepared {
+            core,
+            inner: Arc::new(Inner {
+                component: component.clone(),
+                bindings: bound.bindings,
+                budget,
+                shared: Arc::default(),
+            }),
+        };
+        finish(component, &prepared.core, bound.pending, budget, &prepared.inner.shared)?;
+        Ok(prepared)
+    }
+
+    pub(crate) fn resolver(&self) -> Resolver<'_, Host<T>> {
+        Resolver { prepared: &self.core.vm, budget: self.inner.budget }
+    }
+
+    pub(crate) fn bindings(&self) -> &[Binding] {
+        &self.inner.bindings
+    }
+
+    /// Makes an instance and initializes it: runs what the image's plan has left, start functions included.
+    ///
+    /// # Errors
+    ///
+    /// When there is no slot or the initialization traps.
+    pub fn instantiate(&self, data: T) -> Result<Instance<T>, Error> {
+        let state = HostState::new(self.inner.shared.clone());
+        let core = self.core.instantiate(Host { data, state })?;
+        Ok(Instance::new(core, self.clone()))
+    }
+
+    /// The exported function at this path, with these types: tuples of parameters and results. It can be called in every
+    /// instance of this.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it has other types; the message has both.
+    pub fn func<P, R>(&self, path: impl ExportPath) -> Result<TypedFunc<P, R>, Error>
+    where
+        P: Params + Lower,
+        R: Results + Lift,
+    {
+        let names = super::exports::sealed::Path::names(&path);
+        let export = self.inner.component.exports().func(&names)?;
+        TypedFunc::new(self, export).map_err(|e| e.context(format!("cannot use `{}`", names.join("` `"))))
+    }
+
+    /// The exported function at this path, to be called with dynamic values.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn func_dynamic(&self, path: impl ExportPath) -> Result<Func, Error> {
+        let names = super::exports::sealed::Path::names(&path);
+        Func::new(self, self.inner.component.exports().func(&names)?)
+    }
+
+    /// What instances are made of.
+    pub fn component(&self) -> &Component {
+        &self.inner.component
+    }
+
+    /// The type of an export, for messages.
+    pub(crate) fn func_type(
+        &self,
+        export: &hatchery_component::meta::ExportFunc,
+    ) -> Result<super::types::FuncType, Error> {
+        super::types::FuncType::new(self.inner.component.meta(), export.ty).ok_or_else(|| bug("an export has no type"))
+    }
+}

@@ -1,0 +1,533 @@
+//! Types of components, as programs can look at them.
+
+use super::val::Val;
+use hatchery_component::meta::{Meta, Resource};
+use hatchery_component::types::{self, FuncTypeId, ResourceId, TypeDef, TypeDefId, ValueType};
+use std::fmt;
+use std::sync::Arc;
+
+/// A type of values.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Type {
+    /// `bool`.
+    Bool,
+    /// `s8`.
+    S8,
+    /// `u8`.
+    U8,
+    /// `s16`.
+    S16,
+    /// `u16`.
+    U16,
+    /// `s32`.
+    S32,
+    /// `u32`.
+    U32,
+    /// `s64`.
+    S64,
+    /// `u64`.
+    U64,
+    /// `f32`.
+    F32,
+    /// `f64`.
+    F64,
+    /// `char`.
+    Char,
+    /// `string`.
+    String,
+    /// `list<T>`.
+    List(ListType),
+    /// `list<T, N>`.
+    FixedList(FixedListType),
+    /// `map<K, V>`.
+    Map(MapType),
+    /// `record { … }`.
+    Record(RecordType),
+    /// `tuple<…>`.
+    Tuple(TupleType),
+    /// `variant { … }`.
+    Variant(VariantType),
+    /// `enum { … }`.
+    Enum(EnumType),
+    /// `option<T>`.
+    Option(OptionType),
+    /// `result<T, E>`.
+    Result(ResultType),
+    /// `flags { … }`.
+    Flags(FlagsType),
+    /// `own<R>`.
+    Own(ResourceType),
+    /// `borrow<R>`.
+    Borrow(ResourceType),
+}
+
+/// A definition among a component's types.
+#[derive(Clone)]
+struct Definition {
+    meta: Arc<Meta>,
+    id: TypeDefId,
+}
+
+impl PartialEq for Definition {
+    fn eq(&self, other: &Definition) -> bool {
+        if Arc::ptr_eq(&self.meta, &other.meta) {
+            return self.id == other.id;
+        }
+        self.def() == other.def()
+    }
+}
+
+impl fmt::Debug for Definition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text(&self.meta, ValueType::Def(self.id)))
+    }
+}
+
+impl Definition {
+    fn def(&self) -> Option<&TypeDef> {
+        self.meta.types.get(self.id)
+    }
+
+    fn ty(&self, ty: ValueType) -> Type {
+        Type::new(&self.meta, ty)
+    }
+}
+
+impl Type {
+    pub(crate) fn new(meta: &Arc<Meta>, ty: ValueType) -> Type {
+        let resource = |id| ResourceType { meta: meta.clone(), id };
+        match ty {
+            ValueType::Bool => Type::Bool,
+            ValueType::S8 => Type::S8,
+            ValueType::U8 => Type::U8,
+            ValueType::S16 => Type::S16,
+            ValueType::U16 => Type::U16,
+            ValueType::S32 => Type::S32,
+            ValueType::U32 => Type::U32,
+            ValueType::S64 => Type::S64,
+            ValueType::U64 => Type::U64,
+            ValueType::F32 => Type::F32,
+            ValueType::F64 => Type::F64,
+            ValueType::Char => Type::Char,
+            ValueType::String => Type::String,
+            ValueType::Own(id) => Type::Own(resource(id)),
+            ValueType::Borrow(id) => Type::Borrow(resource(id)),
+            ValueType::Def(id) => Type::definition(Definition { meta: meta.clone(), id }),
+        }
+    }
+
+    fn definition(of: Definition) -> Type {
+        match of.def() {
+            Some(TypeDef::List(_)) => Type::List(ListType(of)),
+            Some(TypeDef::FixedList(..)) => Type::FixedList(FixedListType(of)),
+            Some(TypeDef::Map(..)) => Type::Map(MapType(of)),
+            Some(TypeDef::Record(_)) => Type::Record(RecordType(of)),
+            Some(TypeDef::Variant(_)) => Type::Variant(VariantType(of)),
+            Some(TypeDef::Enum(_)) => Type::Enum(EnumType(of)),
+            Some(TypeDef::Option(_)) => Type::Option(OptionType(of)),
+            Some(TypeDef::Result(..)) => Type::Result(ResultType(of)),
+            Some(TypeDef::Flags(_)) => Type::Flags(FlagsType(of)),
+            // A number without a definition, which no component that we have made has, is a type of no value.
+            Some(TypeDef::Tuple(_)) | None => Type::Tuple(TupleType(of)),
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Type::Bool => "bool",
+            Type::S8 => "s8",
+            Type::U8 => "u8",
+            Type::S16 => "s16",
+            Type::U16 => "u16",
+            Type::S32 => "s32",
+            Type::U32 => "u32",
+            Type::S64 => "s64",
+            Type::U64 => "u64",
+            Type::F32 => "f32",
+            Type::F64 => "f64",
+            Type::Char => "char",
+            Type::String => "string",
+            Type::Own(resource) => return write!(f, "own<{resource}>"),
+            Type::Borrow(resource) => return write!(f, "borrow<{resource}>"),
+            Type::List(ListType(of))
+            | Type::FixedList(FixedListType(of))
+            | Type::Map(MapType(of))
+            | Type::Record(RecordType(of))
+            | Type::Tuple(TupleType(of))
+            | Type::Variant(VariantType(of))
+            | Type::Enum(EnumType(of))
+            | Type::Option(OptionType(of))
+            | Type::Result(ResultType(of))
+            | Type::Flags(FlagsType(of)) => return f.write_str(&text(&of.meta, ValueType::Def(of.id))),
+        };
+        f.write_str(name)
+    }
+}
+
+/// Most characters of a type in a message.
+const MAX_TEXT: usize = 400;
+
+/// A type as WIT writes it, cut where it gets long.
+fn text(meta: &Meta, ty: ValueType) -> String {
+    let mut text = String::new();
+    write(meta, ty, &mut text);
+    if text.len() > MAX_TEXT {
+        let end = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+fn write(meta: &Meta, ty: ValueType, into: &mut String) {
+    if into.len() > MAX_TEXT {
+        return;
+    }
+    let name = match ty {
+        ValueType::Bool => "bool",
+        ValueType::S8 => "s8",
+        ValueType::U8 => "u8",
+        ValueType::S16 => "s16",
+        ValueType::U16 => "u16",
+        ValueType::S32 => "s32",
+        ValueType::U32 => "u32",
+        ValueType::S64 => "s64",
+        ValueType::U64 => "u64",
+        ValueType::F32 => "f32",
+        ValueType::F64 => "f64",
+        ValueType::Char => "char",
+        ValueType::String => "string",
+        ValueType::Own(id) => return into.push_str(&format!("own<{}>", resource_name(meta, id))),
+        ValueType::Borrow(id) => return into.push_str(&format!("borrow<{}>", resource_name(meta, id))),
+        ValueType::Def(id) => return write_def(meta, id, into),
+    };
+    into.push_str(name);
+}
+
+fn write_def(meta: &Meta, id: TypeDefId, into: &mut String) {
+    let Some(def) = meta.types.get(id) else { return into.push('?') };
+    let list = |types: &mut dyn Iterator<Item = (&str, Option<ValueType>)>, into: &mut String| {
+        for (i, (name, ty)) in types.enumerate() {
+            into.push_str(if i > 0 { ", " } else { "" });
+            into.push_str(name);
+            if let Some(ty) = ty {
+                into.push_str(if name.is_empty() { "" } else { ": " });
+                write(meta, ty, into);
+            }
+        }
+    };
+    let named = |kind: &str, types: &mut dyn Iterator<Item = (&str, Option<ValueType>)>, into: &mut String| {
+        into.push_str(kind);
+        into.push_str(" { ");
+        list(types, into);
+        into.push_str(" }");
+    };
+    match def {
+        TypeDef::Record(fields) => named("record", &mut fields.iter().map(|(n, t)| (&**n, Some(*t))), into),
+        TypeDef::Variant(cases) => named("variant", &mut cases.iter().map(|(n, t)| (&**n, *t)), into),
+        TypeDef::Enum(names) => named("enum", &mut names.iter().map(|n| (&**n, None)), into),
+        TypeDef::Flags(names) => named("flags", &mut names.iter().map(|n| (&**n, None)), into),
+        _ => {
+            let (kind, parts): (_, Vec<(&str, Option<ValueType>)>) = match def {
+                TypeDef::List(element) => ("list", vec![("", Some(*element))]),
+                TypeDef::FixedList(element, _) => ("list", vec![("", Some(*element))]),
+                TypeDef::Map(key, value) => ("map", vec![("", Some(*key)), ("", Some(*value))]),
+                TypeDef::Tuple(types) => ("tuple", types.iter().map(|ty| ("", Some(*ty))).collect()),
+                TypeDef::Option(some) => ("option", vec![("", Some(*some))]),
+                TypeDef::Result(None, None) => return into.push_str("result"),
+                TypeDef::Result(ok, err) => {
+                    let part = |ty: &Option<ValueType>| (if ty.is_none() { "_" } else { "" }, *ty);
+                    ("result", vec![part(ok), part(err)])
+                }
+                _ => return,
+            };
+            into.push_str(kind);
+            into.push('<');
+            list(&mut parts.into_iter(), into);
+            if let TypeDef::FixedList(_, length) = def {
+                into.push_str(&format!(", {length}"));
+            }
+            into.push('>');
+        }
+    }
+}
+
+fn resource_name(meta: &Meta, id: ResourceId) -> String {
+    match meta.resources.get(id.0 as usize) {
+        Some(Resource::Host { interface: Some(interface), name, .. }) => format!("{interface}.{name}"),
+        Some(Resource::Host { interface: None, name, .. }) => name.to_string(),
+        _ => format!("resource {}", id.0),
+    }
+}
+
+macro_rules! definitions {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, PartialEq)]
+            pub struct $name(Definition);
+
+            impl fmt::Debug for $name {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    self.0.fmt(f)
+                }
+            }
+        )*
+    };
+}
+
+definitions! {
+    /// `list<T>`.
+    ListType;
+    /// `list<T, N>`.
+    FixedListType;
+    /// `map<K, V>`.
+    MapType;
+    /// `record { … }`.
+    RecordType;
+    /// `tuple<…>`.
+    TupleType;
+    /// `variant { … }`.
+    VariantType;
+    /// `enum { … }`.
+    EnumType;
+    /// `option<T>`.
+    OptionType;
+    /// `result<T, E>`.
+    ResultType;
+    /// `flags { … }`.
+    FlagsType;
+}
+
+/// A field of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// A case of a variant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its payload's type, if it has one.
+    pub ty: Option<Type>,
+}
+
+impl ListType {
+    /// The type of its elements.
+    pub fn element(&self) -> Type {
+        match self.0.def() {
+            Some(TypeDef::List(element)) => self.0.ty(*element),
+            _ => Type::Bool,
+        }
+    }
+}
+
+impl FixedListType {
+    /// The type of its elements.
+    pub fn element(&self) -> Type {
+        match self.0.def() {
+            Some(TypeDef::FixedList(element, _)) => self.0.ty(*element),
+            _ => Type::Bool,
+        }
+    }
+
+    /// How many it has.
+    #[expect(clippy::len_without_is_empty, reason = "the number is never zero")]
+    pub fn len(&self) -> u32 {
+        match self.0.def() {
+            Some(TypeDef::FixedList(_, length)) => *length,
+            _ => 0,
+        }
+    }
+}
+
+impl MapType {
+    fn part(&self, choose: fn(ValueType, ValueType) -> ValueType) -> Type {
+        match self.0.def() {
+            Some(TypeDef::Map(key, value)) => self.0.ty(choose(*key, *value)),
+            _ => Type::Bool,
+        }
+    }
+
+    /// The type of its keys.
+    pub fn key(&self) -> Type {
+        self.part(|key, _| key)
+    }
+
+    /// The type of its values.
+    pub fn value(&self) -> Type {
+        self.part(|_, value| value)
+    }
+}
+
+impl RecordType {
+    /// Its fields, in order.
+    pub fn fields(&self) -> impl ExactSizeIterator<Item = Field<'_>> {
+        let fields: &[_] = match self.0.def() {
+            Some(TypeDef::Record(fields)) => fields,
+            _ => &[],
+        };
+        fields.iter().map(|(name, ty)| Field { name, ty: self.0.ty(*ty) })
+    }
+}
+
+impl TupleType {
+    /// Its types, in order.
+    pub fn types(&self) -> impl ExactSizeIterator<Item = Type> + '_ {
+        let types: &[_] = match self.0.def() {
+            Some(TypeDef::Tuple(types)) => types,
+            _ => &[],
+        };
+        types.iter().map(|ty| self.0.ty(*ty))
+    }
+}
+
+impl VariantType {
+    /// Its cases, in order.
+    pub fn cases(&self) -> impl ExactSizeIterator<Item = Case<'_>> {
+        let cases: &[_] = match self.0.def() {
+            Some(TypeDef::Variant(cases)) => cases,
+            _ => &[],
+        };
+        cases.iter().map(|(name, ty)| Case { name, ty: ty.map(|ty| self.0.ty(ty)) })
+    }
+}
+
+impl EnumType {
+    /// Its cases, in order.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        let names: &[_] = match self.0.def() {
+            Some(TypeDef::Enum(names)) => names,
+            _ => &[],
+        };
+        names.iter().map(|name| &**name)
+    }
+}
+
+impl FlagsType {
+    /// Its flags, from the lowest bit on.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        let names: &[_] = match self.0.def() {
+            Some(TypeDef::Flags(names)) => names,
+            _ => &[],
+        };
+        names.iter().map(|name| &**name)
+    }
+}
+
+impl OptionType {
+    /// The type of what is there.
+    pub fn some(&self) -> Type {
+        match self.0.def() {
+            Some(TypeDef::Option(some)) => self.0.ty(*some),
+            _ => Type::Bool,
+        }
+    }
+}
+
+impl ResultType {
+    /// The type of the value, if there is one.
+    pub fn ok(&self) -> Option<Type> {
+        match self.0.def() {
+            Some(TypeDef::Result(ok, _)) => ok.map(|ty| self.0.ty(ty)),
+            _ => None,
+        }
+    }
+
+    /// The type of the error, if there is one.
+    pub fn err(&self) -> Option<Type> {
+        match self.0.def() {
+            Some(TypeDef::Result(_, err)) => err.map(|ty| self.0.ty(ty)),
+            _ => None,
+        }
+    }
+}
+
+/// A resource type. Two are equal when they are the same of one component.
+#[derive(Clone)]
+pub struct ResourceType {
+    meta: Arc<Meta>,
+    pub(crate) id: ResourceId,
+}
+
+impl ResourceType {
+    pub(crate) fn new(meta: &Arc<Meta>, id: ResourceId) -> ResourceType {
+        ResourceType { meta: meta.clone(), id }
+    }
+
+    /// Whether the component defines it; the host does otherwise.
+    pub fn is_guest(&self) -> bool {
+        matches!(self.meta.resources.get(self.id.0 as usize), Some(Resource::Guest { .. }))
+    }
+}
+
+impl PartialEq for ResourceType {
+    fn eq(&self, other: &ResourceType) -> bool {
+        Arc::ptr_eq(&self.meta, &other.meta) && self.id == other.id
+    }
+}
+
+impl fmt::Debug for ResourceType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&resource_name(&self.meta, self.id))
+    }
+}
+
+impl fmt::Display for ResourceType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&resource_name(&self.meta, self.id))
+    }
+}
+
+/// Parameters and result of a function.
+#[derive(Clone)]
+pub struct FuncType {
+    meta: Arc<Meta>,
+    ty: types::FuncType,
+}
+
+impl FuncType {
+    pub(crate) fn new(meta: &Arc<Meta>, id: FuncTypeId) -> Option<FuncType> {
+        Some(FuncType { meta: meta.clone(), ty: meta.types.get_func(id)?.clone() })
+    }
+
+    /// Names and types of the parameters.
+    pub fn params(&self) -> impl ExactSizeIterator<Item = (&str, Type)> {
+        self.ty.params.iter().map(|(name, ty)| (&**name, Type::new(&self.meta, *ty)))
+    }
+
+    /// The result's type, if there is one.
+    pub fn result(&self) -> Option<Type> {
+        self.ty.result.map(|ty| Type::new(&self.meta, ty))
+    }
+
+    /// Whether values are as many as there are parameters, and of their types.
+    pub(crate) fn accepts(&self, params: &[Val]) -> bool {
+        params.len() == self.ty.params.len()
+    }
+}
+
+impl fmt::Display for FuncType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("func(")?;
+        for (i, (name, ty)) in self.params().enumerate() {
+            write!(f, "{}{name}: {ty}", if i > 0 { ", " } else { "" })?;
+        }
+        f.write_str(")")?;
+        self.result().map_or(Ok(()), |ty| write!(f, " -> {ty}"))
+    }
+}
+
+impl fmt::Debug for FuncType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
