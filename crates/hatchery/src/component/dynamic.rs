@@ -38,6 +38,9 @@ enum Kind {
 
 type Cases = Vec<(Box<str>, Option<Shape>)>;
 
+/// What a case has, and its shape.
+type Payload<'a> = Option<(&'a Shape, &'a Val)>;
+
 impl Shape {
     pub(crate) fn new(ty: &Type, cx: &mut TypeCheck<'_>) -> Shape {
         match ty {
@@ -358,7 +361,7 @@ impl Shape {
     }
 
     /// The number of a value's case, and its payload with that's shape.
-    fn find_case<'a>(&self, cases: &'a Cases, value: &'a Val) -> Result<(usize, Option<(&'a Shape, &'a Val)>), Error> {
+    fn find_case<'a>(&self, cases: &'a Cases, value: &'a Val) -> Result<(usize, Payload<'a>), Error> {
         let (case, payload) = match (&self.kind, value) {
             (Kind::Option(..), Val::Option(payload)) => (usize::from(payload.is_some()), payload.as_deref()),
             (Kind::Result(..), Val::Result(Ok(payload))) => (0, payload.as_deref()),

@@ -1,7 +1,7 @@
 //! Host functions and resources by interface and name, and the one place where their types meet a component's.
 
 use super::caller::Caller;
-use super::component::Component;
+use super::compiled::Component;
 use super::flatten::signature;
 use super::host::{Async, Dynamic, Host, HostFunc, OptionsCell, Typed};
 use super::names::matching;

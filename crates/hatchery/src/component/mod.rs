@@ -47,7 +47,7 @@
 
 mod abi;
 mod caller;
-mod component;
+mod compiled;
 mod context;
 mod dynamic;
 mod exports;
@@ -81,7 +81,7 @@ pub mod macros;
 
 pub use abi::Abi;
 pub use caller::Caller;
-pub use component::Component;
+pub use compiled::Component;
 pub use context::AsContext;
 pub use exports::{ExportPath, ExportedItem, Exports};
 pub use func::{Func, TypedFunc};

@@ -1,6 +1,6 @@
 //! Components that are ready for instances.
 
-use super::component::Component;
+use super::compiled::Component;
 use super::exports::ExportPath;
 use super::func::{Func, TypedFunc};
 use super::host::Host;

@@ -1,6 +1,6 @@
 //! Initialization of components at build time.
 
-use super::component::Component;
+use super::compiled::Component;
 use super::host::Host;
 use super::linker::Linker;
 use super::prepared::{DEFAULT_BUDGET, finish};

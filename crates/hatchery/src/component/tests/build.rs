@@ -65,7 +65,7 @@ impl Guest {
     ) -> Guest {
         let ty = self.meta.types.func(Guest::func_type(params, result));
         let lowered = Lowered { core: (interface.into(), name.into()), options: self.options.clone() };
-        let interface = Some(interface.into()).filter(|name: &Box<str>| !name.is_empty());
+        let interface = if interface.is_empty() { None } else { Some(interface.into()) };
         self.meta.imports.push(ImportFunc { interface, name: name.into(), ty, lowered: vec![lowered] });
         self
     }

@@ -2,4 +2,7 @@
 //! description that a translation would make of them.
 
 mod build;
+mod imports;
+mod malformed;
 mod smoke;
+mod values;
