@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use hatchery_component::meta::Resource;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Bytes that a guest can make its host allocate with one call unless a limit says otherwise.
 pub(crate) const DEFAULT_BUDGET: usize = 128 << 20;
@@ -97,9 +98,31 @@ impl<T: 'static> Prepared<T> {
     ///
     /// When there is no slot or the initialization traps.
     pub fn instantiate(&self, data: T) -> Result<Instance<T>, Error> {
-        let state = HostState::new(self.inner.shared.clone());
-        let core = self.core.instantiate(Host { data, state })?;
-        Ok(Instance::new(core, self.clone()))
+        Ok(Instance::new(self.core.instantiate(self.host(data))?, self.clone()))
+    }
+
+    /// As [`instantiate`](Prepared::instantiate), but where there is no slot, blocks until an instance is dropped; see
+    /// [`crate::Prepared::instantiate_blocking`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`instantiate`](Prepared::instantiate), when time is up.
+    pub fn instantiate_blocking(&self, data: T, timeout: Option<Duration>) -> Result<Instance<T>, Error> {
+        Ok(Instance::new(self.core.instantiate_blocking(self.host(data), timeout)?, self.clone()))
+    }
+
+    /// As [`instantiate`](Prepared::instantiate), but where there is no slot, the future is not ready before an instance
+    /// was dropped; see [`crate::Prepared::instantiate_async`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Prepared::instantiate_async`].
+    pub async fn instantiate_async(&self, data: T) -> Result<Instance<T>, Error> {
+        Ok(Instance::new(self.core.instantiate_async(self.host(data)).await?, self.clone()))
+    }
+
+    fn host(&self, data: T) -> Host<T> {
+        Host { data, state: HostState::new(self.inner.shared.clone()) }
     }
 
     /// The exported function at this path, with these types: tuples of parameters and results. It can be called in every
