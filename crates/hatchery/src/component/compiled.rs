@@ -51,7 +51,7 @@ impl Component {
         bytes: impl AsRef<[u8]>,
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Component, Error> {
-        let (set, meta) = translate(&binary(bytes.as_ref())?)?;
+        let (set, meta) = translate(&binary(None, bytes.as_ref())?)?;
         Component::of_set(engine, set, &meta, progress)
     }
 
