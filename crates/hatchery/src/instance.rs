@@ -8,10 +8,9 @@ use crate::memory::{Global, Memory, Table};
 use crate::module::{InstanceRef, Module};
 use crate::prepared::check;
 use crate::typed::WasmValues;
-use hatchery_image::abi::PackedFuncRef;
-use hatchery_image::{ExportItem, InstanceId};
+use hatchery_image::InstanceId;
 use hatchery_init::Scheduler;
-use hatchery_vm::Access;
+use hatchery_vm::{Access, Export};
 use std::fmt;
 use std::time::Duration;
 
@@ -42,15 +41,11 @@ pub(crate) fn no_such_item() -> Error {
 
 /// The export of a core instance with this name.
 pub(crate) fn export<T: 'static>(access: &Access<'_, T>, instance: InstanceId, name: &str) -> Option<Extern> {
-    extern_of(access, access.image().export(instance, name)?)
-}
-
-fn extern_of<T: 'static>(access: &Access<'_, T>, item: ExportItem) -> Option<Extern> {
-    Some(match item {
-        ExportItem::Func(func) => Extern::Func(Func::find(access, PackedFuncRef::new(func.ty, func.code_offset)).ok()?),
-        ExportItem::Memory(id) => Extern::Memory(Memory { id }),
-        ExportItem::Table(id) => Extern::Table(Table { id }),
-        ExportItem::Global(id) => Extern::Global(Global { id }),
+    Some(match access.export(instance, name)? {
+        Export::Func(callee) => Extern::Func(Func { callee }),
+        Export::Memory(id) => Extern::Memory(Memory { id }),
+        Export::Table(id) => Extern::Table(Table { id }),
+        Export::Global(id) => Extern::Global(Global { id }),
     })
 }
 
@@ -74,9 +69,10 @@ impl<T: 'static> Instance<T> {
     /// All exports of an instance of a set, in its module's order.
     pub fn exports_of(&mut self, instance: InstanceRef) -> Vec<(String, Extern)> {
         let access = self.access();
-        let Some(instance) = access.image().instances().get(instance.0.index()) else { return Vec::new() };
-        let exports = instance.exports();
-        exports.iter().filter_map(|export| Some((export.name.to_owned(), extern_of(&access, export.item)?))).collect()
+        let Some(found) = access.image().instances().get(instance.0.index()) else { return Vec::new() };
+        let names = found.exports();
+        let item = |name: &str| Some((name.to_owned(), export(&access, instance.0, name)?));
+        names.iter().filter_map(|export| item(export.name)).collect()
     }
 
     /// The exported function with this name and these types.

@@ -120,7 +120,8 @@ impl Inner {
     #[cold]
     #[inline(never)]
     pub(crate) fn attach(&self) -> Result<NonNull<TaskRecord>, CallError> {
-        let task = Task::new(&self.prepared.stacks)?;
+        // SAFETY: the prepared image keeps the pool and the instance that, until after `drop` has ended the task.
+        let task = unsafe { Task::new(&self.prepared.stacks) }?;
         let record = task.record();
         // SAFETY: the record is the task's, which is idle.
         unsafe { (*record.as_ptr()).fuel = self.fuel.get() };

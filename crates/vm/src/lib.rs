@@ -11,6 +11,7 @@ mod access;
 mod builtins;
 mod call;
 mod capture;
+mod exports;
 mod externref;
 mod generation;
 mod global;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use access::{Access, AccessError};
 pub use call::{CallError, Callee, CalleeError, Trap};
+pub use exports::Export;
 pub use externref::{ExternRefsExhausted, HostValue};
 pub use guest::{Guest, MemoryPlaceRef, UnknownData};
 pub use host::{

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "holds code and closure addresses")]
 
 use crate::call::{Callee, CalleeError};
+use crate::exports::Exports;
 use crate::host::{HostFunction, HostTable, ImportError};
 use crate::limits::Limits;
 use crate::machine::{Program, StackPool};
@@ -99,6 +100,8 @@ pub(crate) struct PreparedCore {
     pub(crate) import_types: Box<[TypeId]>,
     /// Main memories of the core instances, by their number.
     pub(crate) main_memories: Box<[Option<MemoryId>]>,
+    /// By core instance.
+    pub(crate) exports: Box<[Exports]>,
 }
 
 impl<T: 'static> Prepared<T> {
@@ -142,6 +145,7 @@ impl<T: 'static> Prepared<T> {
         thunks.sort_unstable();
         let import_types = image.imports().iter().map(|import| import.ty).collect();
         let main_memories = image.instances().iter().map(|instance| instance.main_memory).collect();
+        let exports = (0..image.instances().len()).map(|_| Exports::default()).collect();
         let core = PreparedCore {
             // Relaxed: only uniqueness matters.
             id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -156,6 +160,7 @@ impl<T: 'static> Prepared<T> {
             thunks,
             import_types,
             main_memories,
+            exports,
         };
         Ok(Prepared { core: Arc::new(core), template, data: PhantomData })
     }

@@ -11,7 +11,6 @@ use super::unwind::Raise;
 use hatchery_image::abi;
 use std::mem::{ManuallyDrop, offset_of};
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
 
 /// State of a guest stack, at its top. Compiled code knows the first three words.
 ///
@@ -100,7 +99,8 @@ impl TaskRecord {
 
 /// A guest stack, attached: nobody else gets it until this is dropped.
 pub(crate) struct Task {
-    pool: Arc<StackPool>,
+    /// Outlives the task.
+    pool: NonNull<StackPool>,
     stack: ManuallyDrop<GuestStack>,
     record: NonNull<TaskRecord>,
 }
@@ -115,7 +115,11 @@ impl Task {
     /// # Errors
     ///
     /// When all are in use or the kernel has no room for another.
-    pub(crate) fn new(pool: &Arc<StackPool>) -> Result<Task, StackError> {
+    ///
+    /// # Safety
+    ///
+    /// The pool outlives the task: an instance keeps it, so that no counter is shared with other threads.
+    pub(crate) unsafe fn new(pool: &StackPool) -> Result<Task, StackError> {
         let stack = pool.acquire()?;
         // SAFETY: the record fits into the accessible part, whose end is a multiple of the page size, so that it
         // is in bounds and aligned; no frame is live on a stack from the pool.
@@ -124,7 +128,7 @@ impl Task {
             place.write(TaskRecord::new(&stack));
             place
         };
-        Ok(Task { pool: Arc::clone(pool), stack: ManuallyDrop::new(stack), record })
+        Ok(Task { pool: NonNull::from(pool), stack: ManuallyDrop::new(stack), record })
     }
 
     /// The record, at the same address for as long as the task exists.
@@ -146,12 +150,14 @@ impl Drop for Task {
         };
         // SAFETY: the handle is not used again.
         let stack = unsafe { ManuallyDrop::take(&mut self.stack) };
+        // SAFETY: what made the task promised that the pool is still there.
+        let pool = unsafe { self.pool.as_ref() };
         if !idle {
             // Dropped by one of its own frames, or by code that could not be cancelled: the frames stay.
-            return self.pool.lose(stack);
+            return pool.lose(stack);
         }
         // SAFETY: the record is initialized, and with the task idle nothing refers to it any more.
         unsafe { self.record.drop_in_place() };
-        self.pool.release(stack);
+        pool.release(stack);
     }
 }

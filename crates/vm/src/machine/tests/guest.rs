@@ -342,6 +342,8 @@ pub(super) type Host = unsafe extern "C" fn(*mut u8, i64) -> i64;
 pub(super) struct Session {
     // First, as it is dropped before what a suspended call refers to.
     pub(super) task: Task,
+    #[expect(dead_code, reason = "only kept")]
+    stacks: Arc<StackPool>,
     pub(super) allocator: Arc<Counting>,
     context: Box<GuestContext>,
     /// What the context refers to.
@@ -375,8 +377,17 @@ impl Session {
         let program = Box::new(Program { image: Arc::new(image()), allocator: allocator.clone() });
         // SAFETY: the slot is boxed and released when the session is dropped, after its task; so is the program.
         let context = Box::new(unsafe { GuestContext::new(&program, &raw const *slot) });
-        let task = Task::new(pool).expect("task");
-        Session { task, allocator, context, program, slot: Some(slot), values: Box::new([RawVal::ZERO]) }
+        // SAFETY: the session keeps the pool.
+        let task = unsafe { Task::new(pool) }.expect("task");
+        Session {
+            task,
+            stacks: Arc::clone(pool),
+            allocator,
+            context,
+            program,
+            slot: Some(slot),
+            values: Box::new([RawVal::ZERO]),
+        }
     }
 
     pub(super) fn vmctx(&self) -> *mut u8 {
