@@ -377,6 +377,11 @@ impl Attachment {
         Ok(())
     }
 
+    /// Bytes that have to be charged for, for a region to become this long.
+    pub(crate) fn uncharged(&self, index: usize, accessible: usize) -> usize {
+        self.regions.get(index).map_or(0, |region| accessible.saturating_sub(region.mapped()))
+    }
+
     /// Maps more of a region, with the access that is due, and charges for it.
     pub(crate) fn map_tail(&self, core: &Core, region: &RegionState, to: usize) -> Result<(), GrowError> {
         let from = region.mapped();

@@ -63,6 +63,14 @@ impl Pool {
         &self.core.options
     }
 
+    /// Bytes that warm slots are charged for. Looks at every slot.
+    pub(crate) fn warm_charges(&self) -> usize {
+        let records = self.records.iter().map(|record| record.load(Ordering::Acquire)).filter(|r| !r.is_null());
+        // SAFETY: records live as long as the pool (P6) and are only ever shared.
+        let records = records.map(|record| unsafe { &*record });
+        records.filter(|r| r.state() == State::Warm).map(|r| r.ledger.charge.load(Ordering::Relaxed)).sum()
+    }
+
     /// What it did and has. Looks at every slot.
     pub fn metrics(&self) -> Metrics {
         let slots = self.core.slots();
@@ -248,7 +256,7 @@ unsafe impl InstanceAllocator for Pool {
         loop {
             match a.grow(&self.core, region, accessible) {
                 // Warm slots are charged for, and nobody's.
-                Err(GrowError::Memory { .. }) if self.evict_any() => {}
+                Err(GrowError::Memory { .. }) if self.make_room(a.uncharged(region, accessible)) => {}
                 result => return result,
             }
         }

@@ -148,6 +148,26 @@ fn memory_that_warm_tails_are_charged_for_is_there_for_growth() {
 }
 
 #[test]
+fn a_growth_that_cannot_be_had_costs_others_nothing() {
+    let whole = (1 + 2 + 16) * PAGE;
+    let max_resident_bytes = 3 * whole + 20 * PAGE;
+    let pool = Pool::new(PoolOptions { max_resident_bytes, ..options(Reset::WorkingSet, 3) }).expect("pool");
+    let [one, other] = [(); 2].map(|()| sample(Hints::default()));
+    Use::new(&pool, &other).release();
+    let (mut first, mut greedy) = (Use::new(&pool, &one), Use::new(&pool, &one));
+    assert!(first.grow(2, 26));
+    assert_eq!(pool.metrics().warm, 1);
+    // Ten pages are free, and the warm slot is charged for nineteen.
+    assert!(!greedy.grow(2, 16 + 30));
+    assert_eq!(pool.metrics().warm, 1);
+    assert!(greedy.grow(2, 16 + 29));
+    assert_eq!((pool.metrics().warm, pool.metrics().bytes_charged), (0, max_resident_bytes));
+    greedy.check();
+    first.release();
+    greedy.release();
+}
+
+#[test]
 fn what_is_not_charged_is_not_resident() {
     let limited = PoolOptions { max_resident_bytes: 1 << 20, ..options(Reset::WorkingSet, 1) };
     let pool = Pool::new(limited).expect("pool");
