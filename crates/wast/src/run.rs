@@ -4,7 +4,7 @@ use crate::components;
 use crate::effects::Reads;
 use crate::live::{Failed, Live};
 use crate::plan::{Place, Plan, SetPlan, Step, plan};
-use crate::read::{count_assertions, read};
+use crate::read::read;
 use crate::report::{Failure, Report};
 use crate::script::{Act, Action, Assertion, Expression, Script, Source};
 use crate::value::{Actual, Expected};
@@ -30,13 +30,13 @@ pub fn run_as(config: &Config, version: Version, file: &str, text: &str) -> Repo
 }
 
 fn run_text(engine: &Engine, version: Version, file: &str, text: &str, report: &mut Report) {
-    if components::is_about_components(text) == Ok(true) {
-        report.counts.skipped += count_assertions(text).unwrap_or(0);
-        return;
-    }
-    match read(text) {
-        Ok(script) => run_script(engine, version, file, &script, report),
-        Err(error) => report.fail(file, error.line, format!("{} (column {})", error.message, error.column)),
+    let outcome = match components::is_about_components(text) {
+        Ok(true) => components::read(text).map(|script| components::run(engine, file, &script, report)),
+        Ok(false) => read(text).map(|script| run_script(engine, version, file, &script, report)),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = outcome {
+        report.fail(file, error.line, format!("{} (column {})", error.message, error.column));
     }
 }
 
@@ -55,14 +55,14 @@ fn run_script(engine: &Engine, version: Version, file: &str, script: &Script, re
 }
 
 impl Report {
-    fn fail(&mut self, file: &str, line: usize, message: String) {
+    pub(crate) fn fail(&mut self, file: &str, line: usize, message: String) {
         self.counts.failed += 1;
         self.failures.push(Failure { file: file.to_owned(), line, message });
     }
 }
 
 /// What came of a command that did what it should.
-enum Verdict {
+pub(crate) enum Verdict {
     /// It was no assertion.
     Done,
     /// It was an assertion.

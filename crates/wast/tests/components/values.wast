@@ -1,0 +1,91 @@
+;; Values there and back, through one component and through two.
+
+(component
+  (component $Callee
+    (core module $M
+      (memory (export "mem") 1)
+      (global $next (mut i32) (i32.const 1024))
+      (func (export "realloc") (param $old i32) (param $size i32) (param $align i32) (param $new i32) (result i32)
+        (local $at i32)
+        (local.set $at (i32.and
+          (i32.add (global.get $next) (i32.sub (local.get $align) (i32.const 1)))
+          (i32.sub (i32.const 0) (local.get $align))))
+        (global.set $next (i32.add (local.get $at) (local.get $new)))
+        (local.get $at))
+      (func (export "echo") (param i32 i32) (result i32)
+        (i32.store (i32.const 16) (local.get 0))
+        (i32.store (i32.const 20) (local.get 1))
+        (i32.const 16)))
+    (core instance $m (instantiate $M))
+    (alias core export $m "mem" (core memory $mem))
+    (alias core export $m "realloc" (core func $realloc))
+    (func (export "text") (param "s" string) (result string)
+      (canon lift (core func $m "echo") (memory $mem) (realloc $realloc)))
+    (func (export "bytes") (param "b" (list u8)) (result (list u8))
+      (canon lift (core func $m "echo") (memory $mem) (realloc $realloc)))
+    (func (export "texts") (param "t" (list string)) (result (list string))
+      (canon lift (core func $m "echo") (memory $mem) (realloc $realloc)))
+    (func (export "pairs") (param "p" (list (tuple u8 u64))) (result (list (tuple u8 u64)))
+      (canon lift (core func $m "echo") (memory $mem) (realloc $realloc))))
+  (component $Caller
+    (import "text" (func $text (param "s" string) (result string)))
+    (core module $Libc
+      (memory (export "mem") 1)
+      (global $next (mut i32) (i32.const 1024))
+      (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+        (global.set $next (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+        (global.get $next)
+        (global.set $next (i32.add (global.get $next) (local.get 3)))))
+    (core instance $libc (instantiate $Libc))
+    (alias core export $libc "mem" (core memory $mem))
+    (alias core export $libc "realloc" (core func $realloc))
+    (core func $lowered (canon lower (func $text) (memory $mem) (realloc $realloc) string-encoding=utf16))
+    (core module $M
+      (import "libc" "mem" (memory 1))
+      (import "libc" "text" (func $text (param i32 i32 i32)))
+      (func (export "text") (param i32 i32) (result i32)
+        (call $text (local.get 0) (local.get 1) (i32.const 16))
+        (i32.const 16)))
+    (core instance $m (instantiate $M
+      (with "libc" (instance (export "mem" (memory $mem)) (export "text" (func $lowered))))))
+    (func (export "text") (param "s" string) (result string)
+      (canon lift (core func $m "text") (memory $mem) (realloc $realloc) string-encoding=utf16)))
+  (instance $callee (instantiate $Callee))
+  (instance $caller (instantiate $Caller (with "text" (func $callee "text"))))
+  (func (export "text") (alias export $callee "text"))
+  (func (export "bytes") (alias export $callee "bytes"))
+  (func (export "texts") (alias export $callee "texts"))
+  (func (export "pairs") (alias export $callee "pairs"))
+  (func (export "through") (alias export $caller "text")))
+
+(assert_return (invoke "text" (str.const "")) (str.const ""))
+(assert_return (invoke "text" (str.const "caf\c3\a9")) (str.const "caf\c3\a9"))
+(assert_return (invoke "bytes" (list.const (u8.const 0) (u8.const 255))) (list.const (u8.const 0) (u8.const 255)))
+(assert_return (invoke "texts" (list.const (str.const "a") (str.const "bc"))) (list.const (str.const "a") (str.const "bc")))
+(assert_return
+  (invoke "pairs" (list.const (tuple.const (u8.const 1) (u64.const 18446744073709551615))))
+  (list.const (tuple.const (u8.const 1) (u64.const 18446744073709551615))))
+(assert_return (invoke "through" (str.const "plain")) (str.const "plain"))
+(assert_return (invoke "through" (str.const "\f0\9f\a6\80 \e2\82\ac")) (str.const "\f0\9f\a6\80 \e2\82\ac"))
+
+;; Flat values of every width: what is too wide is cut, a bool is any number but 0.
+(component
+  (core module $M
+    (func (export "id") (param i32) (result i32) (local.get 0))
+    (func (export "wide") (result i32) (i32.const 0x1ff))
+    (func (export "float") (param f32) (result f32) (local.get 0)))
+  (core instance $m (instantiate $M))
+  (func (export "u8") (result u8) (canon lift (core func $m "wide")))
+  (func (export "s8") (result s8) (canon lift (core func $m "wide")))
+  (func (export "bool") (result bool) (canon lift (core func $m "wide")))
+  (func (export "char") (param "c" char) (result char) (canon lift (core func $m "id")))
+  (func (export "raw") (param "c" u32) (result char) (canon lift (core func $m "id")))
+  (func (export "enum") (param "c" u32) (result bool) (canon lift (core func $m "id")))
+  (func (export "float") (param "f" f32) (result f32) (canon lift (core func $m "float"))))
+
+(assert_return (invoke "u8") (u8.const 255))
+(assert_return (invoke "s8") (s8.const -1))
+(assert_return (invoke "bool") (bool.const true))
+(assert_return (invoke "char" (char.const "\f0\9f\a6\80")) (char.const "\f0\9f\a6\80"))
+(assert_return (invoke "float" (f32.const -0)) (f32.const -0))
+(assert_trap (invoke "raw" (u32.const 0xd800)) "invalid `char` bit pattern")
