@@ -1,9 +1,10 @@
 //! `call/…`: how long it takes to get into a guest, and out of it.
 
+use crate::case::Case;
 use crate::measure::Pair;
+use crate::peer;
 use crate::peer::Plain;
-use crate::{Case, peer};
-use hatchery::{Config, Engine, Instance, Linker, Module};
+use hatchery::{Engine, Instance, Linker, Module};
 use std::hint::black_box;
 
 const GUEST: &str = r#"
@@ -29,16 +30,19 @@ const GUEST: &str = r#"
         (local.get $x)))
 "#;
 
-pub(crate) const CASES: &[Case] = &[
-    Case { name: "call/in-nop", peer_config: "typed func", make: in_nop },
-    Case { name: "call/in-i32-i32", peer_config: "typed func", make: in_inc },
-    Case { name: "call/out-nop", peer_config: "func_wrap", make: out_nop },
-    Case { name: "call/out-i32-i32", peer_config: "func_wrap", make: out_inc },
-];
+/// All of the group.
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        Case::pair("call/in-nop", "typed func", in_nop),
+        Case::pair("call/in-i32-i32", "typed func", in_inc),
+        Case::pair("call/out-nop", "func_wrap", out_nop),
+        Case::pair("call/out-i32-i32", "func_wrap", out_inc),
+    ]
+}
 
 /// An instance of ours.
 pub(crate) fn ours(wat: &str) -> anyhow::Result<Instance<()>> {
-    let engine = Engine::new(&Config::new())?;
+    let engine = Engine::new(&peer::our_config())?;
     let module = Module::new(&engine, wat)?;
     let mut linker = Linker::new(&engine);
     linker.func("host", "nop", || {})?;
@@ -51,10 +55,10 @@ fn in_nop() -> anyhow::Result<Pair> {
     let func = instance.func::<(), ()>("nop")?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
     let peer = peer.get_typed_func::<(), ()>(&mut store, "nop").plain()?;
-    Ok(Pair {
-        ours: Box::new(move |n| (0..n).for_each(|_| func.call(&mut instance, ()).expect("a nop"))),
-        peer: Box::new(move |n| (0..n).for_each(|_| peer.call(&mut store, ()).expect("a nop"))),
-    })
+    Ok(Pair::whole(
+        move |n| (0..n).for_each(|_| func.call(&mut instance, ()).expect("a nop")),
+        move |n| (0..n).for_each(|_| peer.call(&mut store, ()).expect("a nop")),
+    ))
 }
 
 fn in_inc() -> anyhow::Result<Pair> {
@@ -62,18 +66,18 @@ fn in_inc() -> anyhow::Result<Pair> {
     let func = instance.func::<(i32,), (i32,)>("inc")?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
     let peer = peer.get_typed_func::<(i32,), (i32,)>(&mut store, "inc").plain()?;
-    Ok(Pair {
-        ours: Box::new(move |n| {
+    Ok(Pair::whole(
+        move |n| {
             for i in 0..n {
                 black_box(func.call(&mut instance, (i as i32,)).expect("an addition"));
             }
-        }),
-        peer: Box::new(move |n| {
+        },
+        move |n| {
             for i in 0..n {
                 black_box(peer.call(&mut store, (i as i32,)).expect("an addition"));
             }
-        }),
-    })
+        },
+    ))
 }
 
 fn out_nop() -> anyhow::Result<Pair> {
@@ -81,10 +85,10 @@ fn out_nop() -> anyhow::Result<Pair> {
     let func = instance.func::<(i32,), ()>("out-nop")?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
     let peer = peer.get_typed_func::<(i32,), ()>(&mut store, "out-nop").plain()?;
-    Ok(Pair {
-        ours: Box::new(move |n| func.call(&mut instance, (n.max(1) as i32,)).expect("calls")),
-        peer: Box::new(move |n| peer.call(&mut store, (n.max(1) as i32,)).expect("calls")),
-    })
+    Ok(Pair::whole(
+        move |n| func.call(&mut instance, (n.max(1) as i32,)).expect("calls"),
+        move |n| peer.call(&mut store, (n.max(1) as i32,)).expect("calls"),
+    ))
 }
 
 fn out_inc() -> anyhow::Result<Pair> {
@@ -92,14 +96,14 @@ fn out_inc() -> anyhow::Result<Pair> {
     let func = instance.func::<(i32,), (i32,)>("out-inc")?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
     let peer = peer.get_typed_func::<(i32,), (i32,)>(&mut store, "out-inc").plain()?;
-    Ok(Pair {
-        ours: Box::new(move |n| {
+    Ok(Pair::whole(
+        move |n| {
             let (x,) = func.call(&mut instance, (n.max(1) as i32,)).expect("calls");
             assert_eq!(x, n.max(1) as i32);
-        }),
-        peer: Box::new(move |n| {
+        },
+        move |n| {
             let (x,) = peer.call(&mut store, (n.max(1) as i32,)).expect("calls");
             assert_eq!(x, n.max(1) as i32);
-        }),
-    })
+        },
+    ))
 }

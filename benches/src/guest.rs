@@ -1,9 +1,10 @@
-//! `kernel/…` with real programs: each run is a fresh instance, and what it prints is compared.
+//! `kernel/…` and `interrupt/…` with real programs: each run is a fresh instance, and what it prints is compared.
 
-use crate::measure::Pair;
+use crate::case::Skip;
+use crate::kernel::{Mode, Sides};
+use crate::measure::{Side, whole};
 use crate::peer::Plain;
-use crate::{Case, peer};
-use hatchery::{Config, Engine, Linker, Module};
+use hatchery::{Engine, Linker, Module};
 use hatchery_wasi::host::MemoryOutput;
 use hatchery_wasi::{I32Exit, WasiCtx};
 use std::path::{Path, PathBuf};
@@ -12,27 +13,12 @@ use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
-pub(crate) const CASES: &[Case] = &[
-    Case {
-        name: "kernel/sqlite",
-        peer_config: "default, with instantiation",
-        make: || Program { file: "c-sqlite-p1.wasm", args: &[":memory:", SQL] }.pair(),
-    },
-    Case {
-        name: "kernel/rust-sort",
-        peer_config: "default, with instantiation",
-        make: || Program { file: "rust-kitchen-p1.wasm", args: &["sort", "100000"] }.pair(),
-    },
-    Case {
-        name: "kernel/c-qsort",
-        peer_config: "default, with instantiation",
-        make: || Program { file: "c-kitchen-p1.wasm", args: &["qsort", "100000"] }.pair(),
-    },
-    Case {
-        name: "kernel/go-json",
-        peer_config: "default, with instantiation",
-        make: || Program { file: "go-kitchen-p1.wasm", args: &["json", "a", "b"] }.pair(),
-    },
+/// Those that are measured.
+pub(crate) const PROGRAMS: &[Program] = &[
+    Program { name: "sqlite", file: "c-sqlite-p1.wasm", args: &[":memory:", SQL] },
+    Program { name: "rust-sort", file: "rust-kitchen-p1.wasm", args: &["sort", "100000"] },
+    Program { name: "c-qsort", file: "c-kitchen-p1.wasm", args: &["qsort", "100000"] },
+    Program { name: "go-json", file: "go-kitchen-p1.wasm", args: &["json", "a", "b"] },
 ];
 
 const SQL: &str = "create table t(a integer primary key, b text, c real); \
@@ -43,7 +29,9 @@ const SQL: &str = "create table t(a integer primary key, b text, c real); \
     select b, c from t order by c desc, b limit 3;";
 
 /// A program and its arguments.
-struct Program {
+#[derive(Clone, Copy)]
+pub(crate) struct Program {
+    name: &'static str,
     file: &'static str,
     args: &'static [&'static str],
 }
@@ -53,25 +41,38 @@ pub(crate) fn bytes(file: &str) -> anyhow::Result<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let elsewhere = std::env::var_os("HATCHERY_GUESTS").map_or_else(|| root.join("../shared/guests"), PathBuf::from);
     let found = [root.join("guests"), elsewhere].into_iter().map(|folder| folder.join(file)).find(|path| path.exists());
-    let path = found.ok_or_else(|| anyhow::anyhow!("there is no {file}; name its folder with HATCHERY_GUESTS"))?;
+    let path = found.ok_or_else(|| Skip(format!("there is no {file}; HATCHERY_GUESTS can name its folder")))?;
     Ok(std::fs::read(path)?)
 }
 
-impl Program {
-    fn pair(self) -> anyhow::Result<Pair> {
-        let bytes = bytes(self.file)?;
-        let (mut ours, mut peer) = (self.ours(&bytes)?, self.peer(&bytes)?);
-        let (a, b) = (ours()?, peer()?);
-        anyhow::ensure!(a == b && !a.is_empty(), "the sides disagree");
-        Ok(Pair {
-            ours: Box::new(move |n| (0..n).for_each(|_| assert_eq!(ours().expect("it runs"), a))),
-            peer: Box::new(move |n| (0..n).for_each(|_| assert_eq!(peer().expect("it runs"), b))),
-        })
+impl Sides for Program {
+    fn name(self) -> &'static str {
+        self.name
     }
 
-    fn ours(&self, bytes: &[u8]) -> anyhow::Result<impl FnMut() -> anyhow::Result<Vec<u8>> + use<>> {
-        let engine = Engine::new(&Config::new())?;
-        let module = Module::new(&engine, bytes)?;
+    fn ours(self, mode: Mode) -> anyhow::Result<Side> {
+        let mut run = self.run_ours(mode)?;
+        let printed = run()?;
+        Ok(whole(move |n| (0..n).for_each(|_| assert_eq!(run().expect("it runs"), printed))))
+    }
+
+    fn peer(self, mode: Mode) -> anyhow::Result<Side> {
+        let mut run = self.run_peer(mode)?;
+        let printed = run()?;
+        Ok(whole(move |n| (0..n).for_each(|_| assert_eq!(run().expect("it runs"), printed))))
+    }
+
+    fn check(self) -> anyhow::Result<()> {
+        let (a, b) = (self.run_ours(Mode::Free)?()?, self.run_peer(Mode::Free)?()?);
+        anyhow::ensure!(a == b && !a.is_empty(), "the sides disagree");
+        Ok(())
+    }
+}
+
+impl Program {
+    fn run_ours(self, mode: Mode) -> anyhow::Result<impl FnMut() -> anyhow::Result<Vec<u8>> + Send + use<>> {
+        let engine = Engine::new(&mode.ours())?;
+        let module = Module::new(&engine, bytes(self.file)?)?;
         let mut linker = Linker::new(&engine);
         hatchery_wasi::p1::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
         let prepared = linker.prepare(&module)?;
@@ -89,9 +90,9 @@ impl Program {
         })
     }
 
-    fn peer(&self, bytes: &[u8]) -> anyhow::Result<impl FnMut() -> anyhow::Result<Vec<u8>> + use<>> {
-        let engine = peer::engine()?;
-        let module = wasmtime::Module::new(&engine, bytes).plain()?;
+    fn run_peer(self, mode: Mode) -> anyhow::Result<impl FnMut() -> anyhow::Result<Vec<u8>> + Send + use<>> {
+        let engine = mode.peer()?;
+        let module = wasmtime::Module::new(&engine, bytes(self.file)?).plain()?;
         let mut linker = wasmtime::Linker::<WasiP1Ctx>::new(&engine);
         wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |ctx| ctx).plain()?;
         let pre = linker.instantiate_pre(&module).plain()?;
@@ -100,6 +101,7 @@ impl Program {
             let out = MemoryOutputPipe::new(1 << 20);
             let ctx = WasiCtxBuilder::new().arg("program").args(args).stdout(out.clone()).build_p1();
             let mut store = Store::new(&engine, ctx);
+            mode.start(&mut store);
             let instance = pre.instantiate(&mut store).plain()?;
             match instance.get_typed_func::<(), ()>(&mut store, "_start").plain()?.call(&mut store, ()) {
                 Ok(()) => {}

@@ -1,68 +1,162 @@
 //! `kernel/…`: how fast compiled code is. Each kernel returns a number that both sides must agree on.
+//!
+//! `interrupt/…`: the same when a guest can be interrupted, against the peer with epochs, and against ourselves without.
 
-use crate::measure::Pair;
-use crate::peer::Plain;
-use crate::{Case, peer};
-use hatchery::{Config, Engine, Linker, Module, ModuleSet};
+use crate::case::{Case, Row};
+use crate::guest;
+use crate::measure::{self, Pair, Side, whole};
+use crate::peer::{self, Plain};
+use hatchery::{Engine, Interruption, Linker, Module, ModuleSet};
 use std::hint::black_box;
 use wasmtime::Store;
 
 /// A kernel in the text format, how many rounds one call runs, and a module that it imports from.
+#[derive(Clone, Copy)]
 struct Kernel {
+    name: &'static str,
     wat: &'static str,
     rounds: i32,
     library: Option<&'static str>,
 }
 
+/// Whether a guest can be interrupted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Free,
+    Interruptible,
+}
+
 macro_rules! kernels {
-    ($($name:literal, $file:literal, $rounds:literal $(, $library:literal)?;)*) => {
-        pub(crate) const CASES: &[Case] = &[
-            $(Case {
-                name: concat!("kernel/", $name),
-                peer_config: "default",
-                make: || {
-                    #[allow(unused_mut, unused_assignments, reason = "most kernels have no library")]
-                    let mut library = None;
-                    $(library = Some(include_str!(concat!("kernels/", $library)));)?
-                    Kernel { wat: include_str!(concat!("kernels/", $file)), rounds: $rounds, library }.pair()
-                },
+    ($($name:literal, $file:literal, $rounds:literal, $library:expr;)*) => {
+        const KERNELS: &[Kernel] = &[
+            $(Kernel {
+                name: $name,
+                wat: include_str!(concat!("kernels/", $file, ".wat")),
+                rounds: $rounds,
+                library: $library,
             },)*
         ];
     };
 }
 
 kernels! {
-    "xorshift", "xorshift.wat", 100_000;
-    "fib", "fib.wat", 22;
-    "matmul", "matmul.wat", 1;
-    "nbody", "nbody.wat", 20_000;
-    "simd-dot", "simd.wat", 20;
-    "sum", "sum.wat", 1;
-    "fill", "fill.wat", 1;
-    "histogram", "histogram.wat", 1;
-    "sieve", "sieve.wat", 1;
-    "interpreter", "interpreter.wat", 10_000;
-    "sort", "sort.wat", 1;
-    "indirect-one", "indirect-one.wat", 100_000;
-    "indirect-8", "indirect-8.wat", 100_000;
-    "indirect-512-random", "indirect-512-random.wat", 100_000;
-    "indirect-512-turn", "indirect-512-turn.wat", 100_000;
-    "cross-module", "cross.wat", 100_000, "cross-library.wat";
+    "integer-xorshift", "xorshift", 100_000, None;
+    "recursive-fib", "fib", 22, None;
+    "float-matmul", "matmul", 1, None;
+    "float-nbody", "nbody", 20_000, None;
+    "simd-dot", "simd", 20, None;
+    "memory-sum", "sum", 1, None;
+    "memory-fill", "fill", 1, None;
+    "byte-histogram", "histogram", 1, None;
+    "branchy-sieve", "sieve", 1, None;
+    "branchy-interpreter", "interpreter", 10_000, None;
+    "indirect-sort", "sort", 1, None;
+    "indirect-one", "indirect-one", 100_000, None;
+    "indirect-8", "indirect-8", 100_000, None;
+    "indirect-512-random", "indirect-512-random", 100_000, None;
+    "indirect-512-turn", "indirect-512-turn", 100_000, None;
+    "cross-module", "cross", 100_000, Some(include_str!("kernels/cross-library.wat"));
+}
+
+/// What makes a side of a kernel or of a program.
+pub(crate) trait Sides: Copy + 'static {
+    fn name(self) -> &'static str;
+    fn ours(self, mode: Mode) -> anyhow::Result<Side>;
+    fn peer(self, mode: Mode) -> anyhow::Result<Side>;
+    /// Fails if the sides do not agree.
+    fn check(self) -> anyhow::Result<()>;
+}
+
+/// All of `kernel/…`.
+pub(crate) fn cases() -> Vec<Case> {
+    KERNELS.iter().map(|kernel| plain(*kernel)).chain(guest::PROGRAMS.iter().map(|program| plain(*program))).collect()
+}
+
+/// All of `interrupt/…`.
+pub(crate) fn interrupt_cases() -> Vec<Case> {
+    let kernels = KERNELS.iter().map(|kernel| interruptible(*kernel));
+    kernels.chain(guest::PROGRAMS.iter().map(|program| interruptible(*program))).collect()
+}
+
+fn plain(sides: impl Sides) -> Case {
+    Case::pair(format!("kernel/{}", sides.name()), "default", move || {
+        sides.check()?;
+        Ok(Pair { ours: sides.ours(Mode::Free)?, peer: sides.peer(Mode::Free)?, floor: None })
+    })
+}
+
+fn interruptible(sides: impl Sides) -> Case {
+    Case::new(format!("interrupt/{}", sides.name()), move |effort| {
+        sides.check()?;
+        let mut pair = Pair {
+            ours: sides.ours(Mode::Interruptible)?,
+            peer: sides.peer(Mode::Interruptible)?,
+            floor: Some(sides.ours(Mode::Free)?),
+        };
+        let outcome = measure::compare(&mut pair, effort);
+        let mut row = Row::timed(&outcome, "epochs".to_owned());
+        row.our_config = "deadlines".to_owned();
+        row.more.extend(row.floor.take().map(|off| ("ours_off_ns", off)));
+        row.more.extend(row.over_floor.take().map(|ratio| ("on_by_off", ratio)));
+        Ok(row)
+    })
+}
+
+impl Mode {
+    /// Us, interruptible or not.
+    pub(crate) fn ours(self) -> hatchery::Config {
+        let config = peer::our_config();
+        if self == Mode::Interruptible { config.interruption(Interruption::Deadline) } else { config }
+    }
+
+    /// The peer, the same.
+    pub(crate) fn peer(self) -> anyhow::Result<wasmtime::Engine> {
+        let mut config = peer::config();
+        config.epoch_interruption(self == Mode::Interruptible);
+        wasmtime::Engine::new(&config).plain()
+    }
+
+    /// Lets the peer's guest run.
+    pub(crate) fn start<T>(self, store: &mut Store<T>) {
+        if self == Mode::Interruptible {
+            store.set_epoch_deadline(1 << 40);
+        }
+    }
+}
+
+impl Sides for Kernel {
+    fn name(self) -> &'static str {
+        self.name
+    }
+
+    fn ours(self, mode: Mode) -> anyhow::Result<Side> {
+        let mut run = self.run_ours(mode)?;
+        Ok(whole(move |n| {
+            (0..n).for_each(|_| {
+                black_box(run());
+            })
+        }))
+    }
+
+    fn peer(self, mode: Mode) -> anyhow::Result<Side> {
+        let mut run = self.run_peer(mode)?;
+        Ok(whole(move |n| {
+            (0..n).for_each(|_| {
+                black_box(run());
+            })
+        }))
+    }
+
+    fn check(self) -> anyhow::Result<()> {
+        let (a, b) = (self.run_ours(Mode::Free)?(), self.run_peer(Mode::Free)?());
+        anyhow::ensure!(a == b, "the sides disagree: {a:#x} and {b:#x}");
+        Ok(())
+    }
 }
 
 impl Kernel {
-    fn pair(self) -> anyhow::Result<Pair> {
-        let (mut ours, mut peer) = (self.ours()?, self.peer()?);
-        let (a, b) = (ours(), peer());
-        anyhow::ensure!(a == b, "the sides disagree: {a:#x} and {b:#x}");
-        Ok(Pair {
-            ours: Box::new(move |n| (0..n).for_each(|_| drop(black_box(ours())))),
-            peer: Box::new(move |n| (0..n).for_each(|_| drop(black_box(peer())))),
-        })
-    }
-
-    fn ours(&self) -> anyhow::Result<impl FnMut() -> i64 + use<>> {
-        let engine = Engine::new(&Config::new())?;
+    fn run_ours(self, mode: Mode) -> anyhow::Result<impl FnMut() -> i64 + Send + use<>> {
+        let engine = Engine::new(&mode.ours())?;
         let mut set = ModuleSet::new(&engine);
         let mut imports = Vec::new();
         if let Some(library) = self.library {
@@ -78,9 +172,10 @@ impl Kernel {
         Ok(move || run.call(&mut instance, (rounds,)).expect("the kernel runs").0)
     }
 
-    fn peer(&self) -> anyhow::Result<impl FnMut() -> i64 + use<>> {
-        let engine = peer::engine()?;
+    fn run_peer(self, mode: Mode) -> anyhow::Result<impl FnMut() -> i64 + Send + use<>> {
+        let engine = mode.peer()?;
         let mut store = Store::new(&engine, ());
+        mode.start(&mut store);
         let mut linker = wasmtime::Linker::new(&engine);
         if let Some(library) = self.library {
             let library = wasmtime::Module::new(&engine, wat::parse_str(library)?).plain()?;

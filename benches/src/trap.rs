@@ -1,8 +1,9 @@
 //! `trap/…`: how long a call takes that ends in a trap.
 
+use crate::case::Case;
 use crate::measure::Pair;
 use crate::peer::Plain;
-use crate::{Case, call, peer};
+use crate::{call, peer};
 
 const GUEST: &str = r#"
     (module
@@ -12,19 +13,22 @@ const GUEST: &str = r#"
       (func (export "divide") (drop (i32.div_s (i32.const 1) (i32.load (i32.const 0))))))
 "#;
 
-pub(crate) const CASES: &[Case] = &[
-    Case { name: "trap/memory-out-of-bounds", peer_config: "default", make: || trap("load") },
-    Case { name: "trap/unreachable", peer_config: "default", make: || trap("unreachable") },
-    Case { name: "trap/divide-by-zero", peer_config: "default", make: || trap("divide") },
-];
+/// All of the group.
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        Case::pair("trap/memory-out-of-bounds", "default", || trap("load")),
+        Case::pair("trap/unreachable", "default", || trap("unreachable")),
+        Case::pair("trap/divide-by-zero", "default", || trap("divide")),
+    ]
+}
 
 fn trap(name: &'static str) -> anyhow::Result<Pair> {
     let mut instance = call::ours(GUEST)?;
     let func = instance.func::<(), ()>(name)?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
     let peer = peer.get_typed_func::<(), ()>(&mut store, name).plain()?;
-    Ok(Pair {
-        ours: Box::new(move |n| (0..n).for_each(|_| drop(func.call(&mut instance, ()).expect_err("a trap")))),
-        peer: Box::new(move |n| (0..n).for_each(|_| drop(peer.call(&mut store, ()).expect_err("a trap")))),
-    })
+    Ok(Pair::whole(
+        move |n| (0..n).for_each(|_| drop(func.call(&mut instance, ()).expect_err("a trap"))),
+        move |n| (0..n).for_each(|_| drop(peer.call(&mut store, ()).expect_err("a trap"))),
+    ))
 }

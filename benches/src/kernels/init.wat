@@ -1,0 +1,20 @@
+;; About 50 ms of initialization, which fills 256 KiB; started, it says whether it is initialized.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 5)
+  (global $x (mut i32) (i32.const 1))
+  (data (i32.const 0) "\10\00\00\00\06\00\00\00")
+  (data (i32.const 16) "ready\n")
+  (func $init (local $i i32) (local $x i32)
+    (local.set $x (i32.const 2463534242))
+    (loop $again
+      (local.set $x (i32.xor (local.get $x) (i32.shl (local.get $x) (i32.const 13))))
+      (local.set $x (i32.xor (local.get $x) (i32.shr_u (local.get $x) (i32.const 17))))
+      (local.set $x (i32.xor (local.get $x) (i32.shl (local.get $x) (i32.const 5))))
+      (i32.store offset=65536 (i32.and (local.get $x) (i32.const 0x3fffc)) (local.get $x))
+      (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 22000000))))
+    (global.set $x (local.get $x)))
+  (start $init)
+  (func (export "_start")
+    (if (i32.eq (global.get $x) (i32.const 1)) (then (unreachable)))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))
