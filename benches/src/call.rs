@@ -55,7 +55,7 @@ fn in_nop() -> anyhow::Result<Pair> {
     let func = instance.func::<(), ()>("nop")?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
     let peer = peer.get_typed_func::<(), ()>(&mut store, "nop").plain()?;
-    Ok(Pair::whole(
+    Ok(Pair::computing(
         move |n| (0..n).for_each(|_| func.call(&mut instance, ()).expect("a nop")),
         move |n| (0..n).for_each(|_| peer.call(&mut store, ()).expect("a nop")),
     ))
@@ -66,7 +66,7 @@ fn in_inc() -> anyhow::Result<Pair> {
     let func = instance.func::<(i32,), (i32,)>("inc")?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
     let peer = peer.get_typed_func::<(i32,), (i32,)>(&mut store, "inc").plain()?;
-    Ok(Pair::whole(
+    Ok(Pair::computing(
         move |n| {
             for i in 0..n {
                 black_box(func.call(&mut instance, (i as i32,)).expect("an addition"));
@@ -85,7 +85,7 @@ fn out_nop() -> anyhow::Result<Pair> {
     let func = instance.func::<(i32,), ()>("out-nop")?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
     let peer = peer.get_typed_func::<(i32,), ()>(&mut store, "out-nop").plain()?;
-    Ok(Pair::whole(
+    Ok(Pair::computing(
         move |n| func.call(&mut instance, (n.max(1) as i32,)).expect("calls"),
         move |n| peer.call(&mut store, (n.max(1) as i32,)).expect("calls"),
     ))
@@ -96,7 +96,7 @@ fn out_inc() -> anyhow::Result<Pair> {
     let func = instance.func::<(i32,), (i32,)>("out-inc")?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
     let peer = peer.get_typed_func::<(i32,), (i32,)>(&mut store, "out-inc").plain()?;
-    Ok(Pair::whole(
+    Ok(Pair::computing(
         move |n| {
             let (x,) = func.call(&mut instance, (n.max(1) as i32,)).expect("calls");
             assert_eq!(x, n.max(1) as i32);

@@ -1,7 +1,7 @@
 //! `compile/…`: how long it takes to compile a module, on all cores.
 
 use crate::case::Case;
-use crate::measure::Pair;
+use crate::measure::{Pair, elapsed};
 use crate::{guest, peer};
 use hatchery::{Engine, Module};
 
@@ -19,8 +19,9 @@ fn compile(file: &'static str) -> anyhow::Result<Pair> {
     let copy = bytes.clone();
     let engine = Engine::new(&peer::our_config())?;
     let peer = peer::engine()?;
-    Ok(Pair::whole(
-        move |n| (0..n).for_each(|_| drop(Module::new(&engine, &bytes).expect("it compiles"))),
-        move |n| (0..n).for_each(|_| drop(wasmtime::Module::new(&peer, &copy).expect("it compiles"))),
-    ))
+    Ok(Pair {
+        ours: elapsed(move |n| (0..n).for_each(|_| drop(Module::new(&engine, &bytes).expect("it compiles")))),
+        peer: elapsed(move |n| (0..n).for_each(|_| drop(wasmtime::Module::new(&peer, &copy).expect("it compiles")))),
+        floor: None,
+    })
 }

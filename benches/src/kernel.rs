@@ -4,7 +4,7 @@
 
 use crate::case::{Case, Row};
 use crate::guest;
-use crate::measure::{self, Pair, Side, whole};
+use crate::measure::{self, Pair, Side, computing};
 use crate::peer::{self, Plain};
 use hatchery::{Engine, Interruption, Linker, Module, ModuleSet};
 use std::hint::black_box;
@@ -61,10 +61,14 @@ kernels! {
 /// What makes a side of a kernel or of a program.
 pub(crate) trait Sides: Copy + 'static {
     fn name(self) -> &'static str;
-    fn ours(self, mode: Mode) -> anyhow::Result<Side>;
-    fn peer(self, mode: Mode) -> anyhow::Result<Side>;
-    /// Fails if the sides do not agree.
-    fn check(self) -> anyhow::Result<()>;
+    fn ours(self, mode: Mode) -> anyhow::Result<Answer>;
+    fn peer(self, mode: Mode) -> anyhow::Result<Answer>;
+}
+
+/// A side that has run once, and what came out.
+pub(crate) struct Answer {
+    pub(crate) side: Side,
+    pub(crate) result: Vec<u8>,
 }
 
 /// All of `kernel/…`.
@@ -79,20 +83,13 @@ pub(crate) fn interrupt_cases() -> Vec<Case> {
 }
 
 fn plain(sides: impl Sides) -> Case {
-    Case::pair(format!("kernel/{}", sides.name()), "default", move || {
-        sides.check()?;
-        Ok(Pair { ours: sides.ours(Mode::Free)?, peer: sides.peer(Mode::Free)?, floor: None })
-    })
+    Case::pair(format!("kernel/{}", sides.name()), "default", move || pair(sides, Mode::Free))
 }
 
 fn interruptible(sides: impl Sides) -> Case {
     Case::new(format!("interrupt/{}", sides.name()), move |effort| {
-        sides.check()?;
-        let mut pair = Pair {
-            ours: sides.ours(Mode::Interruptible)?,
-            peer: sides.peer(Mode::Interruptible)?,
-            floor: Some(sides.ours(Mode::Free)?),
-        };
+        let mut pair = pair(sides, Mode::Interruptible)?;
+        pair.floor = Some(sides.ours(Mode::Free)?.side);
         let outcome = measure::compare(&mut pair, effort);
         let mut row = Row::timed(&outcome, "epochs".to_owned());
         row.our_config = "deadlines".to_owned();
@@ -100,6 +97,13 @@ fn interruptible(sides: impl Sides) -> Case {
         row.more.extend(row.over_floor.take().map(|ratio| ("on_by_off", ratio)));
         Ok(row)
     })
+}
+
+/// Both, if they agree.
+fn pair(sides: impl Sides, mode: Mode) -> anyhow::Result<Pair> {
+    let (ours, peer) = (sides.ours(mode)?, sides.peer(mode)?);
+    anyhow::ensure!(!ours.result.is_empty() && ours.result == peer.result, "the sides disagree");
+    Ok(Pair { ours: ours.side, peer: peer.side, floor: None })
 }
 
 impl Mode {
@@ -129,29 +133,23 @@ impl Sides for Kernel {
         self.name
     }
 
-    fn ours(self, mode: Mode) -> anyhow::Result<Side> {
-        let mut run = self.run_ours(mode)?;
-        Ok(whole(move |n| {
-            (0..n).for_each(|_| {
-                black_box(run());
-            })
-        }))
+    fn ours(self, mode: Mode) -> anyhow::Result<Answer> {
+        Ok(answer(self.run_ours(mode)?))
     }
 
-    fn peer(self, mode: Mode) -> anyhow::Result<Side> {
-        let mut run = self.run_peer(mode)?;
-        Ok(whole(move |n| {
-            (0..n).for_each(|_| {
-                black_box(run());
-            })
-        }))
+    fn peer(self, mode: Mode) -> anyhow::Result<Answer> {
+        Ok(answer(self.run_peer(mode)?))
     }
+}
 
-    fn check(self) -> anyhow::Result<()> {
-        let (a, b) = (self.run_ours(Mode::Free)?(), self.run_peer(Mode::Free)?());
-        anyhow::ensure!(a == b, "the sides disagree: {a:#x} and {b:#x}");
-        Ok(())
-    }
+fn answer(mut run: impl FnMut() -> i64 + Send + 'static) -> Answer {
+    let result = run().to_le_bytes().to_vec();
+    let side = computing(move |n| {
+        for _ in 0..n {
+            black_box(run());
+        }
+    });
+    Answer { side, result }
 }
 
 impl Kernel {

@@ -1,5 +1,6 @@
 //! Timing two operations in turns.
 
+use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
 /// An operation: runs as often as it is told, and says how long that took. What it needs to do between two runs is not
@@ -70,8 +71,8 @@ impl Effort {
     pub(crate) const GLANCE: Effort = Effort { latencies: 2000, patience: Duration::from_millis(80), ..Effort::QUICK };
 }
 
-/// An operation of which all counts.
-pub(crate) fn whole(mut run: impl FnMut(u64) + Send + 'static) -> Side {
+/// An operation of which all time counts that passes.
+pub(crate) fn elapsed(mut run: impl FnMut(u64) + Send + 'static) -> Side {
     Box::new(move |count| {
         let start = Instant::now();
         run(count);
@@ -79,10 +80,41 @@ pub(crate) fn whole(mut run: impl FnMut(u64) + Send + 'static) -> Side {
     })
 }
 
+/// An operation that computes on its thread and waits for nobody: what counts is the time in which the thread had a CPU,
+/// whatever else runs on the machine.
+pub(crate) fn computing(mut run: impl FnMut(u64) + Send + 'static) -> Side {
+    Box::new(move |count| {
+        let start = thread_time();
+        run(count);
+        thread_time().saturating_sub(start)
+    })
+}
+
+/// A short operation that computes: as [`computing`] where there are many. Of a single one all time counts, as the clock
+/// for that is quicker to read.
+pub(crate) fn short(mut run: impl FnMut(u64) + Send + 'static) -> Side {
+    Box::new(move |count| {
+        if count == 1 {
+            let start = Instant::now();
+            run(1);
+            return start.elapsed();
+        }
+        let start = thread_time();
+        run(count);
+        thread_time().saturating_sub(start)
+    })
+}
+
+/// How long this thread had a CPU so far.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
 impl Pair {
-    /// Two operations of which all counts.
-    pub(crate) fn whole(ours: impl FnMut(u64) + Send + 'static, peer: impl FnMut(u64) + Send + 'static) -> Pair {
-        Pair { ours: whole(ours), peer: whole(peer), floor: None }
+    /// Two operations that compute.
+    pub(crate) fn computing(ours: impl FnMut(u64) + Send + 'static, peer: impl FnMut(u64) + Send + 'static) -> Pair {
+        Pair { ours: computing(ours), peer: computing(peer), floor: None }
     }
 }
 
@@ -166,7 +198,7 @@ pub(crate) fn latencies(sides: &mut [&mut Side], effort: &Effort) -> Vec<Latenci
 
 /// What it costs to look at the clock twice, in nanoseconds.
 fn clock() -> f64 {
-    let mut nothing = whole(|_| {});
+    let mut nothing = elapsed(|_| {});
     let mut times: Vec<f64> = (0..1000).map(|_| sample(&mut nothing, 1)).collect();
     quantile(&mut times, 0.5)
 }

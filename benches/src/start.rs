@@ -4,7 +4,7 @@
 //! nothing else. The floor is a process that does nothing.
 
 use crate::case::{Case, Row, Skip};
-use crate::measure::{self, Effort, Pair, Side, whole};
+use crate::measure::{self, Effort, Pair, Side, elapsed};
 use crate::peer::{self, Plain};
 use anyhow::Context;
 use hatchery::{Config, Engine, Linker, Module, SnapshotOptions};
@@ -125,7 +125,7 @@ fn check(program: &Path, args: &[&str], file: &Path, expected: &str) -> anyhow::
 
 /// Processes from start to end.
 fn process(files: Arc<Files>, program: PathBuf, args: &'static [&'static str], file: fn(&Files) -> PathBuf) -> Side {
-    whole(move |count| {
+    elapsed(move |count| {
         for _ in 0..count {
             let mut command = Command::new(&program);
             command.args(args).arg(file(&files)).stdin(Stdio::null()).stdout(Stdio::null());

@@ -27,7 +27,7 @@ fn trap(name: &'static str) -> anyhow::Result<Pair> {
     let func = instance.func::<(), ()>(name)?;
     let (mut store, peer) = peer::instantiate(GUEST)?;
     let peer = peer.get_typed_func::<(), ()>(&mut store, name).plain()?;
-    Ok(Pair::whole(
+    Ok(Pair::computing(
         move |n| (0..n).for_each(|_| drop(func.call(&mut instance, ()).expect_err("a trap"))),
         move |n| (0..n).for_each(|_| drop(peer.call(&mut store, ()).expect_err("a trap"))),
     ))

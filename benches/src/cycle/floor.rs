@@ -1,7 +1,7 @@
 //! What no reset by copying could do without: the copy of the pages that were written.
 
 use super::guests::{Guest, MEMORY};
-use crate::measure::{Side, whole};
+use crate::measure::{Side, computing};
 use std::hint::black_box;
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ pub(crate) fn copy(guest: &Guest, slots: usize) -> Option<Side> {
     }
     let original = original(guest.data);
     let (writes, mut copies, mut next) = (guest.writes.clone(), vec![0_u8; slots * MEMORY], 0);
-    Some(whole(move |count| {
+    Some(computing(move |count| {
         for _ in 0..count {
             let copy = &mut copies[next * MEMORY..][..MEMORY];
             for range in &writes {

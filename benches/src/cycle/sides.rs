@@ -3,7 +3,7 @@
 use super::crew::crew;
 use super::guests::Guest;
 use super::knobs::Knobs;
-use crate::measure::{Side, whole};
+use crate::measure::{Side, elapsed, short};
 use crate::peer::{self, Plain};
 use hatchery::{Allocation, Engine, Linker, Module, Pooling, Prepared, Reset, SnapshotOptions};
 use wasmtime::{InstancePre, Store};
@@ -136,7 +136,7 @@ fn on_one_thread<C: Cycles>(spec: &Spec, image: C) -> Side {
         (0..RECOVERY).for_each(|_| drop(image.cycle(args)));
     }
     if spec.slots == 1 {
-        return whole(move |count| {
+        return timed(spec, move |count| {
             for _ in 0..count {
                 image.cycle(args);
             }
@@ -144,7 +144,7 @@ fn on_one_thread<C: Cycles>(spec: &Spec, image: C) -> Side {
     }
     let mut slots: Vec<Option<C::Instance>> = (0..spec.slots).map(|_| None).collect();
     let mut next = 0;
-    whole(move |count| {
+    timed(spec, move |count| {
         for _ in 0..count {
             // The slot that comes free here is the one that is taken.
             slots[next] = None;
@@ -152,4 +152,9 @@ fn on_one_thread<C: Cycles>(spec: &Spec, image: C) -> Side {
             next = (next + 1) % slots.len();
         }
     })
+}
+
+/// Several threads may wait for each other, so that all time counts that passes.
+fn timed(spec: &Spec, run: impl FnMut(u64) + Send + 'static) -> Side {
+    if spec.threads == 1 { short(run) } else { elapsed(run) }
 }
