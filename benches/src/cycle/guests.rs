@@ -21,6 +21,13 @@ pub(crate) struct Guest {
     pub(crate) data: usize,
 }
 
+impl Guest {
+    /// Whether it makes its memory larger.
+    pub(crate) fn grows(&self) -> bool {
+        self.wat.contains("memory.grow")
+    }
+}
+
 /// A memory of a page of 64 KiB, and a call that does nothing.
 pub(crate) fn nop() -> Guest {
     let wat = r#"(module (memory (export "memory") 1) (func (export "run") (param i32 i32)))"#.into();

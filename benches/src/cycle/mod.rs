@@ -110,6 +110,10 @@ fn cycle(ours: &Spec, peer: &Spec, effort: &Effort) -> anyhow::Result<Row> {
     let times = measure::latencies(&mut [&mut pair.ours, &mut pair.peer], effort);
     let mut row = Row::timed(&outcome, format!("{knobs}{remark}"));
     row.our_config = reset_name(ours.reset).to_owned();
+    if ours.guest.grows() {
+        // So that what was grown can stay mapped: our default where there is a pool.
+        row.our_config += ", with bounds compared";
+    }
     row.more = vec![
         ("ours_p50_ns", times[0].p50),
         ("ours_p99_ns", times[0].p99),
