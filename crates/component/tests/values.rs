@@ -163,7 +163,7 @@ impl Heap {
         let (bytes, length): (Vec<u8>, u64) = match self.side.encoding {
             Encoding::Utf8 => (text.into(), text.len() as u64),
             // An odd number of characters: over-long on purpose.
-            Encoding::CompactUtf16 if latin && text.chars().count() % 2 == 0 => {
+            Encoding::CompactUtf16 if latin && text.chars().count().is_multiple_of(2) => {
                 (text.chars().map(|c| c as u8).collect(), text.chars().count() as u64)
             }
             encoding => {
