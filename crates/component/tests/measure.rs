@@ -25,9 +25,9 @@ fn tree(string_encoding: &str) -> String {
     (alias core export $m "memory" (core memory $memory))
     (func (export "id") (param "x" u32) (result u32) (canon lift (core func $m "id")))
     (func (export "take") (param "s" string) (result u32)
-      (canon lift (core func $m "take") (memory $memory) (realloc (func $m "realloc")) {string_encoding}))
+      (canon lift (core func $m "take") (memory $memory) (realloc (core func $m "realloc")) {string_encoding}))
     (func (export "list") (param "s" (list u32)) (result u32)
-      (canon lift (core func $m "take") (memory $memory) (realloc (func $m "realloc")))))
+      (canon lift (core func $m "take") (memory $memory) (realloc (core func $m "realloc")))))
   (instance $c (instantiate $C))
   (core module $Memory
     (memory (export "memory") 1) (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0))
@@ -35,7 +35,7 @@ fn tree(string_encoding: &str) -> String {
   (core instance $memory (instantiate $Memory))
   (alias core export $memory "memory" (core memory $mem))
   (canon lower (func $c "id") (core func $id))
-  (canon lower (func $c "take") (memory $mem) (realloc (func $memory "realloc")) (core func $take))
+  (canon lower (func $c "take") (memory $mem) (realloc (core func $memory "realloc")) (core func $take))
   (canon lower (func $c "list") (memory $mem) (core func $list))
   (canon lower (func $host) (core func $host'))
   (core module $M
