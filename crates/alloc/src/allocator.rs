@@ -215,6 +215,9 @@ pub enum FaultVerdict {
     Retry,
     /// The fault is not about write protection: it is the guest's, or a bug's.
     Refused,
+    /// It is about write protection, but the system does not let the page be opened: whoever writes there must
+    /// stop.
+    Failed,
 }
 
 /// Why slots of a layout can never be allocated.

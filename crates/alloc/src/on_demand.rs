@@ -356,7 +356,7 @@ unsafe impl InstanceAllocator for OnDemand {
         }
         match protected.open(&state.reservation, region, granule) {
             Ok(()) => FaultVerdict::Retry,
-            Err(_) => FaultVerdict::Refused,
+            Err(_) => FaultVerdict::Failed,
         }
     }
 

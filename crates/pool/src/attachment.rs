@@ -321,7 +321,7 @@ impl Attachment {
         }
         match self.open(core, region, page..page + 1) {
             Ok(()) => FaultVerdict::Retry,
-            Err(_) => FaultVerdict::Refused,
+            Err(_) => FaultVerdict::Failed,
         }
     }
 

@@ -21,7 +21,7 @@ extern "C" fn on_fault(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void)
         let (pool, slot) = (&*POOL.load(Ordering::Relaxed), &*SLOT.load(Ordering::Relaxed));
         pool.write_fault(slot, (*info).si_addr() as usize)
     };
-    if verdict == FaultVerdict::Refused {
+    if verdict != FaultVerdict::Retry {
         // SAFETY: ends the process with a number that tells why.
         unsafe { libc::_exit(86) };
     }

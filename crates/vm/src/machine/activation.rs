@@ -4,9 +4,10 @@
 
 use super::backtrace::{self, Backtrace, Origin};
 use super::context::GuestContext;
+use super::fault::End;
 use super::task::{Phase, TaskRecord};
 use super::thread;
-use super::unwind::{Raise, Reason, Refusal, Unwind};
+use super::unwind::{HostFailure, Raise, Reason, Refusal, Unwind, Unwritable};
 use super::x86_64 as sys;
 use hatchery_image::abi::RawVal;
 use std::ptr::{self, NonNull};
@@ -172,9 +173,10 @@ pub(super) unsafe fn ended(task: *mut TaskRecord, status: usize) -> Box<Unwind> 
         unsafe { (Backtrace::resolve(&(*task).trace), (*task).raised.take(), &(*task).fault) };
     let reason = match raised {
         Some(raise) if status == sys::RAISED => raise.into(),
-        _ => match fault.code {
-            Some(code) => Reason::Trap { code, address: fault.address, detail: None },
-            None => Reason::Withdrawn,
+        _ => match fault.end {
+            End::Trap(code) => Reason::Trap { code, address: fault.address, detail: None },
+            End::Withdrawn => Reason::Withdrawn,
+            End::Unwritable => Reason::Host(HostFailure::Error(Box::new(Unwritable))),
         },
     };
     Box::new(Unwind { reason, backtrace })

@@ -55,15 +55,14 @@ impl GuestContext {
         unsafe { &*self.slot }.offset_of(address).is_some()
     }
 
-    /// Whether a write fault of the guest was the protection's, and the page is open now.
+    /// What becomes of a write fault of the guest.
     ///
     /// # Safety
     ///
     /// As for [`owns`](Self::owns).
-    pub(super) unsafe fn opens(&self, address: usize) -> bool {
+    pub(super) unsafe fn open(&self, address: usize) -> FaultVerdict {
         // SAFETY: as in `owns`. The slot is this allocator's (C1), and as the guest was interrupted
         // nothing else of the slot's owner runs (C2).
-        let verdict = unsafe { self.program().allocator.write_fault(&*self.slot, address) };
-        verdict == FaultVerdict::Retry
+        unsafe { self.program().allocator.write_fault(&*self.slot, address) }
     }
 }

@@ -6,20 +6,32 @@ use super::backtrace::{self, Origin};
 use super::context::GuestContext;
 use super::task::TaskRecord;
 use super::x86_64::{self as sys, Interrupted};
+use hatchery_alloc::FaultVerdict;
 use hatchery_image::TrapCode;
 use hatchery_image::artifact::withdraw_at;
 
-/// A trap by a signal, for the landing to pick up.
+/// What a signal ended the guest's code for, for the landing to pick up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fault {
-    /// The trap; `None` where the image was withdrawn.
-    pub(super) code: Option<TrapCode>,
+    /// Why it ended.
+    pub(super) end: End,
     /// The address whose access faulted, where it was a page fault.
     pub(super) address: Option<usize>,
 }
 
+/// Why a signal ended the guest's code.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum End {
+    /// It trapped.
+    Trap(TrapCode),
+    /// The image was withdrawn.
+    Withdrawn,
+    /// The system did not let a page be written that the guest may write.
+    Unwritable,
+}
+
 impl Fault {
-    pub(super) const NONE: Fault = Fault { code: None, address: None };
+    pub(super) const NONE: Fault = Fault { end: End::Withdrawn, address: None };
 }
 
 /// What a signal says, apart from registers.
@@ -94,16 +106,17 @@ pub(super) unsafe fn judge(task: *mut TaskRecord, cause: Cause, at: &mut Interru
         };
     };
     // SAFETY: code of this guest is what was interrupted.
-    let code = match unsafe { judge_guest(record, guest, offset, cause, at) } {
+    let end = match unsafe { judge_guest(record, guest, offset, cause, at) } {
         Judgement::Open => return Verdict::Retry,
         Judgement::Bug => return Verdict::Foreign,
-        Judgement::Trap(code) => Some(code),
-        Judgement::Withdrawn => None,
+        Judgement::Trap(code) => End::Trap(code),
+        Judgement::Withdrawn => End::Withdrawn,
+        Judgement::Stuck => End::Unwritable,
     };
     let (pc, sp, fp) = (at.pc(), at.sp(), at.fp());
     // SAFETY: as above; the walk wants the contexts of all activations live, which they are in the chain.
     unsafe {
-        (*task).fault = Fault { code, address: cause.address() };
+        (*task).fault = Fault { end, address: cause.address() };
         backtrace::walk(task, Origin::Fault { pc, sp, fp });
     }
     at.land(landing, sys::FAULTED);
@@ -117,6 +130,8 @@ enum Judgement {
     Open,
     /// The image has lost code, contents or the maps to judge by.
     Withdrawn,
+    /// The page cannot be opened.
+    Stuck,
     /// Compiled code did what it never should.
     Bug,
 }
@@ -138,8 +153,12 @@ unsafe fn judge_guest(
         // SAFETY: code of this guest was interrupted, so that its slot may be asked.
         Cause::Page(address) => match unsafe { (guest.owns(address), at.was_write()) } {
             // SAFETY: as above.
-            (true, true) if unsafe { guest.opens(address) } => Judgement::Open,
-            (true, _) => mapped(),
+            (true, true) => match unsafe { guest.open(address) } {
+                FaultVerdict::Retry => Judgement::Open,
+                FaultVerdict::Refused => mapped(),
+                FaultVerdict::Failed => Judgement::Stuck,
+            },
+            (true, false) => mapped(),
             (false, _) if address < NULL_PAGE => mapped(),
             // An access that left the slot is no trap, whatever the map says.
             (false, _) => Judgement::Bug,

@@ -48,6 +48,11 @@ pub(crate) enum Refusal {
     Thread(#[source] std::io::Error),
 }
 
+/// The system did not let a page be written that the guest may write.
+#[derive(Debug, thiserror::Error)]
+#[error("the system cannot make a page writable that the guest writes to: memory, or mappings, are exhausted")]
+pub(super) struct Unwritable;
+
 /// What a host function raises; see [`raise`](super::raise).
 #[derive(Debug)]
 pub(crate) enum Raise {

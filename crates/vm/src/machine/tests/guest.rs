@@ -16,7 +16,7 @@ use hatchery_image::{
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 // Every function is (rdi: vmctx, rsi: one parameter) -> rax. Traps are at the labels whose name begins with
 // the function's and ends in `_trap`; `table` has the offset of each function and of its trap.
@@ -299,6 +299,8 @@ pub(super) struct Counting {
     inner: OnDemand,
     pub(super) asked: AtomicUsize,
     pub(super) opened: AtomicUsize,
+    /// Whether the system lets no page be opened.
+    pub(super) short: AtomicBool,
 }
 
 // SAFETY: everything is the inner allocator's, whose guarantees are kept; counting is async-signal-safe.
@@ -323,6 +325,9 @@ unsafe impl InstanceAllocator for Counting {
 
     unsafe fn write_fault(&self, slot: &Slot, address: usize) -> FaultVerdict {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.short.load(Ordering::Relaxed) {
+            return FaultVerdict::Failed;
+        }
         // SAFETY: the caller's.
         let verdict = unsafe { self.inner.write_fault(slot, address) };
         self.opened.fetch_add(usize::from(verdict == FaultVerdict::Retry), Ordering::Relaxed);
@@ -368,7 +373,12 @@ impl Session {
 
     pub(super) fn in_pool(pool: &Arc<StackPool>) -> Session {
         let inner = OnDemand::strict();
-        let allocator = Arc::new(Counting { inner, asked: AtomicUsize::new(0), opened: AtomicUsize::new(0) });
+        let allocator = Arc::new(Counting {
+            inner,
+            asked: AtomicUsize::new(0),
+            opened: AtomicUsize::new(0),
+            short: AtomicBool::new(false),
+        });
         let region = |offset, kind, bytes| Region { offset, kind, accessible: bytes, limit: bytes };
         let regions = [region(0, RegionKind::Volatile, 4096), region(4096, RegionKind::Image, USABLE as usize)];
         let layout = SlotLayout::new(4096 + SLOT as usize, regions).expect("layout");

@@ -68,6 +68,21 @@ fn a_failed_check_that_was_redirected_to_address_zero_traps() {
 }
 
 #[test]
+fn a_page_that_cannot_be_opened_stops_the_guest_and_not_the_process() {
+    let session = Session::new();
+    session.allocator.short.store(true, Ordering::Relaxed);
+    for _ in 0..3 {
+        let unwind = session.call(Function::Store, 8).expect_err("stops");
+        let Reason::Host(failure) = &unwind.reason else { panic!("{unwind:?}") };
+        assert!(format!("{failure:?}").contains("Unwritable"), "{failure:?}");
+    }
+    // Reading does not need it, and later it works.
+    assert_eq!(session.call(Function::Load, 8).expect("returns"), 0);
+    session.allocator.short.store(false, Ordering::Relaxed);
+    assert_eq!(session.call(Function::Store, 8).expect("returns"), 1);
+}
+
+#[test]
 fn protected_pages_open_at_the_first_write() {
     let session = Session::new();
     let counts = || {
