@@ -26,6 +26,8 @@ mod elf;
 mod encode;
 mod error;
 mod fingerprint;
+#[cfg(any(test, feature = "forge"))]
+mod forge;
 mod image;
 mod list;
 mod memfd;
@@ -50,6 +52,8 @@ pub use cpu::IsaFlags;
 pub use decode::{ExportRef, HostImportRef};
 pub use encode::{Encoded, encode};
 pub use error::ArtifactError;
+#[cfg(any(test, feature = "forge"))]
+pub use forge::{Sections, forge};
 pub use image::{CoreInstanceRef, ElemSegmentRef, Image, MappedRanges};
 pub use list::List;
 pub use open::{FileTrust, Note, OpenOptions, RECOGNIZED_BY, is_artifact};

@@ -1,5 +1,6 @@
 //! Files that are not what they should be: an error that says what, or harmless answers; never a panic.
 
+use super::super::forge::forge;
 use super::super::root::{ROOT_BYTES, ROOT_START, RootRecord};
 use super::super::{ArtifactError, Image, OpenOptions, VERSION};
 use super::{ask_everything, bytes, file_of, open};
@@ -144,15 +145,6 @@ fn other_files_are_named_as_what_they_are() {
     assert_eq!(message(&program), "not an artifact: it is an ELF file of another kind");
 }
 
-/// A file whose metadata somebody changed, with hashes to match.
-fn rehashed(bytes: &mut [u8]) {
-    let mut root = root_of(bytes);
-    let meta = root.meta.start.get() as usize..root.tail_start() as usize;
-    root.meta.hash = *blake3::hash(&bytes[meta]).as_bytes();
-    root.checksum = root.compute_checksum();
-    bytes[ROOT_START as usize..][..ROOT_BYTES].copy_from_slice(root.as_bytes());
-}
-
 fn meta_range() -> core::ops::Range<usize> {
     let root = root_of(&bytes());
     root.meta.start.get() as usize..root.tail_start() as usize
@@ -172,7 +164,7 @@ proptest! {
         }
         let changed = bytes != super::bytes();
         if rehash {
-            rehashed(&mut bytes);
+            forge(&mut bytes);
         }
         if let Ok(view) = open(&bytes) {
             ask_everything(&view);
@@ -192,7 +184,7 @@ proptest! {
         let used: Vec<usize> = ranges.flat_map(|range| range.step_by(4)).collect();
         let at = root.meta.start.get() as usize + used[at.index(used.len())];
         bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
-        rehashed(&mut bytes);
+        forge(&mut bytes);
         if let Ok(view) = open(&bytes) {
             ask_everything(&view);
             let _ = view.verify();
@@ -217,7 +209,7 @@ fn unsound_tables_are_named_although_their_hashes_match() {
     for (at, number, expected) in cases {
         let mut bytes = bytes();
         bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
-        rehashed(&mut bytes);
+        forge(&mut bytes);
         let error = open(&bytes).expect("opening does not look there").verify().expect_err("unsound").to_string();
         assert!(error.contains(expected), "{error:?} does not say {expected:?}");
     }
