@@ -1,5 +1,7 @@
 //! Modules out of random bytes.
 
+use crate::interface;
+use crate::program::FUEL_OF_A_CALL;
 use arbitrary::{Result, Unstructured};
 use wasm_smith::{Config, Module};
 
@@ -9,6 +11,7 @@ pub(crate) fn config(u: &mut Unstructured<'_>) -> Result<Config> {
         allow_start_export: true,
         bulk_memory_enabled: true,
         canonicalize_nans: false,
+        compact_imports_enabled: false,
         custom_descriptors_enabled: false,
         custom_page_sizes_enabled: false,
         exceptions_enabled: false,
@@ -83,4 +86,28 @@ pub(crate) fn importing(u: &mut Unstructured<'_>, imports: &[u8]) -> Result<Vec<
         let _ = module.ensure_termination(200);
     }
     Ok(module.to_bytes())
+}
+
+/// A valid module that imports what `imports` imports at most, and counts an exported global down so that it
+/// ends. `canonical_nans` are its own work, then.
+pub(crate) fn ending(u: &mut Unstructured<'_>, imports: &[u8], canonical_nans: bool) -> Result<Vec<u8>> {
+    let mut config = config(u)?;
+    config.available_imports = Some(imports.to_vec());
+    config.canonicalize_nans = canonical_nans;
+    config.relaxed_simd_enabled &= !canonical_nans;
+    config.disallow_traps = u.ratio(1, 2)?;
+    config.min_funcs = 1;
+    config.max_funcs = u.int_in_range(4..=12)?;
+    config.max_imports = 6;
+    // Those of the imports included.
+    config.max_types = 24;
+    config.max_globals = 8;
+    config.max_data_segments = 4;
+    config.max_element_segments = 4;
+    config.max_elements = 8;
+    config.min_memories = u.int_in_range(0..=1)?;
+    config.min_tables = u.int_in_range(0..=1)?;
+    let mut module = Module::new(config, u)?;
+    let fuel = module.ensure_termination(FUEL_OF_A_CALL as u32).map_err(|_| arbitrary::Error::IncorrectFormat)?;
+    interface::with_fuel(&module.to_bytes(), fuel).ok_or(arbitrary::Error::IncorrectFormat)
 }

@@ -41,3 +41,43 @@ fn snapshots_are_what_would_have_run() {
     let ran = random(900, 32).filter(|data| hatchery_fuzzing::snapshot(data)).count();
     assert!(ran > 10, "only {ran} of the programs initialized anything at build time");
 }
+
+#[test]
+fn all_modes_agree_with_the_plainest() {
+    let mut checked = hatchery_fuzzing::Checked::default();
+    for data in corpus("differential").into_iter().chain(random(300, 32)) {
+        let one = hatchery_fuzzing::differential(&data, &hatchery_fuzzing::OurOwn);
+        checked.traces += one.traces;
+        checked.returned += one.returned;
+        checked.trapped += one.trapped;
+    }
+    println!("{checked:?}");
+    assert!(checked.traces > 100 && checked.returned > 500 && checked.trapped > 100, "{checked:?}");
+}
+
+#[test]
+fn changed_artifacts_are_refused_or_harmless() {
+    use hatchery_fuzzing::Opened;
+    let mut opened = [0; 3];
+    for data in corpus("artifact").into_iter().chain(random(3000, 1)) {
+        opened[hatchery_fuzzing::artifact(&data) as usize] += 1;
+    }
+    println!("{opened:?}");
+    let [refused, unverified, sound] = [Opened::Refused, Opened::Unverified, Opened::Sound].map(|o| opened[o as usize]);
+    assert!(refused > 500 && unverified > 50 && sound > 50, "{opened:?}");
+}
+
+#[test]
+fn instances_in_a_pool_are_as_their_twins() {
+    let mut happened = hatchery_fuzzing::Happened::default();
+    for data in corpus("pool").into_iter().chain(random(300, 8)) {
+        let one = hatchery_fuzzing::pool(&data);
+        happened.instances += one.instances;
+        happened.acts += one.acts;
+        happened.failed += one.failed;
+        happened.exhausted += one.exhausted;
+    }
+    println!("{happened:?}");
+    assert!(happened.instances > 500 && happened.acts > 1000, "{happened:?}");
+    assert!(happened.failed > 20 && happened.exhausted > 50, "{happened:?}");
+}
