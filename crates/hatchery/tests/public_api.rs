@@ -11,7 +11,11 @@ use std::path::{Path, PathBuf};
 use syn::visit::Visit;
 
 /// Crates whose types may not be seen, and the one exception that the architecture names.
-const LOWER: [&str; 5] = ["hatchery_vm", "hatchery_image", "hatchery_init", "hatchery_compile", "hatchery_pool"];
+const LOWER: [&str; 6] =
+    ["hatchery_vm", "hatchery_image", "hatchery_init", "hatchery_compile", "hatchery_pool", "hatchery_component"];
+
+/// Public modules of the crate, which bring names out as `lib.rs` does.
+const MODULES: [&str; 1] = ["component"];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
@@ -118,11 +122,14 @@ fn text(tokens: &impl ToTokens) -> String {
 #[derive(Default)]
 struct Record {
     lines: BTreeSet<String>,
+    /// What names of the module that is being read start with.
+    prefix: String,
     leaks: Vec<String>,
 }
 
 impl Record {
     fn line(&mut self, lower: &BTreeMap<String, String>, line: String, visit: impl FnOnce(&mut LowerPaths<'_>)) {
+        let line = format!("{}{line}", self.prefix);
         let mut paths = LowerPaths { names: lower, found: Vec::new() };
         visit(&mut paths);
         if !paths.found.is_empty() {
@@ -190,15 +197,23 @@ impl Record {
 
 fn record() -> Record {
     let files = files();
-    let root = files.iter().find(|(path, _)| path.ends_with("src/lib.rs")).expect("lib.rs");
-    let names = exported(&root.1);
+    let module_of = |path: &Path| {
+        let inside = path.strip_prefix(source()).expect("below the sources");
+        MODULES.into_iter().find(|module| inside.starts_with(module)).unwrap_or("")
+    };
     let mut record = Record::default();
-    for (_, file) in &files {
-        let lower = lower_names(file);
-        file.items.iter().for_each(|item| record.item(item, &names, &lower));
-    }
-    for name in names {
-        record.lines.insert(format!("pub {name}"));
+    for module in [""].into_iter().chain(MODULES) {
+        let root = if module.is_empty() { source().join("lib.rs") } else { source().join(module).join("mod.rs") };
+        let root = files.iter().find(|(path, _)| *path == root).expect("the module's first file");
+        let names = exported(&root.1);
+        record.prefix = if module.is_empty() { String::new() } else { format!("{module}: ") };
+        for (_, file) in files.iter().filter(|(path, _)| module_of(path) == module) {
+            let lower = lower_names(file);
+            file.items.iter().for_each(|item| record.item(item, &names, &lower));
+        }
+        for name in names {
+            record.lines.insert(format!("{}pub {name}", record.prefix));
+        }
     }
     record
 }

@@ -8,6 +8,8 @@ use crate::error::{Error, ErrorKind};
 use crate::inspection::Inspection;
 use crate::module::{Module, binary, compile_error};
 use hatchery_compile::LinkSet;
+use hatchery_component::TranslateError;
+use hatchery_component::glue::{GlueError, glue};
 use hatchery_component::meta::Meta;
 use std::fmt;
 use std::path::Path;
@@ -140,6 +142,17 @@ impl Component {
 }
 
 /// The core modules that a component is, and what its host must know.
-fn translate(_: &[u8]) -> Result<(LinkSet, Meta), Error> {
-    Err(Error::message(ErrorKind::Compile, "components are not supported by this version"))
+fn translate(bytes: &[u8]) -> Result<(LinkSet, Meta), Error> {
+    let plan = hatchery_component::translate(bytes).map_err(|error| {
+        let kind = match error {
+            TranslateError::RunTimeLinking { .. } => ErrorKind::Link,
+            TranslateError::Internal(_) => ErrorKind::Bug,
+            _ => ErrorKind::Compile,
+        };
+        Error::source_of(kind, error)
+    })?;
+    glue(&plan, bytes).map_err(|error| {
+        let kind = if matches!(error, GlueError::Malformed(_)) { ErrorKind::Bug } else { ErrorKind::Compile };
+        Error::source_of(kind, error)
+    })
 }
