@@ -81,7 +81,9 @@ impl Text {
     fn decode<'a>(&self, memory: &'a [u8]) -> Result<Cow<'a, str>, Error> {
         let bytes = memory.get(self.at as usize..(self.at + self.bytes) as usize).unwrap_or_default();
         match self.units {
-            Units::Utf8 => core::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| Violation::Utf8.error()),
+            Units::Utf8 => {
+                core::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| Violation::Utf8(error).error())
+            }
             Units::Utf16 => utf16(bytes).map(Cow::Owned),
             Units::Latin1 => Ok(latin1(bytes)),
         }

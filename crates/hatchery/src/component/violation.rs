@@ -9,7 +9,7 @@ pub(crate) enum Violation {
     Unaligned { pointer: u64, align: u32 },
     #[error("pointer out of bounds of memory: {bytes} bytes at {pointer:#x}, and there are {length}")]
     OutOfBounds { pointer: u64, bytes: u64, length: u64 },
-    #[error("string content out-of-bounds: {bytes} bytes at {pointer:#x}, and there are {length}")]
+    #[error("string pointer/length out of bounds of memory: {bytes} bytes at {pointer:#x}, and there are {length}")]
     StringOutOfBounds { pointer: u64, bytes: u64, length: u64 },
     #[error("list content out-of-bounds: {bytes} bytes at {pointer:#x}, and there are {length}")]
     ListOutOfBounds { pointer: u64, bytes: u64, length: u64 },
@@ -23,8 +23,8 @@ pub(crate) enum Violation {
     Discriminant { found: u32, cases: u32 },
     #[error("invalid `char` bit pattern: {0:#x}")]
     Char(u32),
-    #[error("invalid UTF-8 in a string")]
-    Utf8,
+    #[error("a string is no UTF-8: {0}")]
+    Utf8(std::str::Utf8Error),
     #[error("invalid UTF-16 in a string: a surrogate without its other half")]
     Utf16,
     #[error(

@@ -3,6 +3,7 @@
 use super::value::Value;
 use crate::read::{ReadError, assertions_in, encode, for_each_directive, line_of, name, source};
 use crate::script::Source;
+use wast::core::{NanPattern, WastArgCore, WastRetCore};
 use wast::{QuoteWat, WastArg, WastDirective, WastExecute, WastInvoke, WastRet, Wat};
 
 /// The commands of a script about components, in order.
@@ -144,8 +145,11 @@ fn act(directive: WastDirective<'_>) -> Act {
 }
 
 fn call(invoke: WastInvoke<'_>) -> Result<Call, &'static str> {
+    // Floats are written as core modules' are.
     let argument = |argument| match argument {
         WastArg::Component(value) => Ok(Value::from(value)),
+        WastArg::Core(WastArgCore::F32(value)) => Ok(Value::F32(value.bits)),
+        WastArg::Core(WastArgCore::F64(value)) => Ok(Value::F64(value.bits)),
         _ => Err("a value of a core module's"),
     };
     let arguments = invoke.args.into_iter().map(argument).collect::<Result<_, _>>()?;
@@ -158,6 +162,14 @@ fn result(results: Vec<WastRet<'_>>) -> Result<Option<Value>, &'static str> {
     match (results.next(), results.next()) {
         (None, _) => Ok(None),
         (Some(WastRet::Component(value)), None) => Ok(Some(value.into())),
+        (Some(WastRet::Core(WastRetCore::F32(value))), None) => Ok(Some(Value::F32(match value {
+            NanPattern::Value(value) => value.bits,
+            NanPattern::CanonicalNan | NanPattern::ArithmeticNan => f32::NAN.to_bits(),
+        }))),
+        (Some(WastRet::Core(WastRetCore::F64(value))), None) => Ok(Some(Value::F64(match value {
+            NanPattern::Value(value) => value.bits,
+            NanPattern::CanonicalNan | NanPattern::ArithmeticNan => f64::NAN.to_bits(),
+        }))),
         (Some(_), None) => Err("a value of a core module's"),
         (Some(_), Some(_)) => Err("more than one result"),
     }
@@ -180,16 +192,17 @@ mod tests {
 (assert_malformed (component quote "(core") "unexpected")
 (assert_malformed (component binary "\00") "unexpected end")
 (assert_return (invoke "f") (i32.const 1))
+(assert_return (invoke "f" (f64.const 1)) (f64.const nan:canonical))
 "#;
 
     #[test]
     fn every_directive_becomes_a_command_on_its_line() {
         let script = read(ALL_KINDS).expect("a script");
         let lines: Vec<_> = script.commands.iter().map(|command| command.line).collect();
-        assert_eq!(lines, (1..=12).collect::<Vec<_>>());
+        assert_eq!(lines, (1..=13).collect::<Vec<_>>());
         let skipped: Vec<_> = script.commands.iter().filter(|c| matches!(c.act, Act::Skip { .. })).collect();
         assert!(matches!(skipped[..], [Command { line: 12, act: Act::Skip { assertions: 1, .. } }]), "{skipped:?}");
-        assert_eq!(count_assertions(ALL_KINDS), Ok(8));
+        assert_eq!(count_assertions(ALL_KINDS), Ok(9));
     }
 
     #[test]

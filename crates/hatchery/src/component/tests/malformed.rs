@@ -70,23 +70,26 @@ fn pointers_and_lengths() {
     refused::<String>(&returning(u32::MAX - 3, text, ""), "pointer out of bounds");
     let pair = |pointer, length| words(&[pointer, length]);
     assert_eq!(call::<String>(&returning(16, text, &pair(65536, 0))).expect("empty"), "");
-    refused::<String>(&returning(16, text, &pair(65537, 0)), "string content out-of-bounds");
-    refused::<String>(&returning(16, text, &pair(65530, 7)), "string content out-of-bounds");
-    refused::<String>(&returning(16, text, &pair(u32::MAX, 2)), "string content out-of-bounds");
+    refused::<String>(&returning(16, text, &pair(65537, 0)), "string pointer/length out of bounds of memory");
+    refused::<String>(&returning(16, text, &pair(65530, 7)), "string pointer/length out of bounds of memory");
+    refused::<String>(&returning(16, text, &pair(u32::MAX, 2)), "string pointer/length out of bounds of memory");
     refused::<String>(&returning(16, text, &pair(0, 1 << 28)), "string or list exceeds the maximum");
     refused::<Vec<u32>>(&returning(16, list(ValueType::U32), &pair(2, 0)), "unaligned pointer");
     refused::<Vec<u32>>(&returning(16, list(ValueType::U32), &pair(65532, 2)), "list content out-of-bounds");
     refused::<Vec<u32>>(&returning(16, list(ValueType::U32), &pair(0, 1 << 30)), "string or list exceeds the maximum");
     refused::<Vec<String>>(&returning(16, list(ValueType::String), &pair(65528, 2)), "list content out-of-bounds");
     let inner = words(&[24, 1, 65536, 1]);
-    refused::<Vec<String>>(&returning(16, list(ValueType::String), &inner), "string content out-of-bounds");
+    refused::<Vec<String>>(
+        &returning(16, list(ValueType::String), &inner),
+        "string pointer/length out of bounds of memory",
+    );
 }
 
 #[test]
 fn encodings() {
     let pair = |pointer, length| words(&[pointer, length]);
     let bad = format!("{}\\c3\\28", pair(24, 2));
-    refused::<String>(&returning(16, text, &bad), "invalid UTF-8");
+    refused::<String>(&returning(16, text, &bad), "invalid utf-8");
     let half = format!("{}\\00\\d8\\41\\00", pair(24, 2));
     let utf16 = |memory: &str| returning(16, text, memory);
     let encoded = |guest: Guest, encoding| {
@@ -99,7 +102,10 @@ fn encodings() {
     };
     refused::<String>(&encoded(utf16(&half), Encoding::Utf16), "invalid UTF-16");
     refused::<String>(&encoded(utf16(&pair(25, 1)), Encoding::Utf16), "unaligned pointer");
-    refused::<String>(&encoded(utf16(&pair(65534, 2)), Encoding::Utf16), "string content out-of-bounds");
+    refused::<String>(
+        &encoded(utf16(&pair(65534, 2)), Encoding::Utf16),
+        "string pointer/length out of bounds of memory",
+    );
     refused::<String>(&encoded(utf16(&pair(0, 1 << 31)), Encoding::Utf16), "string or list exceeds the maximum");
     let compact = |memory: &str| encoded(returning(16, text, memory), Encoding::CompactUtf16);
     assert_eq!(call::<String>(&compact(&format!("{}\\e4\\41", pair(24, 2)))).expect("latin-1"), "äA");

@@ -1,0 +1,72 @@
+//! Scripts about components: our own, and the component model's when they are there (all but those of asynchrony).
+//!
+//! `components.txt` says for each script how many assertions hold, and how many are skipped because they need a
+//! proposal that is not supported: so a script that is lost or an assertion that is skipped shows. `HATCHERY_BLESS=1`
+//! writes it.
+
+#![expect(clippy::print_stderr, reason = "says what is not tested")]
+
+use hatchery::{Allocation, Bounds, Config};
+use hatchery_wast::{Counts, count_assertions, run};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/components.txt");
+const FOLDERS: [&str; 5] = ["binary", "linking", "resources", "validation", "values"];
+const OWN: [(&str, &str, usize); 4] = [
+    ("linking.wast", include_str!("components/linking.wast"), 8),
+    ("refused.wast", include_str!("components/refused.wast"), 6),
+    ("resources.wast", include_str!("components/resources.wast"), 7),
+    ("values.wast", include_str!("components/values.wast"), 13),
+];
+
+fn configs() -> [Config; 2] {
+    [Bounds::Guard, Bounds::Explicit].map(|bounds| Config::new().allocation(Allocation::Strict).bounds(bounds))
+}
+
+#[test]
+fn our_own_scripts_hold() {
+    for config in configs() {
+        for (name, text, assertions) in OWN {
+            assert_eq!(count_assertions(text), Ok(assertions), "{name}");
+            let report = run(&config, name, text);
+            assert_eq!(report.failures, [], "{name}");
+            assert_eq!(report.counts, Counts { passed: assertions, ..Counts::default() }, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_component_models_scripts_hold() {
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/suites/component-model/test");
+    if !suite.is_dir() {
+        eprintln!("{} is absent: the component model's scripts are not run", suite.display());
+        return;
+    }
+    for config in configs() {
+        let (mut table, mut failures) = (String::new(), Vec::new());
+        for script in scripts(&suite) {
+            let name = script.strip_prefix(&suite).expect("is in the suite").display().to_string();
+            let text = std::fs::read_to_string(&script).expect("is readable");
+            let report = run(&config, &name, &text);
+            failures.extend(report.failures.iter().map(ToString::to_string));
+            let Counts { passed, skipped, .. } = report.counts;
+            assert_eq!(count_assertions(&text), Ok(passed + skipped + report.counts.failed), "{name}");
+            writeln!(table, "{name} {passed} passed, {skipped} skipped").expect("strings grow");
+        }
+        assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+        if std::env::var_os("HATCHERY_BLESS").is_some() {
+            std::fs::write(TABLE, &table).expect("the record can be written");
+        }
+        let listed = std::fs::read_to_string(TABLE).expect("the record is there");
+        assert_eq!(table, listed, "the record is not what the suite has");
+    }
+}
+
+fn scripts(suite: &Path) -> Vec<PathBuf> {
+    let files = |folder| std::fs::read_dir(suite.join(folder)).expect("the suite has this folder");
+    let paths = FOLDERS.iter().flat_map(files).map(|entry| entry.expect("is readable").path());
+    let mut scripts: Vec<_> = paths.filter(|path| path.extension().is_some_and(|ext| ext == "wast")).collect();
+    scripts.sort();
+    scripts
+}
