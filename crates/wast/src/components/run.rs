@@ -185,8 +185,12 @@ fn start(engine: &Engine, component: &Component) -> Result<Instance<()>, Error> 
 }
 
 fn is_unsupported(error: &Error) -> bool {
-    let message = error.to_string();
-    error.kind() == ErrorKind::Compile && (message.contains("not supported") || message.contains("linked at run time"))
+    let reason = match error.kind() {
+        ErrorKind::Compile => "not supported",
+        ErrorKind::Link => "linked at run time",
+        _ => return false,
+    };
+    error.to_string().contains(reason)
 }
 
 fn check_trap(outcome: Result<(), Error>, message: &str) -> Result<(), String> {
