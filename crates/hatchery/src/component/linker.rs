@@ -94,6 +94,11 @@ impl<T: 'static> Linker<T> {
         Linker { engine: engine.clone(), interfaces: BTreeMap::new(), unknown: Unlinked::Error }
     }
 
+    #[cfg(test)]
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// What components import without an interface.
     pub fn root(&mut self) -> LinkerInstance<'_, T> {
         LinkerInstance { name: "", interface: self.interfaces.entry("".into()).or_default() }

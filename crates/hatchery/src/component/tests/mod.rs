@@ -5,4 +5,5 @@ mod build;
 mod imports;
 mod malformed;
 mod smoke;
+mod translated;
 mod values;

@@ -120,7 +120,9 @@ fn maps() {
     let types = || defined(|_| TypeDef::Map(ValueType::String, ValueType::U64));
     let value = || Val::Map(vec![(Val::String("a".into()), Val::U64(1)), (Val::String("b".into()), Val::U64(2))]);
     check(types(), BTreeMap::from([("a".to_owned(), 1u64), ("b".to_owned(), 2)]), value());
-    check(types(), HashMap::<String, u64>::from([("a".to_owned(), 1u64), ("b".to_owned(), 2)]), value());
+    // One entry, as a hash map has no order.
+    let one = Val::Map(vec![(Val::String("a".into()), Val::U64(1))]);
+    check(types(), HashMap::<String, u64>::from([("a".to_owned(), 1u64)]), one);
 }
 
 #[test]
