@@ -23,7 +23,7 @@ pub(crate) enum Violation {
     Discriminant { found: u32, cases: u32 },
     #[error("invalid `char` bit pattern: {0:#x}")]
     Char(u32),
-    #[error("a string is no UTF-8: {0}")]
+    #[error("{0} of a string")]
     Utf8(std::str::Utf8Error),
     #[error("invalid UTF-16 in a string: a surrogate without its other half")]
     Utf16,
