@@ -14,7 +14,7 @@ pub(crate) fn copy(guest: &Guest, slots: usize) -> Option<Side> {
     }
     let original = original(guest.data);
     let (writes, mut copies, mut next) = (guest.writes.clone(), vec![0_u8; slots * MEMORY], 0);
-    Some(computing(move |count| {
+    let mut side = computing(move |count| {
         for _ in 0..count {
             let copy = &mut copies[next * MEMORY..][..MEMORY];
             for range in &writes {
@@ -23,7 +23,10 @@ pub(crate) fn copy(guest: &Guest, slots: usize) -> Option<Side> {
             black_box(copy);
             next = (next + 1) % slots;
         }
-    }))
+    });
+    // Each copy once, so that its pages are there.
+    side(slots as u64);
+    Some(side)
 }
 
 /// So many bytes that are not zero.
