@@ -8,7 +8,7 @@ use crate::child;
 use crate::cycle::guests::{self, MEMORY, PAGE};
 use crate::cycle::knobs;
 use crate::cycle::sides::{self, Spec};
-use crate::measure::Effort;
+use crate::measure::{self, Effort};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -53,13 +53,14 @@ fn count(name: &str, effort: &Effort) -> anyhow::Result<Row> {
     Ok(row)
 }
 
-/// What a child does: nothing between two marks, then so many cycles between two marks.
+/// What a child does: nothing but looking at the clock between two marks, then so many cycles between two marks.
 pub(crate) fn cycles_of(side: &str, name: &str, count: usize) -> anyhow::Result<Vec<f64>> {
     let spec = spec(name);
     let mut side = if side == "ours" { sides::ours(&spec)? } else { sides::peer(&spec, &knobs::KEEP_SCAN)? };
     side(WARM_UP);
     ptrace::traceme()?;
     raise(MARK)?;
+    measure::short(|_| {})(count as u64);
     raise(MARK)?;
     side(count as u64);
     raise(MARK)?;

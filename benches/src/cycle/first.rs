@@ -84,12 +84,17 @@ fn our_engine(slots: usize) -> anyhow::Result<Engine> {
     Ok(Engine::new(&peer::our_config().allocation(Allocation::Pooling(Pooling::new(slots))))?)
 }
 
+/// A module in a pool that was not used.
+fn our_new_image(slots: usize, wat: &str) -> anyhow::Result<hatchery::Prepared<()>> {
+    let engine = our_engine(slots)?;
+    Ok(Linker::new(&engine).prepare(&Module::new(&engine, wat)?)?)
+}
+
 fn ours(guest: &Guest) -> anyhow::Result<Side> {
-    // One more, for the instance that holds the slot in which the image was learned.
-    let engine = our_engine(SLOTS + 1)?;
-    let (module, linker, args) = (Module::new(&engine, &guest.wat)?, Linker::<()>::new(&engine), guest.args);
+    let (wat, args) = (guest.wat.clone(), guest.args);
     Ok(rounds(move |count| {
-        let image = linker.prepare(&module).expect("it was prepared before");
+        // One slot more, for the instance that holds the one in which the image was learned.
+        let image = our_new_image(SLOTS + 1, &wat).expect("it was made before");
         drop(image.cycle(args));
         let _warm = image.cycle(args);
         first_uses(&image, args, count)
@@ -97,12 +102,11 @@ fn ours(guest: &Guest) -> anyhow::Result<Side> {
 }
 
 fn stranger(guest: &Guest) -> anyhow::Result<Side> {
-    let engine = our_engine(SLOTS)?;
-    let (module, linker, args) = (Module::new(&engine, &guest.wat)?, Linker::<()>::new(&engine), guest.args);
+    let (wat, args) = (guest.wat.clone(), guest.args);
     Ok(rounds(move |count| {
         let mut total = Duration::ZERO;
         for _ in 0..count {
-            let image = linker.prepare(&module).expect("it was prepared before");
+            let image = our_new_image(1, &wat).expect("it was made before");
             total += first_uses(&image, args, 1).0;
         }
         (total, Vec::<()>::new())
