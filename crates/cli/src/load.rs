@@ -44,6 +44,16 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Program> {
     Ok(Program::Source(bytes))
 }
 
+/// Whether a program is a component, and no module: its header says so, or the first word of its text.
+pub(crate) fn is_component(bytes: &[u8]) -> bool {
+    if let Some(rest) = bytes.strip_prefix(b"\0asm") {
+        return rest.starts_with(&[0x0d, 0, 1, 0]);
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let code = text.lines().map(str::trim_start).find(|line| !line.is_empty() && !line.starts_with(";;"));
+    code.and_then(|line| line.strip_prefix('(')).is_some_and(|rest| rest.trim_start().starts_with("component"))
+}
+
 /// The set that is one program.
 pub(crate) fn set(engine: &Engine, path: &Path, bytes: &[u8]) -> anyhow::Result<ModuleSet> {
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -102,5 +112,19 @@ fn open_entry(set: &ModuleSet, path: &Path) -> Option<Module> {
             }
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_component;
+
+    #[test]
+    fn components_are_told_from_modules() {
+        assert!(is_component(b"\0asm\x0d\0\x01\0"));
+        assert!(!is_component(b"\0asm\x01\0\0\0"));
+        assert!(is_component(b";; a comment\n\n  (component $c)"));
+        assert!(!is_component(b"(module (func))"));
+        assert!(!is_component(b""));
     }
 }

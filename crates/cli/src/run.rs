@@ -5,23 +5,28 @@ use crate::cache::Cache;
 use crate::load::{self, Program};
 use crate::report;
 use anyhow::{Context, anyhow, bail};
+use hatchery::component::Component;
 use hatchery::{
     Artifact, Config, Engine, ErrorKind, Extern, Instance, Interruption, Limits, Linker, Module, Val, ValType,
 };
-use hatchery_wasi::{DirPerms, FilePerms, I32Exit, WasiCtx, WasiCtxBuilder};
+use hatchery_wasi::{AddressRule, DirPerms, FilePerms, I32Exit, Network, WasiCtx, WasiCtxBuilder};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// Run a program
 ///
-/// FILE is a WebAssembly module in the binary (.wasm) or the text format (.wat), or an artifact that `hatchery build`
-/// made. The exit status is the program's own; a trap is 134 and prints a backtrace.
+/// FILE is a WebAssembly module or component in the binary (.wasm) or the text format (.wat), or an artifact that
+/// `hatchery build` made. The exit status is the program's own; a trap is 134 and prints a backtrace.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
     /// Give the program a directory of the host, under another name if there is one
     #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = args::dir)]
     dirs: Vec<Dir>,
+
+    /// Let a component use these network addresses, such as 127.0.0.1:8080, 10.0.0.0/8 or *:443, and look names up
+    #[arg(long, value_name = "ADDRESS")]
+    net: Vec<AddressRule>,
 
     /// Set a variable of the program's environment; without a value, pass on the host's
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = args::env)]
@@ -55,9 +60,18 @@ pub(crate) struct Run {
     args: Vec<String>,
 }
 
+/// What a file turned out to be, compiled.
+enum Loaded {
+    Module(Module),
+    Component(Component),
+}
+
 impl Run {
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
-        let (engine, module) = self.load()?;
+        let (engine, module) = match self.load()? {
+            (engine, Loaded::Module(module)) => (engine, module),
+            (engine, Loaded::Component(component)) => return self.component(&engine, &component),
+        };
         let mut linker = Linker::new(&engine);
         hatchery_wasi::p1::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
         let prepared = linker
@@ -65,6 +79,26 @@ impl Run {
             .with_context(|| format!("cannot link `{}`", self.file.display()))?;
         match prepared.instantiate(self.wasi()?).and_then(|mut instance| self.start(&mut instance)) {
             Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => self.outcome(error),
+        }
+    }
+
+    /// Runs a command that is a component.
+    fn component(&self, engine: &Engine, component: &Component) -> anyhow::Result<ExitCode> {
+        if self.invoke.is_some() {
+            bail!("--invoke calls functions of modules, and `{}` is a component", self.file.display());
+        }
+        let mut linker = hatchery::component::Linker::new(engine);
+        hatchery_wasi::p2::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
+        let prepared = linker
+            .prepare_with(component, self.limits())
+            .with_context(|| format!("cannot link `{}`", self.file.display()))?;
+        let run = prepared
+            .func::<(), (Result<(), ()>,)>(("wasi:cli/run@0.2.0", "run"))
+            .with_context(|| format!("`{}` is no command", self.file.display()))?;
+        match prepared.instantiate(self.wasi()?).and_then(|mut instance| run.call(&mut instance, ())) {
+            Ok((Ok(()),)) => Ok(ExitCode::SUCCESS),
+            Ok((Err(()),)) => Ok(ExitCode::FAILURE),
             Err(error) => self.outcome(error),
         }
     }
@@ -92,19 +126,26 @@ impl Run {
         limits
     }
 
-    fn load(&self) -> anyhow::Result<(Engine, Module)> {
+    fn load(&self) -> anyhow::Result<(Engine, Loaded)> {
         match load::read(&self.file)? {
             Program::Artifact(artifact) => self.take(artifact),
+            Program::Source(bytes) if load::is_component(&bytes) => {
+                let engine = Engine::new(&Config::new().interruption(self.interruption()))?;
+                let component = Component::new(&engine, &bytes);
+                let component = component.with_context(|| format!("cannot compile `{}`", self.file.display()))?;
+                Ok((engine, Loaded::Component(component)))
+            }
             Program::Source(bytes) => {
                 let cache = if self.no_cache { None } else { Cache::of_user() };
                 let config = Config::new().interruption(self.interruption());
-                load::compile(&config, &self.file, &bytes, cache.as_ref())
+                let (engine, module) = load::compile(&config, &self.file, &bytes, cache.as_ref())?;
+                Ok((engine, Loaded::Module(module)))
             }
         }
     }
 
     /// An artifact runs as it was built; options that need it otherwise are errors.
-    fn take(&self, artifact: Artifact) -> anyhow::Result<(Engine, Module)> {
+    fn take(&self, artifact: Artifact) -> anyhow::Result<(Engine, Loaded)> {
         artifact.notes().for_each(|note| tracing::warn!(path = %self.file.display(), "{note}"));
         let config = artifact.config();
         let needed = match self.interruption() {
@@ -119,8 +160,13 @@ impl Run {
             bail!("{option} cannot stop `{file}`: build it again with `--interruption {interruption}`");
         }
         let engine = Engine::new(&config)?;
-        let module = artifact.into_module(&engine).with_context(|| format!("cannot run `{}`", self.file.display()))?;
-        Ok((engine, module))
+        let loaded = if artifact.is_component() {
+            artifact.into_component(&engine).map(Loaded::Component)
+        } else {
+            artifact.into_module(&engine).map(Loaded::Module)
+        };
+        let loaded = loaded.with_context(|| format!("cannot run `{}`", self.file.display()))?;
+        Ok((engine, loaded))
     }
 
     fn wasi(&self) -> anyhow::Result<WasiCtx> {
@@ -137,6 +183,9 @@ impl Run {
             builder
                 .preopened_dir(&dir.host, &dir.guest, DirPerms::all(), FilePerms::all())
                 .with_context(|| format!("cannot open the directory `{}`", dir.host.display()))?;
+        }
+        if !self.net.is_empty() {
+            builder.network(Network::rules(self.net.iter().copied()).lookup(true));
         }
         Ok(builder.build())
     }

@@ -1,10 +1,11 @@
 //! What one guest is given: the context, and how an embedder puts it together.
 
 use crate::host::{
-    Clock, Dir, DirPerms, Entropy, FilePerms, InputStream, NullStream, OsInput, OsOutput, OutputStream, SystemClock,
-    SystemEntropy,
+    Clock, Dir, DirPerms, Entropy, FilePerms, InputStream, Network, NullStream, OsInput, OsOutput, OutputStream,
+    SystemClock, SystemEntropy,
 };
 use crate::p1::Table;
+use crate::p2::resources::Resources;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
@@ -16,6 +17,9 @@ pub struct WasiCtx {
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) entropy: Box<dyn Entropy>,
     pub(crate) table: Table,
+    pub(crate) network: Network,
+    /// What a component holds handles of.
+    pub(crate) resources: Resources,
 }
 
 impl WasiCtx {
@@ -31,7 +35,10 @@ impl WasiCtx {
     ///
     /// Names the first that is not.
     pub fn at_rest(&self) -> Result<(), String> {
-        self.table.at_rest()
+        match self.resources.len() {
+            0 => self.table.at_rest(),
+            held => Err(format!("the guest holds {held} WASI resources")),
+        }
     }
 }
 
@@ -45,6 +52,9 @@ impl fmt::Debug for WasiCtx {
 /// other guests need some.
 const DESCRIPTORS: usize = 512;
 
+/// As many resources of WASI 0.2 as a guest may hold, if the embedder does not say.
+const RESOURCES: usize = 16 << 10;
+
 /// Puts a [`WasiCtx`] together. What is not said is absent: no arguments, no environment, no directories, input that is
 /// at its end, output that goes nowhere. Clocks and entropy are the system's.
 pub struct WasiCtxBuilder {
@@ -57,6 +67,8 @@ pub struct WasiCtxBuilder {
     stderr: Box<dyn OutputStream>,
     preopens: Vec<(Dir, String)>,
     descriptors: usize,
+    network: Network,
+    resources: usize,
 }
 
 impl WasiCtxBuilder {
@@ -72,6 +84,8 @@ impl WasiCtxBuilder {
             stderr: Box::new(NullStream),
             preopens: Vec::new(),
             descriptors: DESCRIPTORS,
+            network: Network::none(),
+            resources: RESOURCES,
         }
     }
 
@@ -189,6 +203,18 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// What the guest may do with the network. Nothing, if this is not called.
+    pub fn network(&mut self, network: Network) -> &mut Self {
+        self.network = network;
+        self
+    }
+
+    /// How many resources of WASI 0.2 (streams, files, pollables and so on) the guest may hold at a time.
+    pub fn max_resources(&mut self, count: usize) -> &mut Self {
+        self.resources = count;
+        self
+    }
+
     /// The context, which takes all that was said: the builder is then as if new. The monotonic clock starts, unless
     /// the embedder gave one.
     pub fn build(&mut self) -> WasiCtx {
@@ -199,7 +225,9 @@ impl WasiCtxBuilder {
         table.push_output(this.stderr);
         this.preopens.into_iter().for_each(|(dir, name)| table.push_preopen(dir, name));
         let clock = this.clock.unwrap_or_else(|| Box::new(SystemClock::new()));
-        WasiCtx { args: this.args, env: this.env, clock, entropy: this.entropy, table }
+        let resources = Resources::new(this.resources);
+        let (args, env, entropy, network) = (this.args, this.env, this.entropy, this.network);
+        WasiCtx { args, env, clock, entropy, table, network, resources }
     }
 }
 

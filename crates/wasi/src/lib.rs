@@ -4,12 +4,13 @@
 //! This crate never knows how code is compiled, where an instance's memory lives, or how a call is made; it may use
 //! `cap-std` and `rustix`, and of Hatchery only the face.
 //!
-//! It has two layers, and the lower never uses the upper:
+//! It has two layers, and the lower never uses the upper; previews do not use each other:
 //!
 //! - [`host`]: directories, files, streams, clocks and entropy as values, with the permissions the embedder gave
 //!   them. No guest pointer and no preview's numbers occur there.
 //! - [`p1`]: the 46 functions of `wasi_snapshot_preview1` over that layer and over the small traits [`p1::Guest`] and
 //!   [`p1::Memory`], so that they run, and are tested, over a plain vector of bytes.
+//! - [`p2`]: the interfaces of WASI 0.2 over that layer.
 //!
 //! [`WasiCtx`] ties both together: it is what an embedder keeps in its host data.
 //!
@@ -30,7 +31,8 @@ mod ctx;
 mod exit;
 pub mod host;
 pub mod p1;
+pub mod p2;
 
 pub use ctx::{WasiCtx, WasiCtxBuilder};
 pub use exit::I32Exit;
-pub use host::{DirPerms, FilePerms};
+pub use host::{AddressRule, DirPerms, FilePerms, Network};

@@ -85,6 +85,7 @@ pub use compiled::Component;
 pub use context::AsContext;
 pub use exports::{ExportPath, ExportedItem, Exports};
 pub use func::{Func, TypedFunc};
+pub use hatchery_macros::{ComponentType, Lift, Lower};
 pub use instance::Instance;
 pub use layout::TypeAbi;
 pub use linker::{Linker, LinkerInstance};

@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, OFlags};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Whether a symbolic link in the last place of a path is followed. Those before it always are, beneath the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +82,11 @@ pub struct Open {
 }
 
 /// An open directory, with what the embedder allows in it and below it.
-#[derive(Debug)]
+///
+/// Cloning it gives another handle of the same.
+#[derive(Clone, Debug)]
 pub struct Dir {
-    dir: cap_std::fs::Dir,
+    dir: Arc<cap_std::fs::Dir>,
     perms: DirPerms,
     files: FilePerms,
 }
@@ -99,7 +102,7 @@ impl Dir {
         if !file.metadata()?.is_dir() {
             return Err(Errno::NOTDIR.into());
         }
-        Ok(Self { dir: cap_std::fs::Dir::from_std_file(file), perms, files })
+        Ok(Self { dir: Arc::new(cap_std::fs::Dir::from_std_file(file)), perms, files })
     }
 
     /// What the embedder allows with this directory.
@@ -145,7 +148,7 @@ impl Dir {
             return Err(Error::Os(Errno::ISDIR));
         }
         self.require(DirPerms::READ)?;
-        let dir = cap_std::fs::Dir::from_std_file(fd.into());
+        let dir = Arc::new(cap_std::fs::Dir::from_std_file(fd.into()));
         Ok(Descriptor::Dir(Self { dir, perms: self.perms, files: self.files }))
     }
 

@@ -71,6 +71,24 @@ impl Table {
         self.given = self.slots.len();
     }
 
+    /// A standard stream, by its number.
+    pub(crate) fn standard(&mut self, number: u8) -> Option<&mut Descriptor> {
+        Some(&mut self.slots.get_mut(usize::from(number))?.as_mut()?.descriptor)
+    }
+
+    /// A standard stream, by its number, to look at.
+    pub(crate) fn peek_standard(&self, number: u8) -> Option<&Descriptor> {
+        Some(&self.slots.get(usize::from(number))?.as_ref()?.descriptor)
+    }
+
+    /// The directories that the embedder gave, with their names.
+    pub(crate) fn preopens(&self) -> impl Iterator<Item = (Dir, String)> + '_ {
+        self.slots.iter().flatten().filter_map(|slot| match &slot.descriptor {
+            Descriptor::Dir(dir) => Some((dir.clone(), slot.preopen.as_deref()?.to_owned())),
+            _ => None,
+        })
+    }
+
     /// Whether every number stands for what it stood for from the start, and nothing else is open.
     pub(crate) fn at_rest(&self) -> Result<(), String> {
         for (number, slot) in self.slots.iter().enumerate() {

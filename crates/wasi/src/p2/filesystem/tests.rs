@@ -1,0 +1,105 @@
+//! Descriptors on a scratch directory.
+
+use super::super::tests::Plain;
+use super::*;
+use crate::{DirPerms, FilePerms, WasiCtx};
+
+fn host(dirs: DirPerms, files: FilePerms) -> (Plain, u32, tempfile::TempDir) {
+    let scratch = tempfile::tempdir().unwrap();
+    std::fs::write(scratch.path().join("old"), "old contents").unwrap();
+    let mut builder = WasiCtx::builder();
+    builder.preopened_dir(scratch.path(), "/", dirs, files).unwrap();
+    let mut host = Plain(builder.build());
+    let preopens = get_directories(&mut host).unwrap();
+    assert_eq!(preopens[0].1, "/");
+    (host, preopens[0].0, scratch)
+}
+
+const READ: DescriptorFlags = DescriptorFlags {
+    read: true,
+    write: false,
+    file_integrity_sync: false,
+    data_integrity_sync: false,
+    requested_write_sync: false,
+    mutate_directory: false,
+};
+const READ_WRITE: DescriptorFlags = DescriptorFlags { write: true, ..READ };
+
+fn open(host: &mut Plain, dir: u32, path: &str, open: OpenFlags, flags: DescriptorFlags) -> Result<u32, ErrorCode> {
+    open_at(host, dir, Follow::No, path, open, flags).unwrap()
+}
+
+#[test]
+fn files_are_made_written_and_read() {
+    let (mut host, dir, scratch) = host(DirPerms::all(), FilePerms::all());
+    let file = open(&mut host, dir, "new", OpenFlags { create: true, ..OpenFlags::default() }, READ_WRITE).unwrap();
+    assert_eq!(write(&mut host, file, b"hello world", 0).unwrap(), Ok(11));
+    assert_eq!(read(&mut host, file, 5, 6).unwrap(), Ok((b"world".to_vec(), false)));
+    assert_eq!(read(&mut host, file, 5, 11).unwrap(), Ok((vec![], true)));
+    assert_eq!(stat(&mut host, file).unwrap().unwrap().size, 11);
+    set_size(&mut host, file, 5).unwrap().unwrap();
+    assert_eq!(std::fs::read(scratch.path().join("new")).unwrap(), b"hello");
+    assert_eq!(rename_at(&mut host, dir, "new", dir, "newer").unwrap(), Ok(()));
+    assert_eq!(unlink_file_at(&mut host, dir, "newer").unwrap(), Ok(()));
+    assert_eq!(open(&mut host, dir, "newer", OpenFlags::default(), READ_WRITE), Err(ErrorCode::NoEntry));
+}
+
+#[test]
+fn streams_of_a_file_have_positions_of_their_own() {
+    let (mut host, dir, scratch) = host(DirPerms::all(), FilePerms::all());
+    let file = open(&mut host, dir, "old", OpenFlags::default(), READ_WRITE).unwrap();
+    let input = read_via_stream(&mut host, file, 4).unwrap().unwrap();
+    let output = append_via_stream(&mut host, file).unwrap().unwrap();
+    host.ctx().resources.remove(file);
+    assert_eq!(super::super::io::blocking_write_and_flush(&mut host, output, b"!").unwrap(), Ok(()));
+    assert_eq!(super::super::io::blocking_read(&mut host, input, 100).unwrap(), Ok(b"contents!".to_vec()));
+    assert_eq!(std::fs::read(scratch.path().join("old")).unwrap(), b"old contents!");
+}
+
+#[test]
+fn a_directory_lists_its_entries_once() {
+    let (mut host, dir, _scratch) = host(DirPerms::all(), FilePerms::all());
+    create_directory_at(&mut host, dir, "sub").unwrap().unwrap();
+    symlink_at(&mut host, dir, "old", "link").unwrap().unwrap();
+    let stream = read_directory(&mut host, dir).unwrap().unwrap();
+    let mut names = Vec::new();
+    while let Some(entry) = read_directory_entry(&mut host, stream).unwrap().unwrap() {
+        names.push((entry.name, entry.file_type));
+    }
+    names.sort_by(|a, b| a.0.cmp(&b.0));
+    let expected = [
+        ("link", DescriptorType::SymbolicLink),
+        ("old", DescriptorType::RegularFile),
+        ("sub", DescriptorType::Directory),
+    ];
+    assert_eq!(names, expected.map(|(name, ty)| (name.to_owned(), ty)));
+    assert_eq!(readlink_at(&mut host, dir, "link").unwrap(), Ok("old".to_owned()));
+    assert_eq!(remove_directory_at(&mut host, dir, "sub").unwrap(), Ok(()));
+}
+
+#[test]
+fn a_read_only_directory_stays_as_it_is() {
+    let (mut host, dir, scratch) = host(DirPerms::READ, FilePerms::READ);
+    assert_eq!(create_directory_at(&mut host, dir, "sub").unwrap(), Err(ErrorCode::NotPermitted));
+    assert_eq!(
+        open(&mut host, dir, "old", OpenFlags { truncate: true, ..OpenFlags::default() }, READ_WRITE),
+        Err(ErrorCode::NotPermitted)
+    );
+    let file = open(&mut host, dir, "old", OpenFlags::default(), READ).unwrap();
+    assert_eq!(write(&mut host, file, b"x", 0).unwrap(), Err(ErrorCode::BadDescriptor));
+    assert_eq!(open(&mut host, dir, "../etc", OpenFlags::default(), READ), Err(ErrorCode::NotPermitted));
+    assert_eq!(std::fs::read(scratch.path().join("old")).unwrap(), b"old contents");
+}
+
+#[test]
+fn identities_and_hashes_tell_files_apart() {
+    let (mut host, dir, _scratch) = host(DirPerms::all(), FilePerms::all());
+    let file = open(&mut host, dir, "old", OpenFlags::default(), READ_WRITE).unwrap();
+    let same = open(&mut host, dir, "old", OpenFlags::default(), READ).unwrap();
+    assert!(is_same_object(&mut host, file, same).unwrap());
+    assert!(!is_same_object(&mut host, file, dir).unwrap());
+    let before = metadata_hash(&mut host, file).unwrap().unwrap();
+    assert_eq!(metadata_hash_at(&mut host, dir, Follow::No, "old").unwrap(), Ok(before));
+    write(&mut host, file, b"a longer content", 0).unwrap().unwrap();
+    assert_ne!(metadata_hash(&mut host, file).unwrap(), Ok(before));
+}

@@ -1,0 +1,256 @@
+//! `wasi:io/streams` as functions on handles.
+
+use super::poll::wait_for;
+use super::refusal::Refusal;
+use super::stream::{Excess, Failed, Input, IoError, Output, split};
+use super::{Answer, Host};
+use crate::WasiCtx;
+use hatchery::Error;
+
+/// `stream-error`; an error is the number of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamError {
+    LastOperationFailed(u32),
+    Closed,
+}
+
+/// What most stream functions answer.
+pub(crate) type Streamed<T> = Answer<T, StreamError>;
+
+/// Makes a resource of the error, if there is one.
+fn answer<T>(ctx: &mut WasiCtx, result: Result<T, Failed>) -> Streamed<T> {
+    Ok(match result {
+        Ok(value) => Ok(value),
+        Err(Failed::Closed) => Err(StreamError::Closed),
+        Err(Failed::Last(error)) => Err(StreamError::LastOperationFailed(ctx.resources.add(IoError(error))?)),
+    })
+}
+
+/// `[method]error.to-debug-string`.
+pub(crate) fn to_debug_string(host: &mut impl Host, this: u32) -> Result<String, Error> {
+    Ok(host.ctx().resources.get::<IoError>(this)?.0.to_string())
+}
+
+/// `[method]input-stream.read`.
+pub(crate) fn read(host: &mut impl Host, this: u32, len: u64) -> Streamed<Vec<u8>> {
+    let ctx = host.ctx();
+    let (table, resources) = split(ctx);
+    let result = resources.get::<Input>(this)?.read(table, len);
+    answer(ctx, result)
+}
+
+/// `[method]input-stream.blocking-read`.
+pub(crate) fn blocking_read(host: &mut impl Host, this: u32, len: u64) -> Streamed<Vec<u8>> {
+    loop {
+        match read(host, this, len)? {
+            Ok(bytes) if bytes.is_empty() && len > 0 => await_input(host, this)?,
+            done => return Ok(done),
+        }
+    }
+}
+
+fn await_input(host: &mut impl Host, this: u32) -> Result<(), Error> {
+    let (table, resources) = split(host.ctx());
+    let pollable = resources.get::<Input>(this)?.subscribe(table);
+    wait_for(host, &[pollable]).map(drop)
+}
+
+/// `[method]input-stream.skip`.
+pub(crate) fn skip(host: &mut impl Host, this: u32, len: u64) -> Streamed<u64> {
+    Ok(read(host, this, len)?.map(|bytes| bytes.len() as u64))
+}
+
+/// `[method]input-stream.blocking-skip`.
+pub(crate) fn blocking_skip(host: &mut impl Host, this: u32, len: u64) -> Streamed<u64> {
+    Ok(blocking_read(host, this, len)?.map(|bytes| bytes.len() as u64))
+}
+
+/// `[method]input-stream.subscribe`.
+pub(crate) fn subscribe_input(host: &mut impl Host, this: u32) -> Result<u32, Error> {
+    let (table, resources) = split(host.ctx());
+    let pollable = resources.get::<Input>(this)?.subscribe(table);
+    resources.add(pollable)
+}
+
+/// `[method]output-stream.check-write`.
+pub(crate) fn check_write(host: &mut impl Host, this: u32) -> Streamed<u64> {
+    let ctx = host.ctx();
+    let (table, resources) = split(ctx);
+    let result = resources.get::<Output>(this)?.check_write(table);
+    answer(ctx, result)
+}
+
+/// `[method]output-stream.write`.
+pub(crate) fn write(host: &mut impl Host, this: u32, bytes: &[u8]) -> Streamed<()> {
+    let ctx = host.ctx();
+    let (table, resources) = split(ctx);
+    let result = resources.get::<Output>(this)?.write(table, bytes);
+    let result = result.map_err(|Excess { wrote, permit }| Refusal::Excess { wrote, permit })?;
+    answer(ctx, result)
+}
+
+/// As much as a guest may hand over to one of the calls that write and wait.
+const MOST_BLOCKING: u64 = 4096;
+
+/// `[method]output-stream.blocking-write-and-flush`.
+pub(crate) fn blocking_write_and_flush(host: &mut impl Host, this: u32, bytes: &[u8]) -> Streamed<()> {
+    let wrote = bytes.len() as u64;
+    if wrote > MOST_BLOCKING {
+        return Err(Refusal::Excess { wrote, permit: MOST_BLOCKING }.into());
+    }
+    let ctx = host.ctx();
+    let (table, resources) = split(ctx);
+    let result = resources.get::<Output>(this)?.accept(table, bytes);
+    match answer(ctx, result)? {
+        Ok(()) => blocking_flush(host, this),
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+/// `[method]output-stream.flush`: what is pending goes on as soon as there is room.
+pub(crate) fn flush(host: &mut impl Host, this: u32) -> Streamed<()> {
+    let ctx = host.ctx();
+    let (table, resources) = split(ctx);
+    let output = resources.get::<Output>(this)?;
+    let result = output.drain(table).and_then(|_| output.flush(table));
+    answer(ctx, result)
+}
+
+/// `[method]output-stream.blocking-flush`.
+pub(crate) fn blocking_flush(host: &mut impl Host, this: u32) -> Streamed<()> {
+    loop {
+        let ctx = host.ctx();
+        let (table, resources) = split(ctx);
+        let output = resources.get::<Output>(this)?;
+        match output.drain(table) {
+            Ok(true) => {
+                let result = output.flush(table);
+                return answer(ctx, result);
+            }
+            Ok(false) => {
+                let pollable = output.subscribe(table);
+                wait_for(host, &[pollable])?;
+            }
+            Err(failed) => return answer(ctx, Err(failed)),
+        }
+    }
+}
+
+/// `[method]output-stream.subscribe`.
+pub(crate) fn subscribe_output(host: &mut impl Host, this: u32) -> Result<u32, Error> {
+    let (table, resources) = split(host.ctx());
+    let pollable = resources.get::<Output>(this)?.subscribe(table);
+    resources.add(pollable)
+}
+
+/// Zeros for the functions that write them.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// `[method]output-stream.write-zeroes`.
+pub(crate) fn write_zeroes(host: &mut impl Host, this: u32, len: u64) -> Streamed<()> {
+    let mut left = len;
+    // What exceeds the permit is refused before anything is written.
+    let permit = host.ctx().resources.get::<Output>(this)?.permit();
+    if len > permit {
+        return Err(Refusal::Excess { wrote: len, permit }.into());
+    }
+    while left > 0 {
+        let portion = left.min(ZEROS.len() as u64);
+        if let Err(error) = write(host, this, &ZEROS[..portion as usize])? {
+            return Ok(Err(error));
+        }
+        left -= portion;
+    }
+    Ok(Ok(()))
+}
+
+/// `[method]output-stream.blocking-write-zeroes-and-flush`.
+pub(crate) fn blocking_write_zeroes_and_flush(host: &mut impl Host, this: u32, len: u64) -> Streamed<()> {
+    if len > MOST_BLOCKING {
+        return Err(Refusal::Excess { wrote: len, permit: MOST_BLOCKING }.into());
+    }
+    blocking_write_and_flush(host, this, &ZEROS[..len as usize])
+}
+
+/// `[method]output-stream.splice`.
+pub(crate) fn splice(host: &mut impl Host, this: u32, from: u32, len: u64) -> Streamed<u64> {
+    let permit = match check_write(host, this)? {
+        Ok(permit) => permit,
+        Err(error) => return Ok(Err(error)),
+    };
+    let bytes = match read(host, from, len.min(permit))? {
+        Ok(bytes) => bytes,
+        Err(error) => return Ok(Err(error)),
+    };
+    Ok(write(host, this, &bytes)?.map(|()| bytes.len() as u64))
+}
+
+/// `[method]output-stream.blocking-splice`.
+pub(crate) fn blocking_splice(host: &mut impl Host, this: u32, from: u32, len: u64) -> Streamed<u64> {
+    loop {
+        await_output(host, this)?;
+        await_input(host, from)?;
+        match splice(host, this, from, len)? {
+            Ok(0) if len > 0 => {}
+            done => return Ok(done),
+        }
+    }
+}
+
+fn await_output(host: &mut impl Host, this: u32) -> Result<(), Error> {
+    let (table, resources) = split(host.ctx());
+    let pollable = resources.get::<Output>(this)?.subscribe(table);
+    wait_for(host, &[pollable]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stream::{Sink, Source};
+    use super::super::tests::Plain;
+    use super::*;
+    use crate::host::{MemoryInput, MemoryOutput};
+
+    fn host() -> (Plain, MemoryOutput, u32, u32) {
+        let out = MemoryOutput::new(1 << 20);
+        let ctx = WasiCtx::builder().stdin(MemoryInput::new(&b"some input"[..])).stdout(out.clone()).build();
+        let mut host = Plain(ctx);
+        let input = host.ctx().resources.add(Input::new(Source::Stdin)).unwrap();
+        let output = host.ctx().resources.add(Output::new(Sink::Standard(1))).unwrap();
+        (host, out, input, output)
+    }
+
+    #[test]
+    fn splicing_moves_input_to_output() {
+        let (mut host, out, input, output) = host();
+        assert_eq!(skip(&mut host, input, 5).unwrap(), Ok(5));
+        assert_eq!(blocking_splice(&mut host, output, input, 100).unwrap(), Ok(5));
+        assert_eq!(splice(&mut host, output, input, 100).unwrap(), Err(StreamError::Closed));
+        assert_eq!(out.contents(), b"input");
+    }
+
+    #[test]
+    fn zeros_are_written_as_far_as_permitted() {
+        let (mut host, out, _, output) = host();
+        assert!(write_zeroes(&mut host, output, 1).is_err());
+        let permit = check_write(&mut host, output).unwrap().unwrap();
+        assert!(permit >= 100_000);
+        assert_eq!(write_zeroes(&mut host, output, 100_000).unwrap(), Ok(()));
+        assert_eq!(blocking_write_zeroes_and_flush(&mut host, output, 10).unwrap(), Ok(()));
+        assert!(blocking_write_zeroes_and_flush(&mut host, output, 5000).is_err());
+        assert_eq!(out.contents(), vec![0; 100_010]);
+    }
+
+    #[test]
+    fn a_failure_is_a_resource_and_closes_the_stream() {
+        let out = MemoryOutput::new(3);
+        let mut host = Plain(WasiCtx::builder().stdout(out).build());
+        let output = host.ctx().resources.add(Output::new(Sink::Standard(1))).unwrap();
+        let Err(StreamError::LastOperationFailed(error)) =
+            blocking_write_and_flush(&mut host, output, b"too much").unwrap()
+        else {
+            panic!("the output is full");
+        };
+        assert!(to_debug_string(&mut host, error).unwrap().contains("space"));
+        assert_eq!(check_write(&mut host, output).unwrap(), Err(StreamError::Closed));
+    }
+}

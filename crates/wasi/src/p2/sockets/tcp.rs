@@ -1,0 +1,510 @@
+//! `tcp-socket`. Every socket is non-blocking; what takes time is started, waited for by a pollable, and finished.
+
+use super::super::poll::Pollable;
+use super::super::stream::{Input, Output, Sink, Source};
+use super::super::{Answer, Host};
+use super::{AddressFamily, ErrorCode};
+use crate::host::{Interest, SocketUse};
+use hatchery::Error;
+use hatchery::component::{ComponentType, Lift};
+use rustix::net::{Shutdown, SocketFlags, SocketType, sockopt};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What functions of this interface answer.
+pub(crate) type Done<T> = Answer<T, ErrorCode>;
+
+type Attempt<T> = Result<T, ErrorCode>;
+
+/// Where a socket is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// New: can be bound, or connected.
+    Unbound,
+    /// Being bound.
+    BindStarted,
+    /// Has an address: can be connected, or listen.
+    Bound,
+    /// Being connected.
+    ConnectStarted,
+    /// Has streams.
+    Connected,
+    /// About to listen.
+    ListenStarted,
+    /// Accepts connections.
+    Listening,
+    /// Could not be connected: can only be dropped.
+    Failed,
+}
+
+/// A `tcp-socket`.
+#[derive(Debug)]
+pub(crate) struct TcpSocket {
+    fd: Arc<OwnedFd>,
+    family: AddressFamily,
+    state: State,
+    backlog: i32,
+}
+
+const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
+
+/// Connections that wait to be accepted, when the guest does not say.
+const BACKLOG: i32 = 128;
+
+/// `create-tcp-socket`.
+pub(crate) fn create(host: &mut impl Host, family: AddressFamily) -> Done<u32> {
+    match TcpSocket::new(family) {
+        Ok(socket) => host.ctx().resources.add(socket).map(Ok),
+        Err(code) => Ok(Err(code)),
+    }
+}
+
+impl TcpSocket {
+    fn new(family: AddressFamily) -> Attempt<Self> {
+        let fd = rustix::net::socket_with(family.system(), SocketType::STREAM, FLAGS, None)?;
+        if family == AddressFamily::Ipv6 {
+            sockopt::set_ipv6_v6only(&fd, true)?;
+        }
+        Ok(Self { fd: Arc::new(fd), family, state: State::Unbound, backlog: BACKLOG })
+    }
+
+    fn expect(&self, state: State) -> Attempt<()> {
+        if self.state == state { Ok(()) } else { Err(ErrorCode::InvalidState) }
+    }
+
+    /// What is started must have been, before it can be finished.
+    fn started(&self, state: State) -> Attempt<()> {
+        if self.state == state { Ok(()) } else { Err(ErrorCode::NotInProgress) }
+    }
+
+    fn start_bind(&mut self, address: SocketAddr) -> Attempt<()> {
+        self.expect(State::Unbound)?;
+        suitable(self.family, address.ip())?;
+        // So that a server can be started again while connections of its predecessor are still being closed.
+        sockopt::set_socket_reuseaddr(&self.fd, true)?;
+        rustix::net::bind(&self.fd, &address)?;
+        self.state = State::BindStarted;
+        Ok(())
+    }
+
+    fn start_connect(&mut self, address: SocketAddr) -> Attempt<()> {
+        if !matches!(self.state, State::Unbound | State::Bound) {
+            return Err(ErrorCode::InvalidState);
+        }
+        suitable(self.family, address.ip())?;
+        if address.ip().is_unspecified() || address.port() == 0 {
+            return Err(ErrorCode::InvalidArgument);
+        }
+        match rustix::net::connect(&self.fd, &address) {
+            Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {
+                self.state = State::ConnectStarted;
+                Ok(())
+            }
+            Err(errno) => {
+                self.state = State::Failed;
+                Err(errno.into())
+            }
+        }
+    }
+
+    fn finish_connect(&mut self) -> Attempt<()> {
+        self.started(State::ConnectStarted)?;
+        match sockopt::socket_error(&self.fd)? {
+            Err(errno) => {
+                self.state = State::Failed;
+                Err(errno.into())
+            }
+            Ok(()) => match rustix::net::getpeername(&self.fd) {
+                Err(rustix::io::Errno::NOTCONN) => Err(ErrorCode::WouldBlock),
+                Err(errno) => Err(errno.into()),
+                Ok(_) => {
+                    self.state = State::Connected;
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    fn streams(&self) -> (Input, Output) {
+        let (source, sink) = (Source::Socket(self.fd.clone()), Sink::Socket(self.fd.clone()));
+        (Input::new(source), Output::new(sink))
+    }
+
+    fn accept(&self) -> Attempt<TcpSocket> {
+        self.expect(State::Listening)?;
+        let fd = rustix::io::retry_on_intr(|| rustix::net::accept_with(&self.fd, FLAGS))?;
+        Ok(Self { fd: Arc::new(fd), family: self.family, state: State::Connected, backlog: BACKLOG })
+    }
+
+    fn subscribe(&self) -> Pollable {
+        match self.state {
+            State::ConnectStarted => Pollable::on(Some(self.fd.as_fd()), Interest::Write),
+            State::Listening => Pollable::on(Some(self.fd.as_fd()), Interest::Read),
+            _ => Pollable::Always,
+        }
+    }
+
+    /// Options of the socket can be changed until it has failed.
+    fn usable(&self) -> Attempt<&OwnedFd> {
+        if self.state == State::Failed { Err(ErrorCode::InvalidState) } else { Ok(&self.fd) }
+    }
+}
+
+/// An address must be of the socket's family, for one recipient, and not the other family in disguise.
+pub(super) fn suitable(family: AddressFamily, ip: IpAddr) -> Attempt<()> {
+    let fits = match ip {
+        IpAddr::V4(ip) => family == AddressFamily::Ipv4 && !ip.is_broadcast() && !ip.is_multicast(),
+        IpAddr::V6(ip) => family == AddressFamily::Ipv6 && !ip.is_multicast() && ip.to_ipv4_mapped().is_none(),
+    };
+    if fits { Ok(()) } else { Err(ErrorCode::InvalidArgument) }
+}
+
+fn with<T>(host: &mut impl Host, this: u32, act: impl FnOnce(&mut TcpSocket) -> Attempt<T>) -> Done<T> {
+    Ok(act(host.ctx().resources.get::<TcpSocket>(this)?))
+}
+
+/// `[method]tcp-socket.start-bind`.
+pub(crate) fn start_bind(host: &mut impl Host, this: u32, address: SocketAddr) -> Done<()> {
+    let allowed = host.ctx().network.allows(address, SocketUse::TcpBind);
+    with(host, this, |socket| if allowed { socket.start_bind(address) } else { Err(ErrorCode::AccessDenied) })
+}
+
+/// `[method]tcp-socket.finish-bind`.
+pub(crate) fn finish_bind(host: &mut impl Host, this: u32) -> Done<()> {
+    with(host, this, |socket| {
+        socket.started(State::BindStarted)?;
+        socket.state = State::Bound;
+        Ok(())
+    })
+}
+
+/// `[method]tcp-socket.start-connect`.
+pub(crate) fn start_connect(host: &mut impl Host, this: u32, address: SocketAddr) -> Done<()> {
+    let allowed = host.ctx().network.allows(address, SocketUse::TcpConnect);
+    with(host, this, |socket| if allowed { socket.start_connect(address) } else { Err(ErrorCode::AccessDenied) })
+}
+
+/// `[method]tcp-socket.finish-connect`.
+pub(crate) fn finish_connect(host: &mut impl Host, this: u32) -> Done<(u32, u32)> {
+    match with(host, this, |socket| socket.finish_connect().map(|()| socket.streams()))? {
+        Ok(streams) => hold(host, streams).map(Ok),
+        Err(code) => Ok(Err(code)),
+    }
+}
+
+fn hold(host: &mut impl Host, (input, output): (Input, Output)) -> Result<(u32, u32), Error> {
+    let resources = &mut host.ctx().resources;
+    Ok((resources.add(input)?, resources.add(output)?))
+}
+
+/// `[method]tcp-socket.start-listen`.
+pub(crate) fn start_listen(host: &mut impl Host, this: u32) -> Done<()> {
+    with(host, this, |socket| {
+        socket.expect(State::Bound)?;
+        rustix::net::listen(&socket.fd, socket.backlog)?;
+        socket.state = State::ListenStarted;
+        Ok(())
+    })
+}
+
+/// `[method]tcp-socket.finish-listen`.
+pub(crate) fn finish_listen(host: &mut impl Host, this: u32) -> Done<()> {
+    with(host, this, |socket| {
+        socket.started(State::ListenStarted)?;
+        socket.state = State::Listening;
+        Ok(())
+    })
+}
+
+/// `[method]tcp-socket.accept`.
+pub(crate) fn accept(host: &mut impl Host, this: u32) -> Done<(u32, u32, u32)> {
+    match with(host, this, |socket| socket.accept())? {
+        Ok(socket) => {
+            let streams = socket.streams();
+            let number = host.ctx().resources.add(socket)?;
+            let (input, output) = hold(host, streams)?;
+            Ok(Ok((number, input, output)))
+        }
+        Err(code) => Ok(Err(code)),
+    }
+}
+
+/// `[method]tcp-socket.local-address`.
+pub(crate) fn local_address(host: &mut impl Host, this: u32) -> Done<SocketAddr> {
+    with(host, this, |socket| match socket.state {
+        State::Unbound | State::BindStarted | State::Failed => Err(ErrorCode::InvalidState),
+        _ => local(&socket.fd),
+    })
+}
+
+pub(super) fn local(fd: &OwnedFd) -> Attempt<SocketAddr> {
+    SocketAddr::try_from(rustix::net::getsockname(fd)?).map_err(ErrorCode::from)
+}
+
+pub(super) fn peer(fd: &OwnedFd) -> Attempt<SocketAddr> {
+    let address = rustix::net::getpeername(fd)?.ok_or(ErrorCode::InvalidState)?;
+    SocketAddr::try_from(address).map_err(ErrorCode::from)
+}
+
+/// `[method]tcp-socket.remote-address`.
+pub(crate) fn remote_address(host: &mut impl Host, this: u32) -> Done<SocketAddr> {
+    with(host, this, |socket| {
+        socket.expect(State::Connected)?;
+        peer(&socket.fd)
+    })
+}
+
+/// `[method]tcp-socket.is-listening`.
+pub(crate) fn is_listening(host: &mut impl Host, this: u32) -> Result<bool, Error> {
+    Ok(host.ctx().resources.get::<TcpSocket>(this)?.state == State::Listening)
+}
+
+/// `[method]tcp-socket.address-family`.
+pub(crate) fn address_family(host: &mut impl Host, this: u32) -> Result<AddressFamily, Error> {
+    Ok(host.ctx().resources.get::<TcpSocket>(this)?.family)
+}
+
+/// `[method]tcp-socket.set-listen-backlog-size`.
+pub(crate) fn set_listen_backlog_size(host: &mut impl Host, this: u32, size: u64) -> Done<()> {
+    with(host, this, |socket| {
+        if size == 0 {
+            return Err(ErrorCode::InvalidArgument);
+        }
+        socket.backlog = i32::try_from(size).unwrap_or(i32::MAX);
+        match socket.state {
+            State::Unbound | State::BindStarted | State::Bound => Ok(()),
+            State::ListenStarted | State::Listening => Ok(rustix::net::listen(&socket.fd, socket.backlog)?),
+            _ => Err(ErrorCode::InvalidState),
+        }
+    })
+}
+
+/// `[method]tcp-socket.keep-alive-enabled`.
+pub(crate) fn keep_alive_enabled(host: &mut impl Host, this: u32) -> Done<bool> {
+    with(host, this, |socket| Ok(sockopt::socket_keepalive(socket.usable()?)?))
+}
+
+/// `[method]tcp-socket.set-keep-alive-enabled`.
+pub(crate) fn set_keep_alive_enabled(host: &mut impl Host, this: u32, enabled: bool) -> Done<()> {
+    with(host, this, |socket| Ok(sockopt::set_socket_keepalive(socket.usable()?, enabled)?))
+}
+
+/// Times of TCP are whole seconds, of which the kernel takes at most this many.
+const MOST_SECONDS: u64 = 32767;
+
+fn seconds(nanos: u64) -> Attempt<Duration> {
+    if nanos == 0 {
+        return Err(ErrorCode::InvalidArgument);
+    }
+    Ok(Duration::from_secs(nanos.div_ceil(1_000_000_000).min(MOST_SECONDS)))
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// `[method]tcp-socket.keep-alive-idle-time`.
+pub(crate) fn keep_alive_idle_time(host: &mut impl Host, this: u32) -> Done<u64> {
+    with(host, this, |socket| Ok(nanos(sockopt::tcp_keepidle(socket.usable()?)?)))
+}
+
+/// `[method]tcp-socket.set-keep-alive-idle-time`.
+pub(crate) fn set_keep_alive_idle_time(host: &mut impl Host, this: u32, time: u64) -> Done<()> {
+    with(host, this, |socket| Ok(sockopt::set_tcp_keepidle(socket.usable()?, seconds(time)?)?))
+}
+
+/// `[method]tcp-socket.keep-alive-interval`.
+pub(crate) fn keep_alive_interval(host: &mut impl Host, this: u32) -> Done<u64> {
+    with(host, this, |socket| Ok(nanos(sockopt::tcp_keepintvl(socket.usable()?)?)))
+}
+
+/// `[method]tcp-socket.set-keep-alive-interval`.
+pub(crate) fn set_keep_alive_interval(host: &mut impl Host, this: u32, time: u64) -> Done<()> {
+    with(host, this, |socket| Ok(sockopt::set_tcp_keepintvl(socket.usable()?, seconds(time)?)?))
+}
+
+/// `[method]tcp-socket.keep-alive-count`.
+pub(crate) fn keep_alive_count(host: &mut impl Host, this: u32) -> Done<u32> {
+    with(host, this, |socket| Ok(sockopt::tcp_keepcnt(socket.usable()?)?))
+}
+
+/// `[method]tcp-socket.set-keep-alive-count`; the kernel takes at most 127.
+pub(crate) fn set_keep_alive_count(host: &mut impl Host, this: u32, count: u32) -> Done<()> {
+    with(host, this, |socket| match count {
+        0 => Err(ErrorCode::InvalidArgument),
+        count => Ok(sockopt::set_tcp_keepcnt(socket.usable()?, count.min(127))?),
+    })
+}
+
+/// `[method]tcp-socket.hop-limit`.
+pub(crate) fn hop_limit(host: &mut impl Host, this: u32) -> Done<u8> {
+    with(host, this, |socket| hops(socket.usable()?, socket.family))
+}
+
+/// `[method]tcp-socket.set-hop-limit`.
+pub(crate) fn set_hop_limit(host: &mut impl Host, this: u32, limit: u8) -> Done<()> {
+    with(host, this, |socket| set_hops(socket.usable()?, socket.family, limit))
+}
+
+pub(super) fn hops(fd: &OwnedFd, family: AddressFamily) -> Attempt<u8> {
+    Ok(match family {
+        AddressFamily::Ipv4 => u8::try_from(sockopt::ip_ttl(fd)?).unwrap_or(u8::MAX),
+        AddressFamily::Ipv6 => sockopt::ipv6_unicast_hops(fd)?,
+    })
+}
+
+pub(super) fn set_hops(fd: &OwnedFd, family: AddressFamily, limit: u8) -> Attempt<()> {
+    if limit == 0 {
+        return Err(ErrorCode::InvalidArgument);
+    }
+    match family {
+        AddressFamily::Ipv4 => sockopt::set_ip_ttl(fd, limit.into())?,
+        AddressFamily::Ipv6 => sockopt::set_ipv6_unicast_hops(fd, Some(limit))?,
+    }
+    Ok(())
+}
+
+/// A buffer's size as the kernel takes it; more than it allows is less.
+pub(super) fn buffer(size: u64) -> Attempt<usize> {
+    match size {
+        0 => Err(ErrorCode::InvalidArgument),
+        size => Ok(usize::try_from(size).unwrap_or(usize::MAX).min(1 << 30)),
+    }
+}
+
+/// `[method]tcp-socket.receive-buffer-size`. The kernel counts its own books in, by doubling what it was told.
+pub(crate) fn receive_buffer_size(host: &mut impl Host, this: u32) -> Done<u64> {
+    with(host, this, |socket| Ok(sockopt::socket_recv_buffer_size(socket.usable()?)? as u64 / 2))
+}
+
+/// `[method]tcp-socket.set-receive-buffer-size`.
+pub(crate) fn set_receive_buffer_size(host: &mut impl Host, this: u32, size: u64) -> Done<()> {
+    with(host, this, |socket| Ok(sockopt::set_socket_recv_buffer_size(socket.usable()?, buffer(size)?)?))
+}
+
+/// `[method]tcp-socket.send-buffer-size`.
+pub(crate) fn send_buffer_size(host: &mut impl Host, this: u32) -> Done<u64> {
+    with(host, this, |socket| Ok(sockopt::socket_send_buffer_size(socket.usable()?)? as u64 / 2))
+}
+
+/// `[method]tcp-socket.set-send-buffer-size`.
+pub(crate) fn set_send_buffer_size(host: &mut impl Host, this: u32, size: u64) -> Done<()> {
+    with(host, this, |socket| Ok(sockopt::set_socket_send_buffer_size(socket.usable()?, buffer(size)?)?))
+}
+
+/// `[method]tcp-socket.subscribe`.
+pub(crate) fn subscribe(host: &mut impl Host, this: u32) -> Result<u32, Error> {
+    let resources = &mut host.ctx().resources;
+    let pollable = resources.get::<TcpSocket>(this)?.subscribe();
+    resources.add(pollable)
+}
+
+/// `shutdown-type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lift)]
+pub(crate) enum ShutdownType {
+    Receive,
+    Send,
+    Both,
+}
+
+/// `[method]tcp-socket.shutdown`.
+pub(crate) fn shutdown(host: &mut impl Host, this: u32, how: ShutdownType) -> Done<()> {
+    with(host, this, |socket| {
+        socket.expect(State::Connected)?;
+        let how = match how {
+            ShutdownType::Receive => Shutdown::Read,
+            ShutdownType::Send => Shutdown::Write,
+            ShutdownType::Both => Shutdown::Both,
+        };
+        Ok(rustix::net::shutdown(&socket.fd, how)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::Plain;
+    use super::super::super::{io, poll};
+    use super::*;
+    use crate::WasiCtx;
+    use crate::host::Network;
+
+    fn local_host() -> SocketAddr {
+        "127.0.0.1:0".parse().unwrap()
+    }
+
+    fn listening(host: &mut Plain) -> (u32, SocketAddr) {
+        let server = create(host, AddressFamily::Ipv4).unwrap().unwrap();
+        start_bind(host, server, local_host()).unwrap().unwrap();
+        assert_eq!(start_listen(host, server).unwrap(), Err(ErrorCode::InvalidState));
+        finish_bind(host, server).unwrap().unwrap();
+        start_listen(host, server).unwrap().unwrap();
+        finish_listen(host, server).unwrap().unwrap();
+        let address = local_address(host, server).unwrap().unwrap();
+        (server, address)
+    }
+
+    #[test]
+    fn a_client_and_a_server_talk() {
+        let mut host = Plain(WasiCtx::builder().network(Network::all()).build());
+        let (server, address) = listening(&mut host);
+        assert_eq!(accept(&mut host, server).unwrap(), Err(ErrorCode::WouldBlock));
+        let client = create(&mut host, AddressFamily::Ipv4).unwrap().unwrap();
+        start_connect(&mut host, client, address).unwrap().unwrap();
+        let connected = subscribe(&mut host, client).unwrap();
+        poll::block(&mut host, connected).unwrap();
+        let (from_server, to_server) = finish_connect(&mut host, client).unwrap().unwrap();
+        let incoming = subscribe(&mut host, server).unwrap();
+        poll::block(&mut host, incoming).unwrap();
+        let (_, from_client, to_client) = accept(&mut host, server).unwrap().unwrap();
+        io::blocking_write_and_flush(&mut host, to_server, b"ping").unwrap().unwrap();
+        assert_eq!(io::blocking_read(&mut host, from_client, 100).unwrap(), Ok(b"ping".to_vec()));
+        io::blocking_write_and_flush(&mut host, to_client, b"pong").unwrap().unwrap();
+        assert_eq!(io::blocking_read(&mut host, from_server, 100).unwrap(), Ok(b"pong".to_vec()));
+        shutdown(&mut host, client, ShutdownType::Send).unwrap().unwrap();
+        assert_eq!(io::blocking_read(&mut host, from_client, 100).unwrap(), Err(io::StreamError::Closed));
+        assert_eq!(remote_address(&mut host, client).unwrap(), Ok(address));
+    }
+
+    #[test]
+    fn nothing_is_reached_without_permission() {
+        let mut host = Plain(WasiCtx::builder().build());
+        let socket = create(&mut host, AddressFamily::Ipv4).unwrap().unwrap();
+        assert_eq!(start_bind(&mut host, socket, local_host()).unwrap(), Err(ErrorCode::AccessDenied));
+        let address = "127.0.0.1:80".parse().unwrap();
+        assert_eq!(start_connect(&mut host, socket, address).unwrap(), Err(ErrorCode::AccessDenied));
+    }
+
+    #[test]
+    fn a_refused_connection_says_so() {
+        let mut host = Plain(WasiCtx::builder().network(Network::all()).build());
+        let (server, address) = listening(&mut host);
+        host.ctx().resources.remove(server);
+        let client = create(&mut host, AddressFamily::Ipv4).unwrap().unwrap();
+        let started = start_connect(&mut host, client, address).unwrap();
+        if started.is_ok() {
+            let pollable = subscribe(&mut host, client).unwrap();
+            poll::block(&mut host, pollable).unwrap();
+            assert_eq!(finish_connect(&mut host, client).unwrap(), Err(ErrorCode::ConnectionRefused));
+        } else {
+            assert_eq!(started, Err(ErrorCode::ConnectionRefused));
+        }
+        assert_eq!(start_connect(&mut host, client, address).unwrap(), Err(ErrorCode::InvalidState));
+    }
+
+    #[test]
+    fn options_are_kept_and_odd_ones_refused() {
+        let mut host = Plain(WasiCtx::builder().network(Network::all()).build());
+        let socket = create(&mut host, AddressFamily::Ipv6).unwrap().unwrap();
+        set_keep_alive_enabled(&mut host, socket, true).unwrap().unwrap();
+        assert_eq!(keep_alive_enabled(&mut host, socket).unwrap(), Ok(true));
+        set_keep_alive_idle_time(&mut host, socket, 1).unwrap().unwrap();
+        assert_eq!(keep_alive_idle_time(&mut host, socket).unwrap(), Ok(1_000_000_000));
+        set_hop_limit(&mut host, socket, 42).unwrap().unwrap();
+        assert_eq!(hop_limit(&mut host, socket).unwrap(), Ok(42));
+        assert_eq!(set_hop_limit(&mut host, socket, 0).unwrap(), Err(ErrorCode::InvalidArgument));
+        assert_eq!(set_keep_alive_count(&mut host, socket, 0).unwrap(), Err(ErrorCode::InvalidArgument));
+        assert_eq!(start_bind(&mut host, socket, local_host()).unwrap(), Err(ErrorCode::InvalidArgument));
+    }
+}

@@ -1,0 +1,353 @@
+//! `udp-socket` and its two streams of datagrams.
+
+use super::super::poll::Pollable;
+use super::super::refusal::Refusal;
+use super::super::{Answer, Host};
+use super::tcp::{buffer, hops, local, peer, set_hops, suitable};
+use super::{AddressFamily, ErrorCode};
+use crate::host::{Interest, Network, Ready, SocketUse, Watch, wait};
+use hatchery::Error;
+use rustix::net::{RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+type Done<T> = Answer<T, ErrorCode>;
+type Attempt<T> = Result<T, ErrorCode>;
+
+/// Where a socket is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// New.
+    Unbound,
+    /// Being bound.
+    BindStarted,
+    /// Has an address.
+    Bound,
+}
+
+/// A `udp-socket`.
+#[derive(Debug)]
+pub(crate) struct UdpSocket {
+    fd: Arc<OwnedFd>,
+    family: AddressFamily,
+    state: State,
+    /// The only correspondent, if there is one.
+    remote: Option<SocketAddr>,
+}
+
+/// An `incoming-datagram-stream`.
+#[derive(Debug)]
+pub(crate) struct IncomingStream {
+    fd: Arc<OwnedFd>,
+    remote: Option<SocketAddr>,
+}
+
+/// An `outgoing-datagram-stream`.
+#[derive(Debug)]
+pub(crate) struct OutgoingStream {
+    fd: Arc<OwnedFd>,
+    family: AddressFamily,
+    remote: Option<SocketAddr>,
+    network: Network,
+    /// How many datagrams the guest may send, as it was told last.
+    permit: u64,
+}
+
+/// A datagram, and where it came from or goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Datagram<A> {
+    pub(crate) data: Vec<u8>,
+    pub(crate) remote: A,
+}
+
+/// The longest datagram that there is.
+const LONGEST: usize = 65535;
+
+/// As many datagrams as are received or sent at a time.
+const MOST: u64 = 16;
+
+/// `create-udp-socket`.
+pub(crate) fn create(host: &mut impl Host, family: AddressFamily) -> Done<u32> {
+    match new(family) {
+        Ok(socket) => host.ctx().resources.add(socket).map(Ok),
+        Err(code) => Ok(Err(code)),
+    }
+}
+
+fn new(family: AddressFamily) -> Attempt<UdpSocket> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let fd = rustix::net::socket_with(family.system(), SocketType::DGRAM, flags, None)?;
+    if family == AddressFamily::Ipv6 {
+        sockopt::set_ipv6_v6only(&fd, true)?;
+    }
+    Ok(UdpSocket { fd: Arc::new(fd), family, state: State::Unbound, remote: None })
+}
+
+fn with<T>(host: &mut impl Host, this: u32, act: impl FnOnce(&mut UdpSocket) -> Attempt<T>) -> Done<T> {
+    Ok(act(host.ctx().resources.get::<UdpSocket>(this)?))
+}
+
+/// `[method]udp-socket.start-bind`.
+pub(crate) fn start_bind(host: &mut impl Host, this: u32, address: SocketAddr) -> Done<()> {
+    let allowed = host.ctx().network.allows(address, SocketUse::UdpBind);
+    with(host, this, |socket| {
+        if !allowed {
+            return Err(ErrorCode::AccessDenied);
+        }
+        if socket.state != State::Unbound {
+            return Err(ErrorCode::InvalidState);
+        }
+        suitable(socket.family, address.ip())?;
+        rustix::net::bind(&socket.fd, &address)?;
+        socket.state = State::BindStarted;
+        Ok(())
+    })
+}
+
+/// `[method]udp-socket.finish-bind`.
+pub(crate) fn finish_bind(host: &mut impl Host, this: u32) -> Done<()> {
+    with(host, this, |socket| match socket.state {
+        State::BindStarted => {
+            socket.state = State::Bound;
+            Ok(())
+        }
+        _ => Err(ErrorCode::NotInProgress),
+    })
+}
+
+/// `[method]udp-socket.stream`.
+pub(crate) fn stream(host: &mut impl Host, this: u32, remote: Option<SocketAddr>) -> Done<(u32, u32)> {
+    let network = host.ctx().network.clone();
+    if remote.is_some_and(|remote| !network.allows(remote, SocketUse::UdpSend)) {
+        return Ok(Err(ErrorCode::AccessDenied));
+    }
+    let streams = with(host, this, |socket| {
+        if socket.state != State::Bound {
+            return Err(ErrorCode::InvalidState);
+        }
+        correspond(socket, remote)?;
+        let (fd, family) = (socket.fd.clone(), socket.family);
+        let incoming = IncomingStream { fd: fd.clone(), remote };
+        Ok((incoming, OutgoingStream { fd, family, remote, network, permit: 0 }))
+    })?;
+    match streams {
+        Ok((incoming, outgoing)) => {
+            let resources = &mut host.ctx().resources;
+            Ok(Ok((resources.add(incoming)?, resources.add(outgoing)?)))
+        }
+        Err(code) => Ok(Err(code)),
+    }
+}
+
+/// Sets or ends the restriction to one correspondent.
+fn correspond(socket: &mut UdpSocket, remote: Option<SocketAddr>) -> Attempt<()> {
+    match remote {
+        Some(remote) => {
+            suitable(socket.family, remote.ip())?;
+            if remote.ip().is_unspecified() || remote.port() == 0 {
+                return Err(ErrorCode::InvalidArgument);
+            }
+            rustix::net::connect(&socket.fd, &remote)?;
+        }
+        None if socket.remote.is_some() => rustix::net::connect_unspec(&socket.fd)?,
+        None => {}
+    }
+    socket.remote = remote;
+    Ok(())
+}
+
+/// `[method]udp-socket.local-address`.
+pub(crate) fn local_address(host: &mut impl Host, this: u32) -> Done<SocketAddr> {
+    with(host, this, |socket| match socket.state {
+        State::Bound => local(&socket.fd),
+        _ => Err(ErrorCode::InvalidState),
+    })
+}
+
+/// `[method]udp-socket.remote-address`.
+pub(crate) fn remote_address(host: &mut impl Host, this: u32) -> Done<SocketAddr> {
+    with(host, this, |socket| if socket.remote.is_some() { peer(&socket.fd) } else { Err(ErrorCode::InvalidState) })
+}
+
+/// `[method]udp-socket.address-family`.
+pub(crate) fn address_family(host: &mut impl Host, this: u32) -> Result<AddressFamily, Error> {
+    Ok(host.ctx().resources.get::<UdpSocket>(this)?.family)
+}
+
+/// `[method]udp-socket.unicast-hop-limit`.
+pub(crate) fn unicast_hop_limit(host: &mut impl Host, this: u32) -> Done<u8> {
+    with(host, this, |socket| hops(&socket.fd, socket.family))
+}
+
+/// `[method]udp-socket.set-unicast-hop-limit`.
+pub(crate) fn set_unicast_hop_limit(host: &mut impl Host, this: u32, limit: u8) -> Done<()> {
+    with(host, this, |socket| set_hops(&socket.fd, socket.family, limit))
+}
+
+/// `[method]udp-socket.receive-buffer-size`. The kernel counts its own books in, by doubling what it was told.
+pub(crate) fn receive_buffer_size(host: &mut impl Host, this: u32) -> Done<u64> {
+    with(host, this, |socket| Ok(sockopt::socket_recv_buffer_size(&socket.fd)? as u64 / 2))
+}
+
+/// `[method]udp-socket.set-receive-buffer-size`.
+pub(crate) fn set_receive_buffer_size(host: &mut impl Host, this: u32, size: u64) -> Done<()> {
+    with(host, this, |socket| Ok(sockopt::set_socket_recv_buffer_size(&socket.fd, buffer(size)?)?))
+}
+
+/// `[method]udp-socket.send-buffer-size`.
+pub(crate) fn send_buffer_size(host: &mut impl Host, this: u32) -> Done<u64> {
+    with(host, this, |socket| Ok(sockopt::socket_send_buffer_size(&socket.fd)? as u64 / 2))
+}
+
+/// `[method]udp-socket.set-send-buffer-size`.
+pub(crate) fn set_send_buffer_size(host: &mut impl Host, this: u32, size: u64) -> Done<()> {
+    with(host, this, |socket| Ok(sockopt::set_socket_send_buffer_size(&socket.fd, buffer(size)?)?))
+}
+
+/// `[method]udp-socket.subscribe`: nothing that a socket does takes time.
+pub(crate) fn subscribe(host: &mut impl Host, this: u32) -> Result<u32, Error> {
+    let resources = &mut host.ctx().resources;
+    resources.get::<UdpSocket>(this)?;
+    resources.add(Pollable::Always)
+}
+
+/// `[method]incoming-datagram-stream.receive`.
+pub(crate) fn receive(host: &mut impl Host, this: u32, most: u64) -> Done<Vec<Datagram<SocketAddr>>> {
+    let stream = host.ctx().resources.get::<IncomingStream>(this)?;
+    Ok(received(stream, most.min(MOST)))
+}
+
+fn received(stream: &IncomingStream, most: u64) -> Attempt<Vec<Datagram<SocketAddr>>> {
+    let mut datagrams = Vec::new();
+    let mut room = vec![0; if most == 0 { 0 } else { LONGEST }];
+    while (datagrams.len() as u64) < most {
+        let flags = RecvFlags::empty();
+        let got = rustix::io::retry_on_intr(|| rustix::net::recvfrom(&stream.fd, &mut *room, flags));
+        match got {
+            Ok((len, _, from)) => {
+                let Some(remote) = from.and_then(|from| SocketAddr::try_from(from).ok()) else { continue };
+                // The kernel filters for connected sockets, but for what had arrived before.
+                if stream.remote.is_none_or(|only| only == remote) {
+                    datagrams.push(Datagram { data: room[..len].to_vec(), remote });
+                }
+            }
+            Err(rustix::io::Errno::AGAIN) => break,
+            Err(errno) if datagrams.is_empty() => return Err(errno.into()),
+            Err(_) => break,
+        }
+    }
+    Ok(datagrams)
+}
+
+/// `[method]incoming-datagram-stream.subscribe`.
+pub(crate) fn subscribe_incoming(host: &mut impl Host, this: u32) -> Result<u32, Error> {
+    let resources = &mut host.ctx().resources;
+    let stream = resources.get::<IncomingStream>(this)?;
+    let pollable = Pollable::on(Some(stream.fd.as_fd()), Interest::Read);
+    resources.add(pollable)
+}
+
+/// `[method]outgoing-datagram-stream.check-send`.
+pub(crate) fn check_send(host: &mut impl Host, this: u32) -> Done<u64> {
+    let stream = host.ctx().resources.get::<OutgoingStream>(this)?;
+    let watch = [Watch { fd: stream.fd.as_fd(), interest: Interest::Write }];
+    let found = wait(&watch, Duration::ZERO).map_err(Error::host)?;
+    let ready = found.first().is_some_and(|ready| *ready != Ready::No);
+    stream.permit = if ready { MOST } else { 0 };
+    Ok(Ok(stream.permit))
+}
+
+/// `[method]outgoing-datagram-stream.send`: how many of the datagrams were sent.
+pub(crate) fn send(host: &mut impl Host, this: u32, datagrams: &[Datagram<Option<SocketAddr>>]) -> Done<u64> {
+    let stream = host.ctx().resources.get::<OutgoingStream>(this)?;
+    let sent = datagrams.len() as u64;
+    let Some(left) = stream.permit.checked_sub(sent) else {
+        return Err(Refusal::ExcessDatagrams { sent, permit: stream.permit }.into());
+    };
+    stream.permit = left;
+    for (done, datagram) in (0..).zip(datagrams) {
+        match send_one(stream, datagram) {
+            Ok(()) => {}
+            // Those before it have been sent, which the guest must learn; the next call meets the error again.
+            Err(_) if done > 0 => return Ok(Ok(done)),
+            Err(ErrorCode::WouldBlock) => return Ok(Ok(0)),
+            Err(code) => return Ok(Err(code)),
+        }
+    }
+    Ok(Ok(sent))
+}
+
+fn send_one(stream: &OutgoingStream, datagram: &Datagram<Option<SocketAddr>>) -> Attempt<()> {
+    let flags = SendFlags::NOSIGNAL;
+    let sent = match (stream.remote, datagram.remote) {
+        (Some(only), Some(remote)) if only != remote => return Err(ErrorCode::InvalidArgument),
+        (Some(_), _) => rustix::io::retry_on_intr(|| rustix::net::send(&stream.fd, &datagram.data, flags)),
+        (None, None) => return Err(ErrorCode::InvalidArgument),
+        (None, Some(remote)) => {
+            suitable(stream.family, remote.ip())?;
+            if !stream.network.allows(remote, SocketUse::UdpSend) {
+                return Err(ErrorCode::AccessDenied);
+            }
+            rustix::io::retry_on_intr(|| rustix::net::sendto(&stream.fd, &datagram.data, flags, &remote))
+        }
+    };
+    Ok(sent.map(drop)?)
+}
+
+/// `[method]outgoing-datagram-stream.subscribe`.
+pub(crate) fn subscribe_outgoing(host: &mut impl Host, this: u32) -> Result<u32, Error> {
+    let resources = &mut host.ctx().resources;
+    let stream = resources.get::<OutgoingStream>(this)?;
+    let pollable = Pollable::on(Some(stream.fd.as_fd()), Interest::Write);
+    resources.add(pollable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::poll;
+    use super::super::super::tests::Plain;
+    use super::*;
+    use crate::WasiCtx;
+
+    fn bound(host: &mut Plain) -> (u32, SocketAddr) {
+        let socket = create(host, AddressFamily::Ipv4).unwrap().unwrap();
+        start_bind(host, socket, "127.0.0.1:0".parse().unwrap()).unwrap().unwrap();
+        finish_bind(host, socket).unwrap().unwrap();
+        let address = local_address(host, socket).unwrap().unwrap();
+        (socket, address)
+    }
+
+    #[test]
+    fn datagrams_go_both_ways() {
+        let mut host = Plain(WasiCtx::builder().network(Network::all()).build());
+        let (a, address_a) = bound(&mut host);
+        let (b, address_b) = bound(&mut host);
+        let (_, to_b) = stream(&mut host, a, Some(address_b)).unwrap().unwrap();
+        let (from_a, to_a) = stream(&mut host, b, None).unwrap().unwrap();
+        let hello = Datagram { data: b"hello".to_vec(), remote: None };
+        assert!(send(&mut host, to_b, std::slice::from_ref(&hello)).is_err());
+        assert!(check_send(&mut host, to_b).unwrap().unwrap() >= 1);
+        assert_eq!(send(&mut host, to_b, std::slice::from_ref(&hello)).unwrap(), Ok(1));
+        let arrived = subscribe_incoming(&mut host, from_a).unwrap();
+        poll::block(&mut host, arrived).unwrap();
+        let expected = Datagram { data: b"hello".to_vec(), remote: address_a };
+        assert_eq!(receive(&mut host, from_a, 10).unwrap(), Ok(vec![expected]));
+        assert_eq!(receive(&mut host, from_a, 10).unwrap(), Ok(vec![]));
+        check_send(&mut host, to_a).unwrap().unwrap();
+        assert_eq!(send(&mut host, to_a, &[hello]).unwrap(), Err(ErrorCode::InvalidArgument));
+    }
+
+    #[test]
+    fn nothing_is_sent_without_permission() {
+        let only_bind = Network::checked(|_, wanted| wanted == SocketUse::UdpBind);
+        let mut host = Plain(WasiCtx::builder().network(only_bind).build());
+        let (socket, address) = bound(&mut host);
+        assert_eq!(stream(&mut host, socket, Some(address)).unwrap(), Err(ErrorCode::AccessDenied));
+        let (_, out) = stream(&mut host, socket, None).unwrap().unwrap();
+        check_send(&mut host, out).unwrap().unwrap();
+        let datagram = Datagram { data: vec![1], remote: Some(address) };
+        assert_eq!(send(&mut host, out, &[datagram]).unwrap(), Err(ErrorCode::AccessDenied));
+    }
+}
