@@ -248,3 +248,24 @@ fn messages_say_what_to_do() {
     let gc = write("gc.wat", b"(module (type (struct (field i32))) (func (export \"_start\")))");
     fails(&run(&[&gc]), 1, &["gc", "not supported"]);
 }
+
+#[test]
+fn a_component_is_a_command_if_it_exports_run() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let status = |core: &str| {
+        let text = format!(
+            r#"(component
+                (core module $m (func (export "run") (result i32) {core}))
+                (core instance $i (instantiate $m))
+                (func $run (result (result)) (canon lift (core func $i "run")))
+                (instance $exports (export "run" (func $run)))
+                (export "wasi:cli/run@0.2.3" (instance $exports)))"#
+        );
+        let file = directory.path().join("command.wat");
+        std::fs::write(&file, text).expect("a file");
+        hatchery(&["run", "--net", "127.0.0.1:0"]).arg(file).output().expect("output").status.code()
+    };
+    assert_eq!(status("i32.const 0"), Some(0));
+    assert_eq!(status("i32.const 1"), Some(1));
+    assert_eq!(status("unreachable"), Some(134));
+}

@@ -51,7 +51,6 @@ fn all_modes_agree_with_the_plainest() {
         checked.returned += one.returned;
         checked.trapped += one.trapped;
     }
-    println!("{checked:?}");
     assert!(checked.traces > 100 && checked.returned > 500 && checked.trapped > 100, "{checked:?}");
 }
 
@@ -62,7 +61,6 @@ fn changed_artifacts_are_refused_or_harmless() {
     for data in corpus("artifact").into_iter().chain(random(3000, 1)) {
         opened[hatchery_fuzzing::artifact(&data) as usize] += 1;
     }
-    println!("{opened:?}");
     let [refused, unverified, sound] = [Opened::Refused, Opened::Unverified, Opened::Sound].map(|o| opened[o as usize]);
     assert!(refused > 500 && unverified > 50 && sound > 50, "{opened:?}");
 }
@@ -77,7 +75,6 @@ fn instances_in_a_pool_are_as_their_twins() {
         happened.failed += one.failed;
         happened.exhausted += one.exhausted;
     }
-    println!("{happened:?}");
     assert!(happened.instances > 500 && happened.acts > 1000, "{happened:?}");
     assert!(happened.failed > 20 && happened.exhausted > 50, "{happened:?}");
 }

@@ -1,5 +1,7 @@
 //! Real components on the interfaces of WASI 0.2. They are looked for beside the project, and left out where they are not.
 
+#![expect(clippy::print_stderr, reason = "a test that is left out says so")]
+
 use hatchery::component::{Component, Instance, Linker};
 use hatchery::{Config, Engine, Error};
 use hatchery_wasi::host::{MemoryInput, MemoryOutput};

@@ -1,6 +1,6 @@
 //! WASI 0.2: `wasi:io`, `cli`, `clocks`, `random`, `filesystem` and `sockets` over the [host layer](crate::host).
 //!
-//! Each function of an interface is a function here, of a [`Host`] and of plain values: handles are the numbers under
+//! Each function of an interface is a function here, of a host and of plain values: handles are the numbers under
 //! which the context holds a value. So they run, and are tested, without a guest. What blocks waits in slices, and asks
 //! between two of them whether the guest is still wanted.
 

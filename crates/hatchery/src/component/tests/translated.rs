@@ -66,7 +66,10 @@ fn linker() -> Linker<ResourceTable> {
     let mut linker = Linker::<ResourceTable>::new(&engine());
     let mut files = linker.instance("test:host/files@1.2.0").expect("a name");
     let mut define = || -> Result<(), Error> {
-        files.resource::<File>("file", |mut caller, file| Ok(drop(caller.data_mut().delete(file)?)))?;
+        files.resource::<File>("file", |mut caller, file| {
+            caller.data_mut().delete(file)?;
+            Ok(())
+        })?;
         files.func("open", |mut caller, (name,): (String,)| Ok((caller.data_mut().push(File(name))?,)))?;
         files.func("[method]file.size", |caller, (file,): (Resource<File>,)| {
             Ok((caller.data().get(&file)?.0.len() as u32,))
