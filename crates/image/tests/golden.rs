@@ -95,7 +95,7 @@ fn parts() -> ImageParts {
         data_segments: vec![DataSegment { start: 0, length: 6, dropped_offset: layout.data_dropped }],
         elem_segments: vec![ElemSegment { elements: Box::new([2]), dropped_offset: layout.elem_dropped }],
         imports: vec![import],
-        learned: Learned { written: vec![4096..8192], grown: vec![8192..16384] },
+        learned: Learned { written: Vec::from_iter([4096..8192]), grown: Vec::from_iter([8192..16384]) },
         extension: b"extension".to_vec(),
         ..ImageParts::new(tunables, layout.clone())
     };
