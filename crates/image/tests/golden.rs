@@ -95,7 +95,7 @@ fn parts() -> ImageParts {
         data_segments: vec![DataSegment { start: 0, length: 6, dropped_offset: layout.data_dropped }],
         elem_segments: vec![ElemSegment { elements: Box::new([2]), dropped_offset: layout.elem_dropped }],
         imports: vec![import],
-        learned: Learned { written: Vec::from_iter([4096..8192]), grown: Vec::from_iter([8192..16384]) },
+        learned: Learned { written: one(4096..8192), grown: one(8192..16384) },
         extension: b"extension".to_vec(),
         ..ImageParts::new(tunables, layout.clone())
     };
@@ -148,4 +148,8 @@ fn every_other_version_is_refused_by_name() {
             Err(error) => panic!("{}: {error}", path.display()),
         }
     }
+}
+
+fn one(range: std::ops::Range<u64>) -> Vec<std::ops::Range<u64>> {
+    std::iter::once(range).collect()
 }

@@ -141,7 +141,8 @@ pub(super) fn sample() -> ImageParts {
         imports: vec![import("f", 128, Some(256)), import("g", 144, None)],
         learned: Learned {
             written: vec![4096..8192, layout.memory(0).start..layout.memory(0).start + 4096],
-            grown: vec![layout.memory(0).start + 2 * WASM_PAGE..layout.memory(0).start + 3 * WASM_PAGE],
+            grown: std::iter::once(layout.memory(0).start + 2 * WASM_PAGE..layout.memory(0).start + 3 * WASM_PAGE)
+                .collect(),
         },
         extension: b"what a host knows".to_vec(),
         ..ImageParts::new(tunables, layout.clone())

@@ -34,7 +34,7 @@ fn what_comes_back_is_encoded_to_the_same_bytes() {
 #[test]
 fn what_was_learned_is_kept_and_replaced() {
     let image = Image::from_parts(&sample()).expect("opens");
-    let learned = Learned { written: vec![8192..12288], grown: vec![] };
+    let learned = Learned { written: std::iter::once(8192..12288).collect(), grown: vec![] };
     let with = image.with_learned(learned.clone()).expect("of its slots");
     assert_eq!(with.learned(), learned);
     let parts = ImageParts { learned: sample().learned, ..with.to_parts().expect("reads") };
