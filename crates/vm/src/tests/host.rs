@@ -105,7 +105,8 @@ fn calls_nest_and_traps_stop_at_the_innermost() {
             if depth == 0 {
                 let raise = prepared.image().functions().iter().nth(Builtin::Raise as usize).expect("listed");
                 let raise = prepared.callee(PackedFuncRef::new(raise.ty, raise.start)).expect("callee");
-                let trapped = context.call(&raise, &mut [RawVal::from_i32(TrapCode::IntegerOverflow as i32)]);
+                let trapped =
+                    context.call(&raise, &mut [RawVal::from_i32(TrapCode::IntegerOverflow as i32), RawVal::ZERO]);
                 assert_eq!(trap_of(trapped), TrapCode::IntegerOverflow);
                 return Ok(1000);
             }
