@@ -9,6 +9,7 @@ use crate::p2::resources::Resources;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Everything a guest can reach, and what it holds open. One guest, one context.
 pub struct WasiCtx {
@@ -20,6 +21,8 @@ pub struct WasiCtx {
     pub(crate) network: Network,
     /// What a component holds handles of.
     pub(crate) resources: Resources,
+    /// Shared by the threads that look names up, which it counts.
+    pub(crate) lookups: Arc<()>,
 }
 
 impl WasiCtx {
@@ -52,8 +55,9 @@ impl fmt::Debug for WasiCtx {
 /// other guests need some.
 const DESCRIPTORS: usize = 512;
 
-/// As many resources of WASI 0.2 as a guest may hold, if the embedder does not say.
-const RESOURCES: usize = 16 << 10;
+/// As many resources of WASI 0.2 as a guest may hold, if the embedder does not say: most of them are descriptors of this
+/// process.
+const RESOURCES: usize = DESCRIPTORS;
 
 /// Puts a [`WasiCtx`] together. What is not said is absent: no arguments, no environment, no directories, input that is
 /// at its end, output that goes nowhere. Clocks and entropy are the system's.
@@ -227,7 +231,7 @@ impl WasiCtxBuilder {
         let clock = this.clock.unwrap_or_else(|| Box::new(SystemClock::new()));
         let resources = Resources::new(this.resources);
         let (args, env, entropy, network) = (this.args, this.env, this.entropy, this.network);
-        WasiCtx { args, env, clock, entropy, table, network, resources }
+        WasiCtx { args, env, clock, entropy, table, network, resources, lookups: Arc::default() }
     }
 }
 

@@ -8,6 +8,7 @@ use hatchery::Error;
 use std::io::PipeReader;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 /// A `resolve-address-stream`.
@@ -28,8 +29,8 @@ enum State {
 
 /// `resolve-addresses`.
 pub(crate) fn resolve_addresses(host: &mut impl Host, name: &str) -> Answer<u32, ErrorCode> {
-    let allowed = host.ctx().network.allows_lookup();
-    match begin(name, allowed) {
+    let ctx = host.ctx();
+    match begin(name, ctx.network.allows_lookup(), &ctx.lookups) {
         Ok(resolution) => host.ctx().resources.add(resolution).map(Ok),
         Err(code) => Ok(Err(code)),
     }
@@ -38,7 +39,10 @@ pub(crate) fn resolve_addresses(host: &mut impl Host, name: &str) -> Answer<u32,
 /// Names of hosts are at most this long (RFC 1035, with a dot at the end).
 const LONGEST: usize = 254;
 
-fn begin(name: &str, allowed: bool) -> Result<Resolution, ErrorCode> {
+/// Most threads that look names up for one guest, whether it still waits for them or not.
+const MOST_LOOKUPS: usize = 8;
+
+fn begin(name: &str, allowed: bool, lookups: &Arc<()>) -> Result<Resolution, ErrorCode> {
     let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     // An address needs no looking up, so it tells nobody anything.
     if let Ok(address) = literal.parse() {
@@ -51,13 +55,18 @@ fn begin(name: &str, allowed: bool) -> Result<Resolution, ErrorCode> {
     if !allowed {
         return Err(ErrorCode::AccessDenied);
     }
+    // One is the context's own.
+    if Arc::strong_count(lookups) > MOST_LOOKUPS {
+        return Err(ErrorCode::TemporaryResolverFailure);
+    }
+    let running = lookups.clone();
     let (done, hangs_up) = std::io::pipe().map_err(|_| ErrorCode::OutOfMemory)?;
     let (answer, answered) = channel();
     let name = name.to_owned();
     let ask = move || {
         // Nobody may be waiting any more.
         let _ = answer.send(resolve(&name));
-        drop(hangs_up);
+        drop((running, hangs_up));
     };
     std::thread::Builder::new().name("lookup".into()).spawn(ask).map_err(|_| ErrorCode::OutOfMemory)?;
     Ok(Resolution { state: State::Waiting(answered), done: Some(done) })
@@ -120,6 +129,15 @@ mod tests {
         poll::block(&mut host, pollable).unwrap();
         let address = resolve_next_address(&mut host, resolution).unwrap().unwrap().unwrap();
         assert!(address.is_loopback());
+    }
+
+    #[test]
+    fn a_guest_has_few_threads_that_look_names_up() {
+        let lookups = Arc::new(());
+        let running: Vec<_> = (0..MOST_LOOKUPS).map(|_| lookups.clone()).collect();
+        assert_eq!(begin("localhost", true, &lookups).err(), Some(ErrorCode::TemporaryResolverFailure));
+        drop(running);
+        assert!(begin("localhost", true, &lookups).is_ok());
     }
 
     #[test]
