@@ -56,6 +56,9 @@ pub(crate) fn is_component(bytes: &[u8]) -> bool {
 
 /// The set that is one program.
 pub(crate) fn set(engine: &Engine, path: &Path, bytes: &[u8]) -> anyhow::Result<ModuleSet> {
+    if is_component(bytes) {
+        bail!("`{}` is a component, which cannot be stored yet: give it to `hatchery run` as it is", path.display());
+    }
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let mut set = ModuleSet::new(engine);
     let module = set.module_of(path, bytes).with_context(|| cannot_compile(path))?;
