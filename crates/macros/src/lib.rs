@@ -1,7 +1,8 @@
-//! Derives for Rust types that stand for types of components.
+//! Derives for Rust types that stand for types of components, and bindings from WIT.
 //!
-//! This crate never knows a component: it turns a definition of a Rust type into implementations of the face's traits,
-//! whose code is safe and calls only what the face shows. It uses no other crate of the workspace; the face re-exports it.
+//! This crate never knows a component: it turns a definition of a Rust type into implementations of the face's traits, and
+//! a world of a WIT package into definitions of types, traits and functions. What it writes is safe and calls only what the
+//! face shows. It uses no other crate of the workspace; the face re-exports it.
 //!
 //! | Rust | component |
 //! |---|---|
@@ -13,6 +14,7 @@
 //! Names are the Rust names in kebab case: a field `link_count` is `link-count`, a case `NotFound` is `not-found`.
 //! `#[component(name = "type")]` gives a field or a case another.
 
+mod bindgen;
 mod definition;
 mod enumeration;
 mod flags;
@@ -51,6 +53,70 @@ pub fn lower(input: TokenStream) -> TokenStream {
         Kind::Flags(fields) => flags::lower(definition, fields),
         Kind::Variant(cases) => enumeration::lower(definition, cases),
     })
+}
+
+/// Writes bindings for a world of a WIT package: types, traits for what the host does, structs for what the component does.
+///
+/// ```ignore
+/// bindgen!("world" in "path/to/wit");
+///
+/// bindgen!({
+///     path: "path/to/wit",
+///     world: "world",
+///     async: ["example:host/store"],
+///     with: { "example:host/store/bucket": Bucket },
+/// });
+/// ```
+///
+/// # Options
+///
+/// | option | is | without it |
+/// |---|---|---|
+/// | `path` | the file or folder of the package, from the folder of the crate's manifest; a folder may have one with the name `deps`, of packages that it uses | `"wit"`, unless there is `inline` |
+/// | `inline` | the text of a package, which may use those at `path` | |
+/// | `world` | the name of the world, with or without its package's: `"world"`, `"example:host/world@1.0.0"` | the package's only one |
+/// | `async` | which imported functions are async in the host: `true`, or a list of names | `false` |
+/// | `trappable` | which imported functions return a `Result` whose error ends the guest's call: `true`, or a list of names | `false` |
+/// | `with` | Rust types that stand for resources of the host, and modules with the bindings of interfaces that others have written, by names | |
+/// | `features` | a list of features: items that are `@unstable` with another are left out | none |
+///
+/// Names of interfaces are as in `"example:host/store"`, with a version or without, and stand for all of their functions
+/// in lists. A function is `"example:host/store#get"` or `"example:host/store#bucket.get"`, or `"get"` if the world itself
+/// imports it. A resource is `"example:host/store/bucket"`.
+///
+/// # What it writes
+///
+/// Where the macro is called, there is then:
+///
+/// - For each interface that the world imports, a module `example::host::store` with its types, a trait `Host` with
+///   a method for each function, a trait `HostBucket` for each resource, and `add_to_linker`, which takes a linker and a
+///   closure that finds who implements the traits in the host data. Types of interfaces whose packages occur in several
+///   versions are in `example::host1_0_0`.
+/// - For each interface that it exports, a module `exports::example::host::store` with its types, a struct `Guest`, and
+///   a struct `GuestBucket` for each resource.
+/// - A struct with the world's name. `new` finds all exported functions in a prepared component, and checks their types.
+///   There is a method `call_run`, and `call_run_async` for hosts with async functions, for each function that
+///   the world exports, and a method `example_host_store` for each interface, which gives its `Guest`.
+///   `add_to_linker` adds all imports.
+/// - The types of the world, and a trait `WorldImports`, if that is its name, of what it imports without an interface.
+///
+/// Names are as is usual in Rust. Keywords are escaped: `type` is `r#type`, `self` is `self_`; a name that would be there
+/// twice has a `_` behind it.
+///
+/// Records, variants, enums and flags are structs and enums with what can be derived for them; a type that says why
+/// functions fail is an `Error`. A resource of the host is `Resource<Bucket>`, where `Bucket` is the type of `with`, or one
+/// without values; a resource of the component is a `ResourceAny`. Methods of the host get values, and those that call
+/// a component take references where that saves a copy: `&str`, `&[T]`.
+///
+/// The compiler looks at the files again when they change. It does not see that a folder has a new one.
+///
+/// # Errors
+///
+/// Where the package cannot be read, or has no such world, or that has what bindings do not support (`async`, `stream`,
+/// `future`, `error-context`), an error of the compiler says so.
+#[proc_macro]
+pub fn bindgen(input: TokenStream) -> TokenStream {
+    bindgen::expand(input.into()).unwrap_or_else(|error| error.into_compile_error()).into()
 }
 
 fn derive(input: TokenStream, expand: impl Fn(&Definition) -> proc_macro2::TokenStream) -> TokenStream {

@@ -118,10 +118,27 @@ impl<P: Params + Lower, R: Results + Lift> TypedFunc<P, R> {
     /// When a host function that the guest called panicked, with its payload.
     #[inline]
     pub fn call<T: 'static>(&self, instance: &mut Instance<T>, params: P) -> Result<R, Error> {
+        self.call_lent(instance, params)
+    }
+
+    /// As [`call`](TypedFunc::call), with parameters that borrow for shorter than those of this function's type, which
+    /// are the same otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As for [`call`](TypedFunc::call).
+    ///
+    /// # Panics
+    ///
+    /// As [`call`](TypedFunc::call).
+    #[doc(hidden)]
+    #[inline]
+    pub fn call_lent<T: 'static, Q: Params + Lower>(&self, instance: &mut Instance<T>, params: Q) -> Result<R, Error> {
+        const { assert!(P::ABI.is(&Q::ABI), "parameters are passed as the function's type says") };
         let access = instance.enter()?;
-        let result = if const { param_words(P::ABI) <= 1 } {
+        let result = if const { param_words(Q::ABI) <= 1 } {
             self.call_in(access, [RawVal::ZERO; 1], &params)
-        } else if const { param_words(P::ABI) <= 4 } {
+        } else if const { param_words(Q::ABI) <= 4 } {
             self.call_in(access, [RawVal::ZERO; 4], &params)
         } else {
             self.call_in(access, [RawVal::ZERO; MAX_WORDS], &params)
@@ -130,11 +147,11 @@ impl<P: Params + Lower, R: Results + Lift> TypedFunc<P, R> {
     }
 
     #[inline(always)]
-    fn call_in<T, const N: usize>(
+    fn call_in<T, Q: Params + Lower, const N: usize>(
         &self,
         access: Access<'_, Host<T>>,
         mut values: [RawVal; N],
-        params: &P,
+        params: &Q,
     ) -> Result<R, Error> {
         let lifted = &*self.lifted;
         let mut cx = lifted.abi(access)?;
@@ -157,12 +174,35 @@ impl<P: Params + Lower, R: Results + Lift> TypedFunc<P, R> {
     ///
     /// As [`call`](TypedFunc::call).
     pub async fn call_async<T: 'static>(&self, instance: &mut Instance<T>, params: P) -> Result<R, Error> {
+        self.call_lent_async(instance, params).await
+    }
+
+    /// As [`call_async`](TypedFunc::call_async), with parameters as for [`call_lent`](TypedFunc::call_lent).
+    ///
+    /// # Errors
+    ///
+    /// As for [`call`](TypedFunc::call).
+    ///
+    /// # Panics
+    ///
+    /// As [`call`](TypedFunc::call).
+    #[doc(hidden)]
+    pub async fn call_lent_async<T: 'static, Q: Params + Lower>(
+        &self,
+        instance: &mut Instance<T>,
+        params: Q,
+    ) -> Result<R, Error> {
+        const { assert!(P::ABI.is(&Q::ABI), "parameters are passed as the function's type says") };
         let mut access = instance.enter()?;
         let result = self.call_suspending(&mut access, params).await;
         instance.leave(result)
     }
 
-    async fn call_suspending<T: 'static>(&self, access: &mut Access<'_, Host<T>>, params: P) -> Result<R, Error> {
+    async fn call_suspending<T: 'static, Q: Params + Lower>(
+        &self,
+        access: &mut Access<'_, Host<T>>,
+        params: Q,
+    ) -> Result<R, Error> {
         let lifted = &*self.lifted;
         let mut values = vec![RawVal::ZERO; param_words(P::ABI).max(1)];
         let scope = {

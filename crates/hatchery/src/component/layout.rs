@@ -48,6 +48,10 @@ impl Extent {
         }
     }
 
+    const fn is(self, other: Extent) -> bool {
+        self.bytes == other.bytes && self.align == other.align
+    }
+
     const fn padded(self) -> Extent {
         Extent { bytes: align_up(self.bytes, self.align), align: self.align }
     }
@@ -112,6 +116,14 @@ impl TypeAbi {
         abi.narrow = abi.narrow.padded();
         abi.wide = abi.wide.padded();
         abi
+    }
+
+    /// Whether values are passed in the same way.
+    pub(crate) const fn is(&self, other: &TypeAbi) -> bool {
+        self.flat == other.flat
+            && self.handles == other.handles
+            && self.narrow.is(other.narrow)
+            && self.wide.is(other.wide)
     }
 
     /// Which, in a memory whose addresses have 64 bits or not.

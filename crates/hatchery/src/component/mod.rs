@@ -23,6 +23,57 @@
 //! # Ok::<(), hatchery::Error>(())
 //! ```
 //!
+//! # Bindings from WIT
+//!
+//! [`bindgen!`](bindgen) reads a WIT package and writes what a host needs for one of its worlds: types, traits for
+//! what the component imports, methods for what it exports.
+//!
+//! ```
+//! use hatchery::component::{Component, Linker};
+//! use hatchery::{Config, Engine};
+//!
+//! mod bindings {
+//!     hatchery::component::bindgen!({
+//!         inline: "
+//!             package example:adder;
+//!             interface log { seen: func(n: u32); }
+//!             world adder { import log; export add: func(a: u32, b: u32) -> u32; }
+//!         ",
+//!     });
+//! }
+//!
+//! struct Sum(u32);
+//!
+//! impl bindings::example::adder::log::Host for Sum {
+//!     fn seen(&mut self, n: u32) {
+//!         self.0 += n;
+//!     }
+//! }
+//!
+//! let engine = Engine::new(&Config::new())?;
+//! let component = Component::new(&engine, r#"
+//!     (component
+//!       (import "example:adder/log" (instance $log (export "seen" (func (param "n" u32)))))
+//!       (core func $seen (canon lower (func $log "seen")))
+//!       (core module $m
+//!         (import "log" "seen" (func $seen (param i32)))
+//!         (func (export "add") (param i32 i32) (result i32)
+//!           (call $seen (local.get 1))
+//!           (i32.add (local.get 0) (local.get 1))))
+//!       (core instance $i (instantiate $m (with "log" (instance (export "seen" (func $seen))))))
+//!       (func (export "add") (param "a" u32) (param "b" u32) (result u32) (canon lift (core func $i "add"))))
+//! "#)?;
+//!
+//! let mut linker = Linker::new(&engine);
+//! bindings::Adder::add_to_linker(&mut linker, |sum: &mut Sum| sum)?;
+//! let prepared = linker.prepare(&component)?; // types of imports are checked here,
+//! let adder = bindings::Adder::new(&prepared)?; // and those of exports here: once for all instances
+//! let mut instance = prepared.instantiate(Sum(0))?;
+//! assert_eq!(adder.call_add(&mut instance, 1, 2)?, 3);
+//! assert_eq!(instance.data().0, 2);
+//! # Ok::<(), hatchery::Error>(())
+//! ```
+//!
 //! # Types
 //!
 //! | component | Rust |
@@ -85,7 +136,7 @@ pub use compiled::Component;
 pub use context::AsContext;
 pub use exports::{ExportPath, ExportedItem, Exports};
 pub use func::{Func, TypedFunc};
-pub use hatchery_macros::{ComponentType, Lift, Lower};
+pub use hatchery_macros::{ComponentType, Lift, Lower, bindgen};
 pub use instance::Instance;
 pub use layout::TypeAbi;
 pub use linker::{Linker, LinkerInstance};

@@ -1,0 +1,147 @@
+//! What the component does: structs of handles, found once, with a method for each function.
+
+use super::super::model::{Function, Interface, Resource, Type};
+use super::super::names::{Names, snake};
+use super::docs::{docs, docs_with_errors, lints};
+use super::paths::Here;
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+
+/// Why a struct cannot be made.
+pub(super) const MISMATCH: &str =
+    "When the component does not export all of it, or with other types; the message names the function and both types.";
+
+/// Why a call fails.
+const CALL: &str = "When the guest traps or a host function fails, and when the instance had that happen before: it is \
+                    not used again.";
+
+/// A field of a struct of handles, how it is made, and the methods that it has.
+pub(super) struct Member {
+    pub(super) field: TokenStream,
+    pub(super) make: TokenStream,
+    pub(super) methods: TokenStream,
+}
+
+impl Here<'_> {
+    /// The structs of an interface that the component has.
+    pub(super) fn guest(self, interface: &Interface) -> TokenStream {
+        if interface.is_passive() {
+            return quote! {};
+        }
+        let name = interface.name.as_deref();
+        let functions = interface.functions.iter().map(|function| self.function(name, function));
+        let mut names = Names::without(&["new"]);
+        for function in &interface.functions {
+            names.take(&called(function).to_string());
+        }
+        let resources = interface.resources.iter().map(|resource| resource_member(resource, &mut names));
+        let members: Vec<_> = functions.chain(resources).collect();
+        let text =
+            format!("The functions of `{}` of a component, found once for all of its instances.", interface.shown());
+        let structs = interface.resources.iter().map(|resource| self.guest_resource(name, resource));
+        let guest = handles(&interface.ident, &docs(None, &text), &members);
+        quote! { #(#structs)* #guest }
+    }
+
+    fn guest_resource(self, interface: Option<&str>, resource: &Resource) -> TokenStream {
+        let members = resource.functions.iter().map(|function| self.function(interface, function));
+        let text = format!(
+            "The functions of the resource `{}` of a component, found once for all of its instances.",
+            resource.name
+        );
+        handles(&resource.behaviour, &docs(None, &text), &members.collect::<Vec<_>>())
+    }
+
+    /// The handle of a function.
+    pub(super) fn function(self, interface: Option<&str>, function: &Function) -> Member {
+        let (call, name) = (called(function), &function.name);
+        let types: Vec<&Type> = function.params.iter().map(|(_, ty)| ty).collect();
+        let (params, results) = (self.lent_forever(&types), self.results(function.result.as_ref()));
+        let path = match interface {
+            Some(interface) => quote! { (#interface, #name) },
+            None => quote! { #name },
+        };
+        Member {
+            field: quote! { #call: ::hatchery::component::TypedFunc<#params, #results> },
+            make: quote! { #call: prepared.func(#path)? },
+            methods: self.calls(function),
+        }
+    }
+
+    /// The methods that call a function, one that waits and one that does not.
+    fn calls(self, function: &Function) -> TokenStream {
+        let call = called(function);
+        let asynchronous = format_ident!("{call}_async");
+        let text = format!("Calls the function `{}`.", function.shown);
+        let documentation = docs_with_errors(function.docs.as_deref(), &text, CALL);
+        let text = format!("As [`{}`](Self::{}), for hosts with async functions.", call, call);
+        let asynchronous_docs = docs_with_errors(None, &text, CALL);
+        let (names, types): (Vec<_>, Vec<_>) = function.params.iter().map(|(name, ty)| (name, self.lent(ty))).unzip();
+        let result = function.result.as_ref().map_or_else(|| quote! { () }, |ty| self.owned(ty));
+        let taken = function.result.as_ref().map_or_else(|| quote! { () }, |_| quote! { (result,) });
+        let given = function.result.as_ref().map_or_else(|| quote! { () }, |_| quote! { result });
+        let head = quote! {
+            <T: 'static>(
+                &self,
+                instance: &mut ::hatchery::component::Instance<T>,
+                #(#names: #types),*
+            ) -> ::core::result::Result<#result, ::hatchery::Error>
+        };
+        let lints = lints(function);
+        quote! {
+            #documentation
+            #lints
+            pub fn #call #head {
+                let #taken = self.#call.call_lent(instance, (#(#names,)*))?;
+                ::core::result::Result::Ok(#given)
+            }
+
+            #asynchronous_docs
+            #lints
+            pub async fn #asynchronous #head {
+                let #taken = self.#call.call_lent_async(instance, (#(#names,)*)).await?;
+                ::core::result::Result::Ok(#given)
+            }
+        }
+    }
+}
+
+/// The method that calls a function.
+pub(super) fn called(function: &Function) -> Ident {
+    format_ident!("call_{}", function.ident)
+}
+
+fn resource_member(resource: &Resource, names: &mut Names) -> Member {
+    let (name, behaviour) = (names.take(&snake(&resource.name)), &resource.behaviour);
+    let docs = docs(resource.docs.as_deref(), &format!("The functions of the resource `{}`.", resource.name));
+    Member {
+        field: quote! { #name: #behaviour },
+        make: quote! { #name: #behaviour::new(prepared)? },
+        methods: quote! { #docs pub fn #name(&self) -> &#behaviour { &self.#name } },
+    }
+}
+
+/// A struct of handles.
+pub(super) fn handles(ident: &Ident, docs: &TokenStream, members: &[Member]) -> TokenStream {
+    let fields = members.iter().map(|member| &member.field);
+    let makes = members.iter().map(|member| &member.make);
+    let methods = members.iter().map(|member| &member.methods);
+    let new_docs = docs_with_errors(None, "Finds the functions in a component.", MISMATCH);
+    quote! {
+        #docs
+        #[derive(::core::fmt::Debug, ::core::clone::Clone)]
+        pub struct #ident { #(#fields,)* }
+
+        impl #ident {
+            #new_docs
+            pub fn new<T: 'static>(
+                prepared: &::hatchery::component::Prepared<T>,
+            ) -> ::core::result::Result<#ident, ::hatchery::Error> {
+                let _ = prepared;
+                ::core::result::Result::Ok(#ident { #(#makes,)* })
+            }
+
+            #(#methods)*
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What is refused, with one sentence at one place; what is written, in short.
+
+use super::expand;
+use proc_macro2::TokenStream;
+use quote::quote;
+
+/// The message of the only error.
+fn refused(call: TokenStream) -> String {
+    let text = call.to_string();
+    let Err(error) = expand(call) else { panic!("accepted: {text}") };
+    let messages: Vec<_> = error.into_iter().map(|error| error.to_string()).collect();
+    let [message] = &messages[..] else { panic!("several errors for {text}: {messages:#?}") };
+    message.clone()
+}
+
+/// Refuses a call with a message that has all of these parts.
+fn check(call: TokenStream, parts: &[&str]) {
+    let message = refused(call);
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+}
+
+/// Refuses a world with these items.
+fn check_world(items: &str, parts: &[&str]) {
+    let text = format!("package a:b@1.0.0;\nworld w {{\n{items}\n}}");
+    check(quote! { inline: #text }, parts);
+}
+
+#[test]
+fn options_are_checked() {
+    check(quote! { path: "wit", paths: "x" }, &["there is no option `paths`", "`trappable`"]);
+    check(quote! { { path: "wit", path: "x" } }, &["the option `path` is given twice"]);
+    check(quote! { async: 1 }, &["expected `true`, `false` or a list of names"]);
+    check(quote! { "world" at "wit" }, &["unexpected token"]);
+    check(quote! { path "wit" }, &["expected `:`"]);
+}
+
+#[test]
+fn packages_must_be_there() {
+    check(quote! { "w" in "not-there" }, &["there is no file or folder", "not-there"]);
+    check(quote! {}, &["there is no file or folder", "wit"]);
+}
+
+#[test]
+fn mistakes_in_packages_are_shown_with_their_lines() {
+    check(quote! { inline: "package a:b;\nworld w { export f: fun(); }" }, &["cannot be used", "inline.wit:2:"]);
+    check_world("import f: func(a: missing);", &["cannot be used", "missing", "inline.wit:3:"]);
+}
+
+#[test]
+fn worlds_must_be_there() {
+    let text = "package a:b@1.0.0; world one {} world two {}";
+    check(quote! { inline: #text, world: "three" }, &["there is no world `three`", "`a:b@1.0.0` has: `one`, `two`"]);
+    check(quote! { inline: #text }, &["a world must be chosen", "`one`, `two`"]);
+    check(quote! { inline: "package a:b;" }, &["a world must be chosen", "has: none"]);
+}
+
+#[test]
+fn what_is_not_supported_is_named_with_its_place() {
+    check_world("import f: func(a: stream<u8>);", &["`stream`", "the function `f` at inline.wit:3:"]);
+    check_world("import f: func() -> future<u8>;", &["`future`", "`f` at inline.wit:3:"]);
+    check_world("export f: func() -> error-context;", &["`error-context`", "`f` at inline.wit:3:"]);
+    check_world("import f: async func();", &["`async`", "`f` at inline.wit:3:"]);
+    check_world("record r { a: option<stream> }", &["`stream`", "the type `r` at inline.wit:3:"]);
+    check_world(
+        "export i: interface { resource s { f: async func(); } }",
+        &["`async`", "the function `s.f` at inline.wit:3:"],
+    );
+}
+
+#[test]
+fn what_is_too_large_is_named_with_its_place() {
+    let many = |count: usize, item: fn(usize) -> String| (0..count).map(item).collect::<Vec<_>>().join(", ");
+    check_world(&format!("import f: func({});", many(17, |i| format!("p{i}: u8"))), &["17 parameters", "`f` at"]);
+    check_world(&format!("type t = tuple<{}>;", many(17, |_| "u8".into())), &["17 types in a tuple", "`t` at"]);
+    check_world(&format!("flags f {{ {} }}", many(33, |i| format!("f{i}"))), &["more than 32 flags", "inline.wit:3:"]);
+    check_world("record r {}", &["empty record", "inline.wit:3:"]);
+}
+
+#[test]
+fn names_in_options_mean_something() {
+    let text = "package a:b; world w { import i: interface { resource r; f: func(); } export g: func(); }";
+    check(quote! { inline: #text, async: ["g"] }, &["the world imports no function `g`"]);
+    check(quote! { inline: #text, trappable: ["i#g"] }, &["the world imports no function `i#g`"]);
+    check(quote! { inline: #text, with: { "i/s": S } }, &["no interface or resource `i/s`"]);
+    check(quote! { inline: #text, with: { "j": j } }, &["no interface or resource `j`"]);
+    let accepted = quote! { inline: #text, async: ["i#f"], trappable: ["i"], with: { "i/r": R } };
+    assert!(expand(accepted).is_ok());
+}
+
+#[test]
+fn features_are_there_when_they_are_asked_for() {
+    let text = "package a:b@1.0.0; world w { @unstable(feature = new) import f: func(); }";
+    let has_trait = |call| expand(call).expect("accepted").to_string().contains("WImports");
+    assert!(!has_trait(quote! { inline: #text }));
+    assert!(has_trait(quote! { inline: #text, features: ["new"] }));
+}
+
+#[test]
+fn all_files_that_were_read_are_looked_at_again() {
+    let written = expand(quote! { "kitchen" in "../hatchery/tests/bindings/wit" }).expect("accepted").to_string();
+    for file in ["/wit/kitchen.wit\"", "/wit/deps/units.wit\""] {
+        assert_eq!(written.matches(file).count(), 1, "{file}");
+    }
+}
+
+#[test]
+fn nothing_unsafe_is_written_and_all_that_is_public_has_documentation() {
+    let text = "
+        package a:b@1.0.0;
+        interface i {
+            record r { a: u8 } flags f { a } enum e { a } variant v { a(r) } type t = r;
+            resource s { constructor(); m: func(v: v) -> result<f, e>; }
+        }
+        world w { import i; export i; import f: func(); export g: func(); }";
+    let file: syn::File = syn::parse2(expand(quote! { inline: #text }).expect("accepted")).expect("Rust");
+    let mut public = Public::default();
+    syn::visit::visit_file(&mut public, &file);
+    assert!(public.documented > 40, "{} items", public.documented);
+    assert_eq!(public.bare, Vec::<String>::new());
+}
+
+/// Public items with documentation and without.
+#[derive(Default)]
+struct Public {
+    documented: usize,
+    bare: Vec<String>,
+}
+
+impl Public {
+    fn see(&mut self, attributes: &[syn::Attribute], what: &syn::Ident) {
+        if attributes.iter().any(|attribute| attribute.path().is_ident("doc")) {
+            self.documented += 1;
+        } else {
+            self.bare.push(what.to_string());
+        }
+    }
+}
+
+impl<'ast> syn::visit::Visit<'ast> for Public {
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        self.see(&item.attrs, &item.ident);
+        syn::visit::visit_item_struct(self, item);
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
+        self.see(&item.attrs, &item.ident);
+        syn::visit::visit_item_enum(self, item);
+    }
+
+    fn visit_variant(&mut self, variant: &'ast syn::Variant) {
+        self.see(&variant.attrs, &variant.ident);
+    }
+
+    fn visit_field(&mut self, field: &'ast syn::Field) {
+        if let (syn::Visibility::Public(_), Some(name)) = (&field.vis, &field.ident) {
+            self.see(&field.attrs, name);
+        }
+    }
+
+    fn visit_item_type(&mut self, item: &'ast syn::ItemType) {
+        self.see(&item.attrs, &item.ident);
+    }
+
+    fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
+        self.see(&item.attrs, &item.ident);
+        syn::visit::visit_item_trait(self, item);
+    }
+
+    fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
+        self.see(&item.attrs, &item.sig.ident);
+    }
+
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        self.see(&item.attrs, &item.ident);
+        syn::visit::visit_item_mod(self, item);
+    }
+
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        self.see(&item.attrs, &item.sig.ident);
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        if matches!(item.vis, syn::Visibility::Public(_)) {
+            self.see(&item.attrs, &item.sig.ident);
+        }
+    }
+
+    fn visit_expr_unsafe(&mut self, item: &'ast syn::ExprUnsafe) {
+        self.bare.push(quote::ToTokens::to_token_stream(item).to_string());
+    }
+}
