@@ -74,7 +74,7 @@ fn what_is_too_large_is_named_with_its_place() {
     let many = |count: usize, item: fn(usize) -> String| (0..count).map(item).collect::<Vec<_>>().join(", ");
     check_world(&format!("import f: func({});", many(17, |i| format!("p{i}: u8"))), &["17 parameters", "`f` at"]);
     check_world(&format!("type t = tuple<{}>;", many(17, |_| "u8".into())), &["17 types in a tuple", "`t` at"]);
-    check_world(&format!("flags f {{ {} }}", many(33, |i| format!("f{i}"))), &["more than 32 flags", "inline.wit:3:"]);
+    check_world(&format!("flags f {{ {} }}", many(33, |i| format!("x{i}"))), &["more than 32 flags", "inline.wit:3:"]);
     check_world("record r {}", &["empty record", "inline.wit:3:"]);
 }
 

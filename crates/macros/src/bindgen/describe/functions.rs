@@ -59,7 +59,7 @@ impl Describer<'_> {
         choices: &mut Choices<'_>,
     ) -> Result<Function, String> {
         let shown = shown(&function.name);
-        let place = || format!(" in the function `{shown}` at {}", self.location(function.span));
+        let place = || format!(": see the function `{shown}` at {}", self.location(function.span));
         supported(function).map_err(|e| e + &place())?;
         let (params, result) = self.signature(function, section.side).map_err(|e| e + &place())?;
         let name = snake(function.item_name());
@@ -116,10 +116,10 @@ fn shown(name: &str) -> String {
 
 fn supported(function: &Wit) -> Result<(), String> {
     if function.kind.is_async() {
-        return Err("bindings do not support `async`, which there is".to_owned());
+        return Err("bindings do not support `async`".to_owned());
     }
     if function.kind.accessor().is_some() {
-        return Err("bindings do not support `get` and `set`, of which there is one".to_owned());
+        return Err("bindings do not support `get` and `set`".to_owned());
     }
     if function.params.len() > MOST_IN_A_TUPLE {
         let count = function.params.len();
@@ -130,6 +130,6 @@ fn supported(function: &Wit) -> Result<(), String> {
         | FunctionKind::Method(_)
         | FunctionKind::Static(_)
         | FunctionKind::Constructor(_) => Ok(()),
-        _ => Err("there is a kind of function that bindings do not support".to_owned()),
+        _ => Err("bindings do not support functions of this kind".to_owned()),
     }
 }

@@ -23,7 +23,7 @@ impl Describer<'_> {
     ) -> Result<TypeDef, String> {
         let def = &self.resolve.types[id];
         let kind =
-            self.kind(id, side).map_err(|e| format!("{e} in the type `{name}` at {}", self.location(def.span)))?;
+            self.kind(id, side).map_err(|e| format!("{e}: see the type `{name}` at {}", self.location(def.span)))?;
         Ok(TypeDef {
             name: name.to_owned(),
             ident: self.path(id, side)?.ident,
@@ -182,5 +182,5 @@ impl Describer<'_> {
 }
 
 fn unsupported(what: &str) -> String {
-    format!("bindings do not support `{what}`, which there is")
+    format!("bindings do not support `{what}`")
 }
