@@ -24,7 +24,7 @@ pub(crate) struct Build {
     #[command(flatten)]
     init: Init,
 
-    /// The program, in the binary (.wasm) or the text format (.wat)
+    /// The program: a module or a component, in the binary (.wasm) or the text format (.wat)
     file: PathBuf,
 }
 
@@ -41,9 +41,9 @@ impl Build {
             load::save(&self.choices.config(), &self.file, &bytes, &output)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let (engine, module) = load::compile(&self.choices.config(), &self.file, &bytes, None)?;
-        let module = self.init.run(&engine, module)?;
-        module.save(&output).with_context(|| format!("cannot write `{}`", output.display()))?;
+        let (engine, program) = load::compile(&self.choices.config(), &self.file, &bytes, None)?;
+        let program = self.init.run(&engine, program)?;
+        program.save(&output).with_context(|| format!("cannot write `{}`", output.display()))?;
         Ok(ExitCode::SUCCESS)
     }
 }

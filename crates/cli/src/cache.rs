@@ -5,8 +5,8 @@
 //! before they get their names: an entry that a loss of power tore would not be found damaged by opening,
 //! which does not read code.
 
+use crate::program::{Compiled, Source};
 use anyhow::{Context, anyhow};
-use hatchery::{Module, ModuleSet};
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
@@ -97,10 +97,10 @@ impl Cache {
         Ok(Cache { directory: directory.to_owned() })
     }
 
-    /// The name for what a set compiles to.
-    pub(crate) fn entry(&self, set: &ModuleSet) -> Option<PathBuf> {
+    /// The name for what a program compiles to.
+    pub(crate) fn entry(&self, source: &Source) -> Option<PathBuf> {
         // What cannot be compiled has no name; compiling says why.
-        let key = set.cache_key().ok()?;
+        let key = source.cache_key().ok()?;
         Some(self.directory.join(key).with_extension(EXTENSION))
     }
 
@@ -110,9 +110,9 @@ impl Cache {
         let _ = File::open(entry).and_then(|file| file.set_modified(SystemTime::now()));
     }
 
-    /// Keeps a module, and removes others until all fit.
-    pub(crate) fn put(&self, module: &Module, entry: &Path) {
-        let kept = module.save(entry).map_err(io::Error::other).and_then(|()| self.trim(MOST_BYTES));
+    /// Keeps a program, and removes others until all fit.
+    pub(crate) fn put(&self, program: &Compiled, entry: &Path) {
+        let kept = program.save(entry).map_err(io::Error::other).and_then(|()| self.trim(MOST_BYTES));
         if let Err(error) = kept {
             tracing::warn!(path = %self.directory.display(), %error, "cannot write to the compilation cache");
         }

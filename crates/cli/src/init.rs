@@ -1,11 +1,15 @@
 //! `hatchery build --init`: initialization at build time.
 
 use crate::args;
+use crate::invoke::export;
+use crate::program::Compiled;
 use anyhow::{Context, bail};
+use hatchery::component::{self, Component};
 use hatchery::{Engine, InitImports, Limits, Linker, Module, SnapshotOptions, SnapshotReport};
 use hatchery_wasi::WasiCtx;
 use hatchery_wasi::host::{MemoryOutput, SeededEntropy, VirtualClock};
 use hatchery_wasi::p1::{self, DependsOn};
+use hatchery_wasi::p2;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::Duration;
@@ -16,14 +20,15 @@ pub(crate) struct Init {
     /// Initialize the program now, as far as it comes without the host, and store where it got to
     ///
     /// Runs what would run before the first call: start functions and `_initialize`; and then EXPORT, or else
-    /// `wizer-initialize` or `wizer.initialize` if there is one. What traps, takes too long or calls an import is undone
+    /// `wizer-initialize` or `wizer.initialize` if there is one. A component's EXPORT is a function without parameters and
+    /// result, named as for `run --invoke`: alone, or behind its interface as `ns:pkg/iface.func`. What traps, takes too long or calls an import is undone
     /// and left for `run`; the report on standard error says what that was.
     #[arg(long, value_name = "EXPORT", num_args = 0..=1, require_equals = true)]
     init: Option<Option<String>>,
 
-    /// Let the initialization call an import: a module's name, or MODULE/NAME
+    /// Let the initialization call an import: the name of a module or an interface, or MODULE/NAME
     ///
-    /// Of WASI, a module's name stands for what has the same answer in every run. What depends on the deployment (arguments,
+    /// An interface's version can be left out. Of WASI, the name of a module or an interface stands for what has the same answer in every run. What depends on the deployment (arguments,
     /// environment, directories, standard input) is allowed by its own name only, and finds nothing. Clocks and
     /// entropy are allowed, by their own names, to programs that export `hatchery-reseed`, which every run calls.
     #[arg(long, value_name = "NAME", requires = "init")]
@@ -77,17 +82,43 @@ impl Init {
         self.init.is_some()
     }
 
-    /// The module as its initialization leaves it, if that was asked for; the report goes to standard error.
-    pub(crate) fn run(&self, engine: &Engine, module: Module) -> anyhow::Result<Module> {
-        let Some(export) = &self.init else { return Ok(module) };
+    /// The program as its initialization leaves it, if that was asked for; the report goes to standard error.
+    pub(crate) fn run(&self, engine: &Engine, program: Compiled) -> anyhow::Result<Compiled> {
+        let Some(export) = &self.init else { return Ok(program) };
+        let initialized = match &program {
+            Compiled::Module(module) => self.module(engine, module, export.as_deref())?,
+            Compiled::Component(component) => self.component(engine, component, export.as_deref())?,
+        };
+        let (program, report) = initialized.context("cannot initialize the program")?;
+        print(&report);
+        Ok(program)
+    }
+
+    fn module(&self, engine: &Engine, module: &Module, export: Option<&str>) -> anyhow::Result<Initialized> {
         let mut linker = Linker::new(engine);
         p1::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)?;
-        let imports = InitImports::Allow(self.allowed(&module)?);
-        let options = SnapshotOptions::new().imports(imports).limits(self.limits()).at_rest(Host::at_rest);
-        let options = export.iter().fold(options, |options, name| options.export(name.as_str()));
-        let (module, report) = module.snapshot(&linker, options, Host::new).context("cannot initialize the program")?;
-        print(&report);
-        Ok(module)
+        let imports = module.imports().map(|(module, name, _)| (Some(module), name));
+        let allowed = self.allowed(imports.collect(), module.has_hook(Module::RESEED))?;
+        let initialized = module.snapshot(&linker, self.options(allowed, export), Host::new);
+        Ok(initialized.map(|(module, report)| (Compiled::Module(module), report)))
+    }
+
+    fn component(&self, engine: &Engine, component: &Component, export: Option<&str>) -> anyhow::Result<Initialized> {
+        let mut linker = component::Linker::new(engine);
+        p2::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)?;
+        // What is not defined cannot be called now, and who runs the program may have it.
+        linker.unknown_imports_trap(true);
+        let imports = component.imports().map(|(interface, name, _)| (interface, name));
+        let allowed = self.allowed(imports.collect(), component.has_hook(Module::RESEED))?;
+        let export = export.map(|name| export::find(component, name)).transpose()?.map(|export| export.joined());
+        let initialized = component.snapshot(&linker, self.options(allowed, export.as_deref()), Host::new);
+        Ok(initialized.map(|(component, report)| (Compiled::Component(component), report)))
+    }
+
+    fn options(&self, allowed: Vec<String>, export: Option<&str>) -> SnapshotOptions<Host> {
+        let options = SnapshotOptions::new();
+        let options = options.imports(InitImports::Allow(allowed)).limits(self.limits()).at_rest(Host::at_rest);
+        export.into_iter().fold(options, |options, name| options.export(name))
     }
 
     fn limits(&self) -> Limits {
@@ -95,19 +126,19 @@ impl Init {
         self.init_timeout.into_iter().fold(limits, Limits::deadline)
     }
 
-    /// The imports that may be called, each by its own name.
-    fn allowed(&self, module: &Module) -> anyhow::Result<Vec<String>> {
+    /// The imports that may be called, each by its own name. `draws` says that every run draws again what differs between
+    /// runs.
+    fn allowed(&self, imports: Vec<Import<'_>>, draws: bool) -> anyhow::Result<Vec<String>> {
         let mut allowed = BTreeSet::new();
         for pattern in &self.init_allow {
-            let named =
-                module.imports().filter_map(|(module, name, _)| Some((module, name, means(pattern, module, name)?)));
+            let named = imports.iter().filter_map(|(of, name)| Some((*of, *name, means(pattern, *of, name)?)));
             let mut named = named.peekable();
             if named.peek().is_none() {
-                bail!("`{pattern}` is no import of the program, nor a module that it imports from");
+                bail!("`{pattern}` is no import of the program, nor a module or interface that it imports from");
             }
             for (of, name, scope) in named {
-                if permits(module, scope, of, name)? {
-                    allowed.insert(format!("{of}/{name}"));
+                if permits(scope, of, name, draws)? {
+                    allowed.insert(of.map_or_else(|| name.to_owned(), |of| format!("{of}/{name}")));
                 }
             }
         }
@@ -115,33 +146,45 @@ impl Init {
     }
 }
 
+/// An import: its module or interface, and its name.
+type Import<'a> = (Option<&'a str>, &'a str);
+
+/// A program that is further along, and the report; or why there is none.
+type Initialized = Result<(Compiled, SnapshotReport), hatchery::Error>;
+
 /// How an import was named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
-    /// With all of its module.
+    /// With all of its module or interface.
     Module,
     /// By itself.
     Import,
 }
 
 /// Whether `pattern` means this import.
-fn means(pattern: &str, module: &str, name: &str) -> Option<Scope> {
-    let rest = pattern.strip_prefix(module)?;
-    if rest.is_empty() {
-        return Some(Scope::Module);
-    }
-    (rest.strip_prefix(['/', '.'])? == name).then_some(Scope::Import)
+fn means(pattern: &str, of: Option<&str>, name: &str) -> Option<Scope> {
+    let Some(of) = of else { return (pattern == name).then_some(Scope::Import) };
+    let unversioned = of.split_once('@').map(|(path, _)| path);
+    [Some(of), unversioned].into_iter().flatten().find_map(|of| {
+        let rest = pattern.strip_prefix(of)?;
+        if rest.is_empty() {
+            return Some(Scope::Module);
+        }
+        (rest.strip_prefix(['/', '.', '#'])? == name).then_some(Scope::Import)
+    })
 }
 
 /// Whether naming an import like this permits it.
-fn permits(program: &Module, scope: Scope, module: &str, name: &str) -> anyhow::Result<bool> {
-    if module != p1::MODULE {
-        return Ok(true);
-    }
-    Ok(match (p1::depends_on(name), scope) {
+fn permits(scope: Scope, of: Option<&str>, name: &str, draws: bool) -> anyhow::Result<bool> {
+    let depends = match of {
+        Some(p1::MODULE) => p1::depends_on(name),
+        Some(interface) if interface.starts_with("wasi:") => p2::depends_on(interface, name),
+        _ => return Ok(true),
+    };
+    Ok(match (depends, scope) {
         (DependsOn::Guest, _) | (DependsOn::Deployment, Scope::Import) => true,
         (_, Scope::Module) => false,
-        (_, Scope::Import) if program.has_hook(Module::RESEED) => true,
+        (_, Scope::Import) if draws => true,
         (_, Scope::Import) => bail!(
             "`{name}` cannot be allowed: every run would start with the same answer. A program that exports `{}`, a \
              function that draws it again, may call it",
@@ -161,14 +204,35 @@ mod tests {
 
     #[test]
     fn imports_are_named_alone_or_with_their_module() {
-        assert_eq!(means("env", "env", "f"), Some(Scope::Module));
-        assert_eq!(means("env/f", "env", "f"), Some(Scope::Import));
-        assert_eq!(means("env.f", "env", "f"), Some(Scope::Import));
-        assert_eq!(means("a:b/c", "a:b/c", "d"), Some(Scope::Module));
-        assert_eq!(means("a:b/c/d", "a:b/c", "d"), Some(Scope::Import));
-        assert_eq!(means("env", "environment", "f"), None);
-        assert_eq!(means("environment", "env", "f"), None);
-        assert_eq!(means("env/é", "env", "f"), None);
-        assert_eq!(means("envé", "env", "f"), None);
+        let check = |pattern, of, name, expected| assert_eq!(means(pattern, Some(of), name), expected, "{pattern}");
+        check("env", "env", "f", Some(Scope::Module));
+        check("env/f", "env", "f", Some(Scope::Import));
+        check("env.f", "env", "f", Some(Scope::Import));
+        check("a:b/c", "a:b/c", "d", Some(Scope::Module));
+        check("a:b/c/d", "a:b/c", "d", Some(Scope::Import));
+        check("a:b/c#d", "a:b/c", "d", Some(Scope::Import));
+        check("a:b/c@1.2.0", "a:b/c@1.2.0", "d", Some(Scope::Module));
+        check("a:b/c", "a:b/c@1.2.0", "d", Some(Scope::Module));
+        check("a:b/c/d", "a:b/c@1.2.0", "d", Some(Scope::Import));
+        check("a:b/c@1.2.0/d", "a:b/c@1.2.0", "d", Some(Scope::Import));
+        check("a:b/c@1.3.0", "a:b/c@1.2.0", "d", None);
+        check("env", "environment", "f", None);
+        check("environment", "env", "f", None);
+        check("env/é", "env", "f", None);
+        check("envé", "env", "f", None);
+        assert_eq!(means("f", None, "f"), Some(Scope::Import));
+        assert_eq!(means("f", None, "g"), None);
+    }
+
+    #[test]
+    fn of_wasi_only_what_every_run_agrees_on_is_allowed_with_its_interface() {
+        let with_interface = |of, name| permits(Scope::Module, Some(of), name, false).expect("no error");
+        assert!(with_interface("wasi:cli/stdout@0.2.6", "get-stdout"));
+        assert!(!with_interface("wasi:cli/environment@0.2.6", "get-environment"));
+        assert!(!with_interface("wasi:random/random@0.2.6", "get-random-u64"));
+        assert!(with_interface("acme:cli/environment@0.2.6", "get-environment"));
+        let alone = |name, draws| permits(Scope::Import, Some("wasi:clocks/monotonic-clock@0.2.6"), name, draws);
+        assert!(alone("now", false).expect_err("the moment").to_string().contains("hatchery-reseed"));
+        assert!(alone("now", true).expect("drawn again"));
     }
 }

@@ -3,6 +3,8 @@
 use crate::choices::Choices;
 use crate::heat_map;
 use crate::load::{self, Program};
+use crate::program::Compiled;
+use crate::world;
 use anyhow::Context;
 use hatchery::{Engine, Inspection};
 use serde_json::{Value, json};
@@ -37,25 +39,37 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
-        let module = match load::read(&self.file)? {
+        let program = match load::read(&self.file)? {
             Program::Artifact(artifact) => {
                 let engine = Engine::new(&artifact.config())?;
-                artifact.into_module(&engine)?
+                Compiled::of_artifact(artifact, &engine)
+                    .with_context(|| format!("cannot open `{}`", self.file.display()))?
             }
             Program::Source(bytes) => load::compile(&self.choices.config(), &self.file, &bytes, None)?.1,
         };
         if self.verify {
-            module.verify().with_context(|| format!("`{}` is not what was written", self.file.display()))?;
+            program.verify().with_context(|| format!("`{}` is not what was written", self.file.display()))?;
         }
-        let found = module.inspect();
+        let found = program.inspect();
         if let Some(path) = &self.heat_map {
             let picture = heat_map::svg(&slot(&found, &self.file))?;
             std::fs::write(path, picture).with_context(|| format!("cannot write the picture `{}`", path.display()))?;
         }
-        let text = if self.json { format!("{:#}\n", as_json(&found)) } else { as_text(&found, self.verify)? };
+        let text =
+            if self.json { format!("{:#}\n", as_json(&program, &found)) } else { self.as_text(&program, &found)? };
         use std::io::Write;
         std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn as_text(&self, program: &Compiled, found: &Inspection) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        general(&mut text, found, self.verify)?;
+        if let Compiled::Component(component) = program {
+            world::as_text(&mut text, component)?;
+        }
+        core(&mut text, found)?;
+        Ok(text)
     }
 }
 
@@ -76,7 +90,7 @@ fn slot(found: &Inspection, file: &Path) -> heat_map::Slot {
     }
 }
 
-fn as_json(found: &Inspection) -> Value {
+fn as_json(program: &Compiled, found: &Inspection) -> Value {
     let object = |pairs: &[(String, String)]| -> Value {
         pairs
             .iter()
@@ -96,7 +110,14 @@ fn as_json(found: &Inspection) -> Value {
         |e: &hatchery::ExportEntry| json!({ "instance": e.instance, "name": e.name, "kind": e.kind, "type": e.ty });
     let counts: serde_json::Map<_, _> =
         found.counts.iter().map(|(name, count)| (name.clone(), Value::from(*count))).collect();
+    let instance = |i: &hatchery::CoreInstanceEntry| json!({ "name": i.name, "functions": i.functions, "code_bytes": i.code_bytes });
+    let (kind, world) = match program {
+        Compiled::Module(_) => ("module", Value::Null),
+        Compiled::Component(component) => ("component", world::as_json(component)),
+    };
     json!({
+        "kind": kind,
+        "world": world,
         "producer": found.producer,
         "source": found.source,
         "cpu_features": found.cpu_features,
@@ -108,6 +129,7 @@ fn as_json(found: &Inspection) -> Value {
         "page_runs": ranges(&found.runs),
         "working_set": ranges(&found.working_set),
         "grown": ranges(&found.grown),
+        "core_instances": found.instances.iter().map(instance).collect::<Vec<_>>(),
         "plan": { "cursor": found.cursor, "steps": found.plan.iter().map(step).collect::<Vec<_>>() },
         "imports": found.imports.iter().map(import).collect::<Vec<_>>(),
         "exports": found.exports.iter().map(export).collect::<Vec<_>>(),
@@ -115,14 +137,17 @@ fn as_json(found: &Inspection) -> Value {
     })
 }
 
-fn as_text(found: &Inspection, verified: bool) -> Result<String, std::fmt::Error> {
-    let mut text = String::new();
+fn general(text: &mut String, found: &Inspection, verified: bool) -> std::fmt::Result {
     writeln!(text, "made by       {}", found.producer)?;
     writeln!(text, "source        {}", found.source)?;
     writeln!(text, "CPU features  {}", found.cpu_features)?;
     writeln!(text, "size          {} bytes{}", found.file_bytes, if verified { ", every hash is right" } else { "" })?;
     writeln!(text, "\nchoices")?;
-    found.tunables.iter().try_for_each(|(name, value)| writeln!(text, "  {name:<30} {value}"))?;
+    found.tunables.iter().try_for_each(|(name, value)| writeln!(text, "  {name:<30} {value}"))
+}
+
+/// The core modules' point of view.
+fn core(text: &mut String, found: &Inspection) -> std::fmt::Result {
     writeln!(text, "\nsections")?;
     found
         .sections
@@ -140,7 +165,8 @@ fn as_text(found: &Inspection, verified: bool) -> Result<String, std::fmt::Error
         .runs
         .iter()
         .try_for_each(|(at, bytes)| writeln!(text, "  {:<18} {at:>#12x} {bytes:>12} bytes", "stored pages"))?;
-    working_set(&mut text, found)?;
+    working_set(text, found)?;
+    instances(text, found)?;
     writeln!(text, "\nplan, {} of {} steps done", found.cursor, found.plan.len())?;
     for (at, step) in found.plan.iter().enumerate() {
         let mark = if at == found.cursor { '>' } else { ' ' };
@@ -151,8 +177,15 @@ fn as_text(found: &Inspection, verified: bool) -> Result<String, std::fmt::Error
     writeln!(text, "\nexports")?;
     found.exports.iter().try_for_each(|e| writeln!(text, "  [{}] {} {}: {}", e.instance, e.kind, e.name, e.ty))?;
     writeln!(text, "\nnumbers")?;
-    found.counts.iter().try_for_each(|(name, count)| writeln!(text, "  {name:<18} {count:>12}"))?;
-    Ok(text)
+    found.counts.iter().try_for_each(|(name, count)| writeln!(text, "  {name:<18} {count:>12}"))
+}
+
+fn instances(text: &mut String, found: &Inspection) -> std::fmt::Result {
+    writeln!(text, "\ncore instances")?;
+    found.instances.iter().enumerate().try_for_each(|(number, instance)| {
+        let (name, functions) = (instance.name.as_deref().unwrap_or("-"), instance.functions);
+        writeln!(text, "  [{number}] {name:<24} {functions:>8} functions {:>12} bytes", instance.code_bytes)
+    })
 }
 
 /// What instances are known to write and to grow, by part of the slot.

@@ -1,11 +1,13 @@
-//! From a file to a module: an artifact is opened, everything else is compiled or found in the cache.
+//! From a file to a program: an artifact is opened, everything else is compiled or found in the cache.
 
 #![expect(unsafe_code, reason = "opens artifacts that the user names, and those of the user's own cache")]
 
 use crate::cache::Cache;
+use crate::program::{Compiled, Source, is_component};
 use crate::progress;
 use anyhow::{Context, bail};
-use hatchery::{Artifact, Config, Engine, Module, ModuleSet};
+use hatchery::component::ComponentSource;
+use hatchery::{Artifact, Config, Engine, ModuleSet};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -44,56 +46,47 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Program> {
     Ok(Program::Source(bytes))
 }
 
-/// Whether a program is a component, and no module: its header says so, or the first word of its text.
-pub(crate) fn is_component(bytes: &[u8]) -> bool {
-    if let Some(rest) = bytes.strip_prefix(b"\0asm") {
-        return rest.starts_with(&[0x0d, 0, 1, 0]);
-    }
-    let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    let code = text.lines().map(str::trim_start).find(|line| !line.is_empty() && !line.starts_with(";;"));
-    code.and_then(|line| line.strip_prefix('(')).is_some_and(|rest| rest.trim_start().starts_with("component"))
-}
-
-/// The set that is one program.
-pub(crate) fn set(engine: &Engine, path: &Path, bytes: &[u8]) -> anyhow::Result<ModuleSet> {
+/// What is to be compiled of these bytes.
+fn source(engine: &Engine, path: &Path, bytes: &[u8]) -> anyhow::Result<Source> {
     if is_component(bytes) {
-        bail!("`{}` is a component, which cannot be stored yet: give it to `hatchery run` as it is", path.display());
+        let source = ComponentSource::of_file(engine, path, bytes);
+        return source.map(Source::Component).with_context(|| cannot_compile(path));
     }
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let mut set = ModuleSet::new(engine);
     let module = set.module_of(path, bytes).with_context(|| cannot_compile(path))?;
     set.instance(module, Some(&name), &[]);
-    Ok(set)
+    Ok(Source::Module(set))
 }
 
 fn cannot_compile(path: &Path) -> String {
     format!("cannot compile `{}`", path.display())
 }
 
-/// An engine with this configuration and the module made of these bytes.
+/// An engine with this configuration and the program made of these bytes.
 pub(crate) fn compile(
     config: &Config,
     path: &Path,
     bytes: &[u8],
     cache: Option<&Cache>,
-) -> anyhow::Result<(Engine, Module)> {
+) -> anyhow::Result<(Engine, Compiled)> {
     let engine = Engine::new(config)?;
-    let set = set(&engine, path, bytes)?;
-    let entry = cache.and_then(|cache| cache.entry(&set));
-    if let Some(module) = entry.as_deref().and_then(|entry| open_entry(&set, entry)) {
-        return Ok((engine, module));
+    let source = source(&engine, path, bytes)?;
+    let entry = cache.and_then(|cache| cache.entry(&source));
+    if let Some(program) = entry.as_deref().and_then(|entry| open_entry(&source, entry)) {
+        return Ok((engine, program));
     }
-    let module = progress::show(|progress| set.compile_with(progress)).with_context(|| cannot_compile(path))?;
+    let program = progress::show(|progress| source.compile(progress)).with_context(|| cannot_compile(path))?;
     if let (Some(cache), Some(entry)) = (cache, entry) {
-        cache.put(&module, &entry);
+        cache.put(&program, &entry);
     }
-    Ok((engine, module))
+    Ok((engine, program))
 }
 
 /// Compiles into a file what nobody runs now.
 pub(crate) fn save(config: &Config, path: &Path, bytes: &[u8], output: &Path) -> anyhow::Result<()> {
-    let set = set(&Engine::new(config)?, path, bytes)?;
-    match progress::show(|progress| set.save_with(output, progress)) {
+    let source = source(&Engine::new(config)?, path, bytes)?;
+    match progress::show(|progress| source.save(output, progress)) {
         Err(error) if error.io_kind().is_some() => {
             Err(error).with_context(|| format!("cannot write `{}`", output.display()))
         }
@@ -102,12 +95,17 @@ pub(crate) fn save(config: &Config, path: &Path, bytes: &[u8], output: &Path) ->
 }
 
 /// What the cache has under this name, if it is what it should be.
-fn open_entry(set: &ModuleSet, path: &Path) -> Option<Module> {
-    // SAFETY: the cache is the user's own, and nobody else can write to it; its files are only replaced.
-    match unsafe { set.open(path) } {
-        Ok(module) => {
+fn open_entry(source: &Source, path: &Path) -> Option<Compiled> {
+    let opened = match source {
+        // SAFETY: the cache is the user's own, and nobody else can write to it; its files are only replaced.
+        Source::Module(set) => unsafe { set.open(path) }.map(Compiled::Module),
+        // SAFETY: as above.
+        Source::Component(source) => unsafe { source.open(path) }.map(Compiled::Component),
+    };
+    match opened {
+        Ok(program) => {
             Cache::used(path);
-            Some(module)
+            Some(program)
         }
         Err(error) => {
             if error.io_kind() != Some(ErrorKind::NotFound) {
@@ -115,19 +113,5 @@ fn open_entry(set: &ModuleSet, path: &Path) -> Option<Module> {
             }
             None
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_component;
-
-    #[test]
-    fn components_are_told_from_modules() {
-        assert!(is_component(b"\0asm\x0d\0\x01\0"));
-        assert!(!is_component(b"\0asm\x01\0\0\0"));
-        assert!(is_component(b";; a comment\n\n  (component $c)"));
-        assert!(!is_component(b"(module (func))"));
-        assert!(!is_component(b""));
     }
 }

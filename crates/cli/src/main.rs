@@ -10,11 +10,14 @@ mod choices;
 mod heat_map;
 mod init;
 mod inspect;
+mod invoke;
 mod load;
+mod program;
 mod progress;
 mod report;
 mod run;
 mod wast;
+mod world;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -2,13 +2,13 @@
 
 use crate::args::{self, Dir};
 use crate::cache::Cache;
+use crate::invoke::{self, Call};
 use crate::load::{self, Program};
+use crate::program::Compiled;
 use crate::report;
 use anyhow::{Context, anyhow, bail};
-use hatchery::component::Component;
-use hatchery::{
-    Artifact, Config, Engine, ErrorKind, Extern, Instance, Interruption, Limits, Linker, Module, Val, ValType,
-};
+use hatchery::component::{self, Component};
+use hatchery::{Artifact, Config, Engine, ErrorKind, Extern, Instance, Interruption, Limits, Linker, Val, ValType};
 use hatchery_wasi::{AddressRule, DirPerms, FilePerms, I32Exit, Network, WasiCtx, WasiCtxBuilder};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -44,8 +44,12 @@ pub(crate) struct Run {
     #[arg(long, value_name = "BYTES", value_parser = args::bytes)]
     max_memory: Option<u64>,
 
-    /// Call this export instead of the program's start, with the ARGS as its arguments, and print its results
-    #[arg(long, value_name = "NAME")]
+    /// Call this export instead of the program's start, and print what it returns
+    ///
+    /// Of a module, NAME with the ARGS as its arguments. Of a component, a call such as 'add(1, 2)' or
+    /// 'calc.add({x: 1, y: 2}, "text")', with values as WAVE writes them; a function is named alone where that is enough, and
+    /// otherwise behind its interface, in full or in part: 'ns:pkg/iface@1.0.0.func()'.
+    #[arg(long, value_name = "NAME|CALL")]
     invoke: Option<String>,
 
     /// Compile the program even if the cache has it, and keep nothing
@@ -60,47 +64,62 @@ pub(crate) struct Run {
     args: Vec<String>,
 }
 
-/// What a file turned out to be, compiled.
-enum Loaded {
-    Module(Module),
-    Component(Component),
-}
-
 impl Run {
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
         let (engine, module) = match self.load()? {
-            (engine, Loaded::Module(module)) => (engine, module),
-            (engine, Loaded::Component(component)) => return self.component(&engine, &component),
+            (engine, Compiled::Module(module)) => (engine, module),
+            (engine, Compiled::Component(component)) => return self.component(&engine, &component),
         };
         let mut linker = Linker::new(&engine);
         hatchery_wasi::p1::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
         let prepared = linker
             .prepare_with(&module, self.limits())
             .with_context(|| format!("cannot link `{}`", self.file.display()))?;
-        match prepared.instantiate(self.wasi()?).and_then(|mut instance| self.start(&mut instance)) {
+        // Those of a function are none of the program's.
+        let args = if self.invoke.is_none() { &self.args[..] } else { &[] };
+        match prepared.instantiate(self.wasi(args)?).and_then(|mut instance| self.start(&mut instance)) {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error) => self.outcome(error),
         }
     }
 
-    /// Runs a command that is a component.
+    /// Runs a command that is a component, or calls one of its exports.
     fn component(&self, engine: &Engine, component: &Component) -> anyhow::Result<ExitCode> {
-        if self.invoke.is_some() {
-            bail!("--invoke calls functions of modules, and `{}` is a component", self.file.display());
-        }
-        let mut linker = hatchery::component::Linker::new(engine);
+        // Before anything runs.
+        let call = self.invoke.as_ref().map(|text| Call::parse(component, text)).transpose();
+        let call = call.with_context(|| format!("cannot call a function of `{}`", self.file.display()))?;
+        let mut linker = component::Linker::new(engine);
         hatchery_wasi::p2::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
         let prepared = linker
             .prepare_with(component, self.limits())
             .with_context(|| format!("cannot link `{}`", self.file.display()))?;
-        let run = prepared
-            .func::<(), (Result<(), ()>,)>(("wasi:cli/run@0.2.0", "run"))
-            .with_context(|| format!("`{}` is no command", self.file.display()))?;
-        match prepared.instantiate(self.wasi()?).and_then(|mut instance| run.call(&mut instance, ())) {
-            Ok((Ok(()),)) => Ok(ExitCode::SUCCESS),
-            Ok((Err(()),)) => Ok(ExitCode::FAILURE),
-            Err(error) => self.outcome(error),
-        }
+        let outcome = match call {
+            Some(call) => self.invoke(&prepared, &call),
+            None => self.command(&prepared),
+        };
+        outcome.or_else(|error| match error.downcast() {
+            Ok(error) => self.outcome(error),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// What `wasi:cli` asks of an embedder.
+    fn command(&self, prepared: &component::Prepared<WasiCtx>) -> anyhow::Result<ExitCode> {
+        let run = prepared.func::<(), (Result<(), ()>,)>(("wasi:cli/run@0.2.0", "run")).map_err(|error| {
+            let exports = invoke::export::functions(prepared.component());
+            let hint = if exports.is_empty() { "" } else { "; call one of its functions with --invoke" };
+            anyhow!("{error}").context(format!("`{}` is no command{hint}", self.file.display()))
+        })?;
+        let (result,) = run.call(&mut prepared.instantiate(self.wasi(&self.args)?)?, ())?;
+        Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn invoke(&self, prepared: &component::Prepared<WasiCtx>, call: &Call) -> anyhow::Result<ExitCode> {
+        let path: Vec<&str> = call.export.path.iter().map(String::as_str).collect();
+        let func = prepared.func_dynamic(&path[..])?;
+        let result = func.call(&mut prepared.instantiate(self.wasi(&self.args)?)?, &call.params)?;
+        println(&invoke::show(result.as_ref())?)?;
+        Ok(ExitCode::SUCCESS)
     }
 
     /// How the options need the program to be stopped.
@@ -126,26 +145,19 @@ impl Run {
         limits
     }
 
-    fn load(&self) -> anyhow::Result<(Engine, Loaded)> {
+    fn load(&self) -> anyhow::Result<(Engine, Compiled)> {
         match load::read(&self.file)? {
             Program::Artifact(artifact) => self.take(artifact),
-            Program::Source(bytes) if load::is_component(&bytes) => {
-                let engine = Engine::new(&Config::new().interruption(self.interruption()))?;
-                let component = Component::new(&engine, &bytes);
-                let component = component.with_context(|| format!("cannot compile `{}`", self.file.display()))?;
-                Ok((engine, Loaded::Component(component)))
-            }
             Program::Source(bytes) => {
                 let cache = if self.no_cache { None } else { Cache::of_user() };
                 let config = Config::new().interruption(self.interruption());
-                let (engine, module) = load::compile(&config, &self.file, &bytes, cache.as_ref())?;
-                Ok((engine, Loaded::Module(module)))
+                load::compile(&config, &self.file, &bytes, cache.as_ref())
             }
         }
     }
 
     /// An artifact runs as it was built; options that need it otherwise are errors.
-    fn take(&self, artifact: Artifact) -> anyhow::Result<(Engine, Loaded)> {
+    fn take(&self, artifact: Artifact) -> anyhow::Result<(Engine, Compiled)> {
         artifact.notes().for_each(|note| tracing::warn!(path = %self.file.display(), "{note}"));
         let config = artifact.config();
         let needed = match self.interruption() {
@@ -160,22 +172,17 @@ impl Run {
             bail!("{option} cannot stop `{file}`: build it again with `--interruption {interruption}`");
         }
         let engine = Engine::new(&config)?;
-        let loaded = if artifact.is_component() {
-            artifact.into_component(&engine).map(Loaded::Component)
-        } else {
-            artifact.into_module(&engine).map(Loaded::Module)
-        };
-        let loaded = loaded.with_context(|| format!("cannot run `{}`", self.file.display()))?;
-        Ok((engine, loaded))
+        let program = Compiled::of_artifact(artifact, &engine);
+        let program = program.with_context(|| format!("cannot run `{}`", self.file.display()))?;
+        Ok((engine, program))
     }
 
-    fn wasi(&self) -> anyhow::Result<WasiCtx> {
+    /// What the program is given, with these arguments behind its name.
+    fn wasi(&self, args: &[String]) -> anyhow::Result<WasiCtx> {
         let mut builder = WasiCtxBuilder::new();
         builder.inherit_stdio();
         builder.arg(self.file.file_name().unwrap_or(self.file.as_os_str()).to_string_lossy());
-        if self.invoke.is_none() {
-            builder.args(&self.args);
-        }
+        builder.args(args);
         for (name, value) in &self.env {
             builder.env(name, value);
         }
@@ -213,7 +220,9 @@ impl Run {
     fn call(&self, instance: &mut Instance<WasiCtx>, name: &str) -> Result<(), hatchery::Error> {
         let Some(Extern::Func(func)) = instance.export(name) else {
             let known = exports(instance);
-            return Err(hatchery::Error::host(format!("there is no exported function `{name}`; there are: {known}")));
+            let hint = if name.contains('(') { " (arguments for a module's function follow the file)" } else { "" };
+            let message = format!("there is no exported function `{name}`{hint}; there are: {known}");
+            return Err(hatchery::Error::host(message));
         };
         let ty = func.ty(&mut *instance);
         if ty.params().len() != self.args.len() {

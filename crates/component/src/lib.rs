@@ -15,12 +15,15 @@
 //! * [`abi`]: sizes, alignments and flat forms of value types.
 //! * [`glue`]: the core modules between the component's own.
 //! * [`meta`]: what a host must know to call exports and to be called by imports.
+//! * [`check()`]: whether such a description is of an image.
 
 pub mod abi;
+mod check;
 pub mod glue;
 pub mod meta;
 pub mod plan;
 mod translate;
 pub mod types;
 
+pub use check::{Flaw, check};
 pub use translate::{Budget, BudgetError, TranslateError, translate, translate_within};

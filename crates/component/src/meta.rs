@@ -2,7 +2,8 @@
 
 use crate::plan::Encoding;
 use crate::types::{FuncTypeId, ResourceId, Types, ValueType};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::cell::Cell;
 
 /// A component, as its host sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +114,7 @@ pub enum Export {
     /// A function.
     Func(Box<ExportFunc>),
     /// An instance and its exports.
-    Instance(Vec<(Box<str>, Export)>),
+    Instance(#[serde(deserialize_with = "nested")] Vec<(Box<str>, Export)>),
     /// A value type.
     Type(ValueType),
     /// A resource type.
@@ -131,4 +132,20 @@ pub struct ExportFunc {
     pub post_return: Option<CoreRef>,
     /// How values are passed.
     pub options: HostOptions,
+}
+
+/// Reads what an instance exports, unless that is further inside others than in any component that is translated: a file that
+/// is read must not decide how much of the stack reading it takes.
+fn nested<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Box<str>, Export)>, D::Error> {
+    thread_local! {
+        static DEPTH: Cell<u64> = const { Cell::new(0) };
+    }
+    let depth = DEPTH.get() + 1;
+    if depth > crate::Budget::default().depth {
+        return Err(de::Error::custom("instances are nested too deep"));
+    }
+    DEPTH.set(depth);
+    let exports = Vec::deserialize(deserializer);
+    DEPTH.set(depth - 1);
+    exports
 }

@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "opens files of machine code, which the caller must trust")]
 
-use crate::component::Component;
+use crate::component::{Component, ComponentSource};
 use crate::config::Config;
 use crate::convert;
 use crate::engine::Engine;
@@ -165,6 +165,23 @@ impl Component {
     pub unsafe fn open(engine: &Engine, path: impl AsRef<Path>) -> Result<Component, Error> {
         // SAFETY: the caller's promise.
         unsafe { Artifact::open(path) }?.into_component(engine)
+    }
+}
+
+impl ComponentSource {
+    /// Opens what this was compiled to before, by an engine of the same configuration.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Component::open`], and when the file was made of something else.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Artifact::open`].
+    pub unsafe fn open(&self, path: impl AsRef<Path>) -> Result<Component, Error> {
+        let options = OpenOptions { source: Some(self.origin().source()), ..OpenOptions::default() };
+        // SAFETY: the caller's promise.
+        unsafe { Artifact::open_as(path.as_ref(), &options) }?.into_component(self.engine())
     }
 }
 

@@ -32,6 +32,9 @@ pub struct Inspection {
     pub working_set: Vec<(u64, u64)>,
     /// What instances are known to make accessible by growth, likewise.
     pub grown: Vec<(u64, u64)>,
+    /// The core instances, by number: one of a module, and of a component those of its own modules and of those that pass values
+    /// between them.
+    pub instances: Vec<CoreInstanceEntry>,
     /// The initialization plan.
     pub plan: Vec<PlanStep>,
     /// Steps of the plan before this one are done in the pages.
@@ -70,6 +73,18 @@ pub struct SlotRange {
     pub limit: u64,
     /// Bytes of guard behind its reservation.
     pub guard: u64,
+}
+
+/// A core instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CoreInstanceEntry {
+    /// Its name, where it or its module has one.
+    pub name: Option<String>,
+    /// Functions that it defines.
+    pub functions: u64,
+    /// Bytes of their code.
+    pub code_bytes: u64,
 }
 
 /// A step of the initialization plan.
@@ -137,6 +152,7 @@ impl Module {
             runs: image.pages().runs().iter().map(|run| (run.slot_offset, run.length)).collect(),
             working_set: lengths(learned.written),
             grown: lengths(learned.grown),
+            instances: instances(image),
             plan: plan.steps.iter().enumerate().map(step).collect(),
             cursor: plan.cursor,
             imports: imports(image),
@@ -167,6 +183,19 @@ fn slot(image: &Image) -> Vec<SlotRange> {
         guard: memory.guard,
     }));
     ranges
+}
+
+fn instances(image: &Image) -> Vec<CoreInstanceEntry> {
+    let entry =
+        |of: CoreInstanceRef<'_>| CoreInstanceEntry { name: of.name.map(str::to_owned), functions: 0, code_bytes: 0 };
+    let mut entries: Vec<_> = image.instances().iter().map(entry).collect();
+    for function in image.functions().iter() {
+        if let Some(entry) = entries.get_mut(function.instance.index()) {
+            entry.functions += 1;
+            entry.code_bytes += u64::from(function.length);
+        }
+    }
+    entries
 }
 
 /// What a step does. Behind those that the modules asked for, functions are exports.

@@ -63,7 +63,7 @@ pub use context::AsContext;
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Frame, Trap};
 pub use func::{Func, TypedFunc};
-pub use inspection::{ExportEntry, FileRange, ImportEntry, Inspection, PlanStep, SlotRange};
+pub use inspection::{CoreInstanceEntry, ExportEntry, FileRange, ImportEntry, Inspection, PlanStep, SlotRange};
 pub use instance::{Extern, Instance};
 pub use interrupt::InterruptHandle;
 pub use isolation::{Isolation, Learning};

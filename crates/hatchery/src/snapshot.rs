@@ -5,7 +5,8 @@ use crate::limits::Limits;
 use crate::linker::Linker;
 use crate::module::{Inner, Module};
 use crate::prepared::{Prepared, allocate_error, check};
-use hatchery_init::{Budget, Gate, InitExport, Job, Request, SnapshotError, StopReason};
+use hatchery_image::{Image, InstanceId};
+use hatchery_init::{Budget, Gate, Hooks, InitExport, Job, Request, SnapshotError, StopReason};
 use std::fmt;
 use std::sync::Arc;
 
@@ -145,14 +146,16 @@ impl Module {
         options: SnapshotOptions<T>,
         fresh: impl Fn() -> T,
     ) -> Result<(Module, SnapshotReport), Error> {
-        self.snapshot_prepared(linker, options, fresh, |_| Ok(()))
+        let hooks = options.hooks(&self.inner.image, self.inner.root)?;
+        self.snapshot_prepared(linker, options, hooks, fresh, |_| Ok(()))
     }
 
-    /// As [`snapshot`](Module::snapshot); `prepared` finishes what is made ready.
+    /// As [`snapshot`](Module::snapshot), with exports that are found; `ready` finishes what is made ready.
     pub(crate) fn snapshot_prepared<T: 'static>(
         &self,
         linker: &Linker<T>,
         options: SnapshotOptions<T>,
+        hooks: Hooks,
         fresh: impl Fn() -> T,
         ready: impl FnOnce(&Prepared<T>) -> Result<(), Error>,
     ) -> Result<(Module, SnapshotReport), Error> {
@@ -163,7 +166,7 @@ impl Module {
         let (gate, functions) = gate.map_err(|e| Error::source_of(ErrorKind::Link, e))?;
         let prepared = Prepared::new(engine, self, functions, options.limits)?;
         ready(&prepared)?;
-        let request = options.request(*root);
+        let request = options.request(hooks);
         let instance = || prepared.vm.instantiate(fresh()).map_err(allocate_error);
         let made = hatchery_init::snapshot(image, &gate, &request, instance, &options.at_rest).map_err(error)?;
         check(self)?;
@@ -205,14 +208,14 @@ impl<T> SnapshotOptions<T> {
     /// For host data that contains this, and other names of imports.
     pub(crate) fn within<H>(
         self,
-        names: impl Fn(&str) -> Vec<String>,
+        names: impl FnOnce(&[String]) -> Vec<String>,
         data: impl Fn(&H) -> Result<&T, String> + 'static,
     ) -> SnapshotOptions<H>
     where
         T: 'static,
     {
         let imports = match self.imports {
-            InitImports::Allow(allowed) => InitImports::Allow(allowed.iter().flat_map(|name| names(name)).collect()),
+            InitImports::Allow(allowed) => InitImports::Allow(names(&allowed)),
             imports => imports,
         };
         let at_rest = self.at_rest;
@@ -225,9 +228,21 @@ impl<T> SnapshotOptions<T> {
         }
     }
 
-    fn request(&self, root: hatchery_image::InstanceId) -> Request {
+    fn hooks(&self, image: &Image, root: InstanceId) -> Result<Hooks, Error> {
+        Hooks::of_instance(image, root, &self.export).map_err(|e| Error::source_of(ErrorKind::Usage, e))
+    }
+
+    /// The export that is to be called; `None` for one with a known name.
+    pub(crate) fn named_export(&self) -> Option<&str> {
+        match &self.export {
+            InitExport::Named(name) => Some(name),
+            InitExport::Recognized => None,
+        }
+    }
+
+    fn request(&self, hooks: Hooks) -> Request {
         let budget = Budget { fuel: self.limits.fuel, deadline: self.limits.deadline };
-        Request { root, export: self.export.clone(), steps: self.steps, budget }
+        Request { hooks, steps: self.steps, budget }
     }
 }
 
@@ -235,7 +250,7 @@ impl<T> SnapshotOptions<T> {
 fn error(error: SnapshotError<Error>) -> Error {
     let kind = match error {
         SnapshotError::Instance(error) => return error,
-        SnapshotError::Work(_) | SnapshotError::Unstoppable(_) => ErrorKind::Usage,
+        SnapshotError::Unstoppable(_) => ErrorKind::Usage,
         SnapshotError::Refused(_) => ErrorKind::Host,
         SnapshotError::Store(_) => ErrorKind::Exhausted,
     };
@@ -305,7 +320,7 @@ impl<'a> SnapshotStop<'a> {
     /// The export, if it was one.
     pub fn export(&self) -> Option<&'a str> {
         match &self.0.job {
-            Job::Export { name, .. } => Some(name),
+            Job::Export(hook) => Some(&hook.name),
             Job::Step(_) => None,
         }
     }

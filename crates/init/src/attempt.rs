@@ -47,7 +47,10 @@ pub(crate) fn attempt<T: 'static>(
         budget.grant(access);
         let outcome = match job {
             Job::Step(step) => scheduler.start(access, step + 1),
-            Job::Export { function, .. } => scheduler.initialize(access, *function),
+            Job::Export(hook) => {
+                let functions = [Some(hook.function), hook.then];
+                functions.into_iter().flatten().try_for_each(|function| scheduler.initialize(access, function))
+            }
         };
         Budget::end(access);
         judge(gate, outcome).map_err(|reason| (at, reason))?;

@@ -1,6 +1,6 @@
 //! Every contact with an image's own form: what is asked of it, and how one that is further along is made.
 
-use crate::work::Job;
+use crate::work::{Hook, Job};
 use core::ops::Range;
 use hatchery_image::abi::PackedFuncRef;
 use hatchery_image::{
@@ -73,7 +73,12 @@ pub fn has_hook(image: &Image, instance: InstanceId, name: &str) -> bool {
 /// Whether the image's pages contain the effects of this export of an instance, because a snapshot was made behind a
 /// call of it.
 pub fn has_run(image: &Image, instance: InstanceId, name: &str) -> bool {
-    let Some((function, _)) = exported_function(image, instance, name) else { return false };
+    let function = exported_function(image, instance, name);
+    function.is_some_and(|(function, _)| was_called(image, instance, function))
+}
+
+/// See [`has_run`].
+pub(crate) fn was_called(image: &Image, instance: InstanceId, function: PackedFuncRef) -> bool {
     let calls = |step: &InitStep| matches!(step.kind, StepKind::CoreStart { code_offset, .. } if code_offset == function.code_offset());
     exports_run(image).iter().any(|step| step.instance == instance && calls(step))
 }
@@ -83,11 +88,14 @@ fn exports_run(image: &Image) -> &[InitStep] {
     image.plan().steps.get(compiled(image)..image.plan().cursor).unwrap_or(&[])
 }
 
-/// The step that stands for a call.
-fn call_of(image: &Image, instance: InstanceId, function: PackedFuncRef) -> InitStep {
-    let code_offset = function.code_offset();
-    let function = image.functions().find_id(code_offset);
-    InitStep { instance, kind: StepKind::CoreStart { code_offset, function } }
+/// The steps that stand for a call.
+fn calls_of(image: &Image, hook: &Hook) -> impl Iterator<Item = InitStep> {
+    let step = |function: PackedFuncRef| {
+        let code_offset = function.code_offset();
+        let function = image.functions().find_id(code_offset);
+        InitStep { instance: hook.instance, kind: StepKind::CoreStart { code_offset, function } }
+    };
+    [Some(hook.function), hook.then].into_iter().flatten().map(step)
 }
 
 /// Tables and globals that can hold references to host values.
@@ -136,15 +144,13 @@ pub(crate) struct Progress {
 /// The image with this progress: the same code, other pages, a plan whose cursor is behind what was done.
 pub(crate) fn advance(
     image: &Image,
-    root: InstanceId,
+    reseed: Option<&Hook>,
     progress: Progress,
 ) -> Result<Image, Box<dyn Error + Send + Sync>> {
     let Progress { pages, memories, tables, done } = progress;
     let mut parts = image.to_parts()?;
-    let call = |function| call_of(image, root, function);
-    let reseed = exported_function(image, root, RESEED).filter(|(_, plain)| *plain);
-    parts.plan = advance_plan(image.plan(), remaining(image).end, &done, call);
-    parts.plan.steps.extend(reseed.map(|(function, _)| call(function)));
+    parts.plan = advance_plan(image.plan(), remaining(image).end, &done, |hook| calls_of(image, hook).collect());
+    parts.plan.steps.extend(reseed.into_iter().flat_map(|hook| calls_of(image, hook)));
     parts.pages = pages;
     for ((memory, place), length) in parts.memories.iter_mut().zip(&mut parts.layout.memories).zip(memories) {
         (memory.minimum, place.minimum) = (length, length);
@@ -155,14 +161,16 @@ pub(crate) fn advance(
     Ok(Image::from_parts(&parts)?)
 }
 
-/// The first `end` steps of the plan, behind these jobs. Exports that were called become steps of it, by `call`, so that
+/// The first `end` steps of the plan, behind these jobs. Exports that were called become steps of it, by `calls`, so that
 /// it tells that they ran.
-fn advance_plan(plan: &Plan, end: usize, done: &[Job], call: impl Fn(PackedFuncRef) -> InitStep) -> Plan {
-    let calls = done.iter().filter_map(|job| match job {
-        Job::Export { function, .. } => Some(call(*function)),
+fn advance_plan(plan: &Plan, end: usize, done: &[Job], calls: impl Fn(&Hook) -> Vec<InitStep>) -> Plan {
+    let exports = done.iter().filter_map(|job| match job {
+        Job::Export(hook) => Some(hook),
         Job::Step(_) => None,
     });
-    Plan { steps: plan.steps[..end].iter().cloned().chain(calls).collect(), cursor: plan.cursor + done.len() }
+    let called: Vec<_> = exports.clone().flat_map(calls).collect();
+    let cursor = plan.cursor + done.len() - exports.count() + called.len();
+    Plan { steps: plan.steps[..end].iter().cloned().chain(called).collect(), cursor }
 }
 
 #[cfg(test)]
@@ -173,15 +181,23 @@ mod tests {
     fn the_cursor_is_behind_what_was_done_and_exports_become_steps() {
         let step =
             |n| InitStep { instance: InstanceId(n), kind: StepKind::CoreStart { code_offset: n, function: None } };
-        let call = |function: PackedFuncRef| step(function.code_offset());
+        let call = |hook: &Hook| {
+            let functions = [Some(hook.function), hook.then].into_iter().flatten();
+            functions.map(|function| step(function.code_offset())).collect()
+        };
         let plan = Plan { steps: vec![step(0), step(1), step(2)], cursor: 1 };
         let one = advance_plan(&plan, 3, &[Job::Step(1)], call);
         assert_eq!((one.cursor, &one.steps), (2, &plan.steps));
         let ty = hatchery_image::TypeId::from_index(0);
-        let export = Job::Export { name: "init".into(), function: PackedFuncRef::new(ty, 9) };
-        let all = advance_plan(&plan, 3, &[Job::Step(1), Job::Step(2), export], call);
+        let (function, instance) = (PackedFuncRef::new(ty, 9), InstanceId(0));
+        let hook = |then| Job::Export(Hook { name: "init".into(), instance, function, then });
+        let all = advance_plan(&plan, 3, &[Job::Step(1), Job::Step(2), hook(None)], call);
         assert_eq!((all.cursor, all.steps.len()), (4, 4));
         assert_eq!(all.steps[3], step(9));
+        // What completes a call is as done as the call.
+        let then = Some(PackedFuncRef::new(ty, 10));
+        let completed = advance_plan(&plan, 3, &[Job::Step(1), Job::Step(2), hook(then)], call);
+        assert_eq!((completed.cursor, completed.steps.len(), &completed.steps[4]), (5, 5, &step(10)));
         assert!(all.remaining().is_empty());
         // What is behind the end is left out: the call of a hook comes anew.
         let again = advance_plan(&Plan { cursor: 3, ..plan.clone() }, 2, &[], call);

@@ -29,4 +29,4 @@ pub use report::{ImportUse, Report, StopReason, Stopped};
 pub use roots::Refusal;
 pub use scheduler::{OnFailure, ScheduleError, Scheduler};
 pub use snapshot::{Request, Snapshot, SnapshotError, snapshot};
-pub use work::{InitExport, Job, WorkError};
+pub use work::{Hook, Hooks, InitExport, Job, WorkError};

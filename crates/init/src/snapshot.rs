@@ -17,18 +17,16 @@ use crate::gate::Gate;
 use crate::image;
 use crate::report::{ImportUse, Report, StopReason, Stopped};
 use crate::roots::{self, Refusal};
-use crate::work::{InitExport, Job, WorkError, work};
-use hatchery_image::{Image, InstanceId, Interruption};
+use crate::work::{Hook, Hooks, Job, work};
+use hatchery_image::{Image, Interruption};
 use hatchery_vm::Instance;
 use std::error::Error;
 
 /// What to do at build time.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The instance whose exports are meant.
-    pub root: InstanceId,
-    /// The export to call behind the plan.
-    pub export: InitExport,
+    /// What to call behind the plan.
+    pub hooks: Hooks,
     /// Most steps of the plan to run; exports are not called when it cuts the plan short.
     pub steps: Option<usize>,
     /// What each step may take.
@@ -47,9 +45,6 @@ pub struct Snapshot {
 /// Why there is no snapshot. `E` is the error of whoever makes instances.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError<E> {
-    /// The export that was asked for cannot be called.
-    #[error(transparent)]
-    Work(#[from] WorkError),
     /// A limit was given that compiled code would not notice.
     #[error("the program was not compiled to be stopped {0}, so nothing would stop it")]
     Unstoppable(&'static str),
@@ -82,15 +77,15 @@ pub fn snapshot<T: 'static, E>(
     at_rest: impl Fn(&T) -> Result<(), String>,
 ) -> Result<Snapshot, SnapshotError<E>> {
     check_budget(image, &request.budget)?;
-    let mut jobs = work(image, request.root, &request.export, request.steps)?;
+    let mut jobs = work(image, &request.hooks.initialize, request.steps);
     let mut stopped = None;
     while !jobs.is_empty() {
         gate.reset();
         let mut instance = fresh().map_err(SnapshotError::Instance)?;
         match attempt(&mut instance.access(), gate, &request.budget, &jobs) {
-            Ok(()) => return keep(image, gate, request.root, &mut instance, at_rest, jobs, stopped),
+            Ok(()) => return keep(image, gate, request.hooks.reseed.as_ref(), &mut instance, at_rest, jobs, stopped),
             Err((at, reason)) => {
-                stopped = jobs.drain(at..).next().map(|job| stop(image, request.root, job, reason));
+                stopped = jobs.drain(at..).next().map(|job| stop(image, job, reason));
             }
         }
     }
@@ -113,7 +108,7 @@ fn check_budget<E>(image: &Image, budget: &Budget) -> Result<(), SnapshotError<E
 fn keep<T: 'static, E>(
     image: &Image,
     gate: &Gate,
-    root: InstanceId,
+    reseed: Option<&Hook>,
     instance: &mut Instance<T>,
     at_rest: impl Fn(&T) -> Result<(), String>,
     jobs: Vec<Job>,
@@ -124,14 +119,14 @@ fn keep<T: 'static, E>(
     roots::check(&access)?;
     let progress = capture(&access, jobs).ok_or(Refusal::Busy)?;
     let report = report(image, gate, &progress.done, &progress.memories, stopped);
-    let image = image::advance(image, root, progress).map_err(SnapshotError::Store)?;
+    let image = image::advance(image, reseed, progress).map_err(SnapshotError::Store)?;
     Ok(Snapshot { image: Some(image), report })
 }
 
-fn stop(image: &Image, root: InstanceId, job: Job, reason: StopReason) -> Stopped {
+fn stop(image: &Image, job: Job, reason: StopReason) -> Stopped {
     let (what, instance) = match &job {
         Job::Step(step) => image::describe(image, *step),
-        Job::Export { .. } => ("the export", root),
+        Job::Export(hook) => ("the export", hook.instance),
     };
     let instance_name = image::instance_name(image, instance).map(str::to_owned);
     Stopped { job, what, instance, instance_name, reason }
@@ -141,7 +136,7 @@ fn report(image: &Image, gate: &Gate, done: &[Job], memories: &[u64], stopped: O
     let remaining = image::remaining(image);
     let steps = done.iter().filter(|job| matches!(job, Job::Step(_))).count();
     let exports = done.iter().filter_map(|job| match job {
-        Job::Export { name, .. } => Some(name.clone()),
+        Job::Export(hook) => Some(hook.name.clone()),
         Job::Step(_) => None,
     });
     let import_use = |import: &crate::gate::Import| ImportUse {

@@ -1,6 +1,6 @@
 //! What is to be done at build time, in order: a value made of values.
 
-use crate::image;
+use crate::image::{self, RESEED};
 use hatchery_image::abi::PackedFuncRef;
 use hatchery_image::{Image, InstanceId};
 
@@ -24,13 +24,63 @@ pub enum InitExport {
 pub enum Job {
     /// A step of the plan, by number.
     Step(usize),
-    /// A call of an exported function of type `() -> ()`.
-    Export {
-        /// Its name.
-        name: String,
-        /// The function.
-        function: PackedFuncRef,
-    },
+    /// A call of an exported function.
+    Export(Hook),
+}
+
+/// An exported function to call behind the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Its name, for messages.
+    pub name: String,
+    /// The core instance that has it.
+    pub instance: InstanceId,
+    /// The function, of type `() -> ()`.
+    pub function: PackedFuncRef,
+    /// What is called when it has returned, if anything, of the same type: without it, the call is not complete.
+    pub then: Option<PackedFuncRef>,
+}
+
+impl Hook {
+    /// Whether the image's pages contain the effects of a call of it.
+    pub fn has_run(&self, image: &Image) -> bool {
+        image::was_called(image, self.instance, self.function)
+    }
+}
+
+/// The exports that have to do with initialization, found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hooks {
+    /// What is called behind the last step, in order.
+    pub initialize: Vec<Hook>,
+    /// What each instance of the snapshot calls as its last step.
+    pub reseed: Option<Hook>,
+}
+
+impl Hooks {
+    /// Those of one core instance, by their names, but for what has been called before.
+    ///
+    /// # Errors
+    ///
+    /// When the export that is named cannot be called.
+    pub fn of_instance(image: &Image, root: InstanceId, export: &InitExport) -> Result<Hooks, WorkError> {
+        let hook = |name: &str| match image::exported_function(image, root, name) {
+            Some((function, true)) => Some(Hook { name: name.to_owned(), instance: root, function, then: None }),
+            _ => None,
+        };
+        let mut initialize: Vec<Hook> = hook(REACTOR).into_iter().collect();
+        match export {
+            InitExport::Recognized => initialize.extend(RECOGNIZED.into_iter().find_map(hook)),
+            InitExport::Named(name) => match image::exported_function(image, root, name) {
+                None => return Err(WorkError::NoSuchExport(name.clone())),
+                Some((_, false)) => return Err(WorkError::WrongType(name.clone())),
+                Some(_) if name == REACTOR => {}
+                Some(_) => initialize.extend(hook(name)),
+            },
+        }
+        initialize.retain(|hook| !hook.has_run(image));
+        Ok(Hooks { initialize, reseed: hook(RESEED) })
+    }
 }
 
 /// An export cannot be run.
@@ -44,36 +94,12 @@ pub enum WorkError {
     WrongType(String),
 }
 
-/// The steps that are left, at most `limit` of them, and behind the last step the exports that did not run yet.
-pub(crate) fn work(
-    image: &Image,
-    root: InstanceId,
-    export: &InitExport,
-    limit: Option<usize>,
-) -> Result<Vec<Job>, WorkError> {
-    let exports = exports(image, root, export)?;
+/// The steps that are left, at most `limit` of them, and behind the last step the exports.
+pub(crate) fn work(image: &Image, exports: &[Hook], limit: Option<usize>) -> Vec<Job> {
+    let exports = exports.iter().cloned().map(Job::Export);
     let steps = image::remaining(image).map(Job::Step);
     match limit {
-        Some(limit) if limit < steps.len() => Ok(steps.take(limit).collect()),
-        _ => Ok(steps.chain(exports).collect()),
+        Some(limit) if limit < steps.len() => steps.take(limit).collect(),
+        _ => steps.chain(exports).collect(),
     }
-}
-
-fn exports(image: &Image, root: InstanceId, export: &InitExport) -> Result<Vec<Job>, WorkError> {
-    let plain = |name: &&str| matches!(image::exported_function(image, root, name), Some((_, true)));
-    let mut names: Vec<&str> = Some(REACTOR).filter(plain).into_iter().collect();
-    match export {
-        InitExport::Recognized => names.extend(RECOGNIZED.into_iter().find(plain)),
-        InitExport::Named(name) => match image::exported_function(image, root, name) {
-            None => return Err(WorkError::NoSuchExport(name.clone())),
-            Some((_, false)) => return Err(WorkError::WrongType(name.clone())),
-            Some(_) if name == REACTOR => {}
-            Some(_) => names.push(name),
-        },
-    }
-    let job = |name: &str| {
-        let (function, _) = image::exported_function(image, root, name)?;
-        Some(Job::Export { name: name.to_owned(), function })
-    };
-    Ok(names.into_iter().filter(|name| !image::has_run(image, root, name)).filter_map(job).collect())
 }

@@ -1,15 +1,13 @@
 //! Compiled components.
 
+use super::description;
 use super::exports::Exports;
-use super::options::bug;
+use super::source::ComponentSource;
 use super::types::FuncType;
 use crate::engine::Engine;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::inspection::Inspection;
-use crate::module::{Module, binary, compile_error};
-use hatchery_compile::LinkSet;
-use hatchery_component::TranslateError;
-use hatchery_component::glue::{GlueError, glue};
+use crate::module::Module;
 use hatchery_component::meta::Meta;
 use std::fmt;
 use std::path::Path;
@@ -30,9 +28,6 @@ impl fmt::Debug for Component {
     }
 }
 
-/// What a component's description begins with in an image: the version of what follows.
-const DESCRIPTION: [u8; 4] = *b"cm\0\x01";
-
 impl Component {
     /// Compiles a component from its binary form, or from the text format.
     ///
@@ -43,7 +38,8 @@ impl Component {
         Component::compile(engine, bytes, &|_, _| ())
     }
 
-    /// As [`new`](Component::new). After each function, `progress` is told how many are done, of how many, by any thread.
+    /// As [`new`](Component::new). After each function, `progress` is told how many are done, of how many, by any thread. See
+    /// [`ComponentSource`] for what else can be done with a component before it is compiled.
     ///
     /// # Errors
     ///
@@ -53,8 +49,7 @@ impl Component {
         bytes: impl AsRef<[u8]>,
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Component, Error> {
-        let (set, meta) = translate(&binary(None, bytes.as_ref())?)?;
-        Component::of_set(engine, set, &meta, progress)
+        ComponentSource::new(engine, bytes)?.compile_with(progress)
     }
 
     /// Whether bytes begin as a component does, in the binary form; a module begins otherwise.
@@ -62,30 +57,19 @@ impl Component {
         first_bytes.starts_with(b"\0asm\x0d\0\x01\0")
     }
 
-    /// Compiles core modules with the description of the component that they make up.
-    pub(crate) fn of_set(
-        engine: &Engine,
-        mut set: LinkSet,
-        meta: &Meta,
-        progress: &(dyn Fn(u64, u64) + Sync),
-    ) -> Result<Component, Error> {
-        let description = postcard::to_extend(meta, DESCRIPTION.to_vec()).map_err(|e| bug(&e.to_string()))?;
-        set.set_extension(description);
-        let inner = &engine.inner;
-        let image = hatchery_compile::compile_with(&set, &inner.tunables, &inner.budget, progress);
-        Component::of_module(Module::of_image(engine, Arc::new(image.map_err(compile_error)?)))
+    /// A module, and the description of the component that it is.
+    pub(crate) fn new_described(module: Module, meta: impl Into<Arc<Meta>>) -> Component {
+        Component { module, meta: meta.into() }
     }
 
-    /// The component whose description is kept with a module.
+    /// The component whose description was stored with a module.
     ///
     /// # Errors
     ///
-    /// When none is.
+    /// When none was, or it is damaged.
     pub(crate) fn of_module(module: Module) -> Result<Component, Error> {
-        let bytes = module.inner.image.extension().strip_prefix(&DESCRIPTION);
-        let bytes = bytes.ok_or_else(|| Error::message(ErrorKind::Artifact, "it is no component, but a module"))?;
-        let meta = postcard::from_bytes(bytes).map_err(|e| Error::source_of(ErrorKind::Artifact, e))?;
-        Ok(Component { module, meta: Arc::new(meta) })
+        let meta = description::decode(&module.inner.image)?;
+        Ok(Component::new_described(module, meta))
     }
 
     /// Writes the compiled component to a new file beside `path`, and puts that in the place of whatever is there:
@@ -139,20 +123,4 @@ impl Component {
         let import = |import: &'_ hatchery_component::meta::ImportFunc| FuncType::new(&self.meta, import.ty);
         self.meta.imports.iter().filter_map(move |of| Some((of.interface.as_deref(), &*of.name, import(of)?)))
     }
-}
-
-/// The core modules that a component is, and what its host must know.
-fn translate(bytes: &[u8]) -> Result<(LinkSet, Meta), Error> {
-    let plan = hatchery_component::translate(bytes).map_err(|error| {
-        let kind = match error {
-            TranslateError::RunTimeLinking { .. } => ErrorKind::Link,
-            TranslateError::Internal(_) => ErrorKind::Bug,
-            _ => ErrorKind::Compile,
-        };
-        Error::source_of(kind, error)
-    })?;
-    glue(&plan, bytes).map_err(|error| {
-        let kind = if matches!(error, GlueError::Malformed(_)) { ErrorKind::Bug } else { ErrorKind::Compile };
-        Error::source_of(kind, error)
-    })
 }

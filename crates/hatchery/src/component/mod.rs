@@ -100,6 +100,7 @@ mod abi;
 mod caller;
 mod compiled;
 mod context;
+mod description;
 mod dynamic;
 mod exports;
 mod flatten;
@@ -117,6 +118,7 @@ mod resource_any;
 mod resource_table;
 mod scalars;
 mod snapshot;
+mod source;
 mod strings;
 #[cfg(test)]
 mod tests;
@@ -145,6 +147,7 @@ pub use prepared::Prepared;
 pub use resource::Resource;
 pub use resource_any::ResourceAny;
 pub use resource_table::{ResourceTable, ResourceTableError};
+pub use source::ComponentSource;
 pub use strings::WasmStr;
 pub use traits::{ComponentType, Flat, FlatMut, Lift, Lower, Params, Place, Results, TypeCheck};
 pub use types::{

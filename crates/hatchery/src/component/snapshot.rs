@@ -3,17 +3,29 @@
 use super::compiled::Component;
 use super::host::Host;
 use super::linker::Linker;
+use super::options::bug;
 use super::prepared::{DEFAULT_BUDGET, finish};
 use super::resource_any::HostState;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::module::Module;
 use crate::snapshot::{SnapshotOptions, SnapshotReport};
-use hatchery_component::meta::{Meta, Resource};
+use hatchery_component::meta::{CoreRef, ImportFunc, Meta, Resource};
+use hatchery_image::abi::PackedFuncRef;
+use hatchery_image::{ExportItem, InstanceId};
+use hatchery_init::{Hook, Hooks};
 use std::sync::Arc;
+
+/// The name by which a component offers a function to be run at build time.
+const RECOGNIZED: &str = "wizer-initialize";
 
 impl Component {
     /// Initializes the component now, once, and gives one that starts where that ended; see
     /// [`Module::snapshot`](crate::Module::snapshot). Imports are allowed by the name of their interface, or by
-    /// `interface/name`; handles of resources that the component defines are kept.
+    /// `interface/name`; resources that they give can be dropped. Handles of resources that the
+    /// component defines are kept.
+    ///
+    /// An export to call is a function without parameters and result: `wizer-initialize` if there is one, or the
+    /// one that is [named](SnapshotOptions::export), in an interface as `interface#name`.
     ///
     /// # Errors
     ///
@@ -30,25 +42,76 @@ impl Component {
         fresh: impl Fn() -> T,
     ) -> Result<(Component, SnapshotReport), Error> {
         let (bound, meta) = (linker.bind(self)?, self.meta().clone());
+        let hooks = self.hooks(options.named_export())?;
         let budget = options.lifted().unwrap_or(DEFAULT_BUDGET);
-        let options = options.within(|name| core_names(self.meta(), name), move |host| at_rest(&meta, host));
+        let options = options.within(|allowed| core_names(self.meta(), allowed), move |host| at_rest(&meta, host));
         let shared = Arc::default();
         let host = || Host { data: fresh(), state: HostState::new(Arc::clone(&shared)) };
         let ready = |core: &crate::Prepared<Host<T>>| finish(self, core, bound.pending, budget, &shared);
-        let (module, report) = self.module().snapshot_prepared(&bound.core, options, host, ready)?;
-        Ok((Component::of_module(module)?, report))
+        let (module, report) = self.module().snapshot_prepared(&bound.core, options, hooks, host, ready)?;
+        Ok((Component::new_described(module, self.meta().clone()), report))
+    }
+
+    /// Whether it exports a function without parameters and result by this name, such as
+    /// [`Module::RESEED`](crate::Module::RESEED).
+    pub fn has_hook(&self, export: &str) -> bool {
+        matches!(self.hook(export), Ok(Some(_)))
+    }
+
+    fn hooks(&self, named: Option<&str>) -> Result<Hooks, Error> {
+        let initialize = match named {
+            // One that does not fit is none of those that are meant for this.
+            None => self.hook(RECOGNIZED).unwrap_or_default(),
+            Some(name) => Some(self.hook(name)?.ok_or_else(|| no_hook(name, "there is no such exported function"))?),
+        };
+        let image = &self.module().inner.image;
+        let initialize = initialize.into_iter().filter(|hook| !hook.has_run(image)).collect();
+        Ok(Hooks { initialize, reseed: self.hook(Module::RESEED).unwrap_or_default() })
+    }
+
+    /// The exported function of this name; `None` when there is none.
+    fn hook(&self, name: &str) -> Result<Option<Hook>, Error> {
+        let path: Vec<&str> = name.split('#').collect();
+        let Ok(func) = self.exports().func(&path) else { return Ok(None) };
+        let ty = self.meta().types.get_func(func.ty);
+        if ty.is_none_or(|ty| !ty.params.is_empty() || ty.result.is_some()) {
+            return Err(no_hook(name, "it has parameters or a result"));
+        }
+        let then = func.post_return.as_ref().map(|core| self.core(core)).transpose()?;
+        let instance = InstanceId(func.core.instance);
+        Ok(Some(Hook { name: name.to_owned(), instance, function: self.core(&func.core)?, then }))
+    }
+
+    fn core(&self, core: &CoreRef) -> Result<PackedFuncRef, Error> {
+        match self.module().inner.image.export(InstanceId(core.instance), &core.name) {
+            Some(ExportItem::Func(func)) => Ok(PackedFuncRef::new(func.ty, func.code_offset)),
+            _ => Err(bug("an export has no function")),
+        }
     }
 }
 
-/// The core imports behind an interface, or behind one of its functions.
-fn core_names(meta: &Meta, allowed: &str) -> Vec<String> {
-    let is_meant = |interface: Option<&str>, name: &str| match interface {
+fn no_hook(name: &str, why: &str) -> Error {
+    Error::message(ErrorKind::Usage, format!("`{name}` cannot initialize the component: {why}"))
+}
+
+/// The core imports behind what is allowed: interfaces, or functions of them. Those that drop resources are among them, as a
+/// component can only drop what an allowed function gave it.
+fn core_names(meta: &Meta, allowed: &[String]) -> Vec<String> {
+    let imports = meta.imports.iter().filter(|import| allowed.iter().any(|allowed| is_meant(import, allowed)));
+    let lowered = imports.flat_map(|import| import.lowered.iter().map(|lowered| &lowered.core));
+    let drops = meta.resources.iter().filter_map(|resource| match resource {
+        Resource::Host { drop, .. } => drop.as_ref(),
+        Resource::Guest { .. } => None,
+    });
+    lowered.chain(drops).map(|(module, name)| format!("{module}/{name}")).collect()
+}
+
+fn is_meant(import: &ImportFunc, allowed: &str) -> bool {
+    let name = &*import.name;
+    match import.interface.as_deref() {
         Some(interface) => allowed == interface || allowed.strip_prefix(interface) == Some(&format!("/{name}")),
         None => allowed == name,
-    };
-    let imports = meta.imports.iter().filter(|import| is_meant(import.interface.as_deref(), &import.name));
-    let cores = imports.flat_map(|import| import.lowered.iter().map(|lowered| &lowered.core));
-    cores.map(|(module, name)| format!("{module}/{name}")).collect()
+    }
 }
 
 /// The host data, unless the component has handles of its resources.

@@ -14,10 +14,12 @@ mod poll;
 mod refusal;
 pub(crate) mod resources;
 mod sockets;
+mod stability;
 mod stream;
 
 pub use link::add_to_linker;
 pub use refusal::Refusal;
+pub use stability::depends_on;
 
 use crate::WasiCtx;
 use hatchery::Error;

@@ -74,7 +74,7 @@ impl Guest {
         let mut set = LinkSet::new();
         let module = set.add_module(wat::parse_str(&self.wat).expect("valid text"));
         set.add_instance(module, None, &[]);
-        Component::of_set(engine, set, &self.meta, &|_, _| ()).expect("compiles")
+        Component::of_set(engine, set, &self.meta).expect("compiles")
     }
 
     /// An instance of it, linked with nothing.

@@ -2,6 +2,7 @@
 //! description that a translation would make of them.
 
 mod build;
+mod description;
 mod imports;
 mod malformed;
 mod smoke;

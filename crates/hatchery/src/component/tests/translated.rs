@@ -5,7 +5,7 @@ use crate::component::{Component, Linker, Resource, ResourceAny, ResourceTable};
 use crate::{Error, ErrorKind, SnapshotOptions};
 
 /// Has a counter as a resource of its own, and relays one of the host's.
-const COMPONENT: &str = r#"
+pub(super) const COMPONENT: &str = r#"
 (component
   (import "test:host/files@1.0.0" (instance $files
     (export "file" (type $file (sub resource)))
@@ -62,7 +62,7 @@ const COMPONENT: &str = r#"
 
 struct File(String);
 
-fn linker() -> Linker<ResourceTable> {
+pub(super) fn linker() -> Linker<ResourceTable> {
     let mut linker = Linker::<ResourceTable>::new(&engine());
     let mut files = linker.instance("test:host/files@1.2.0").expect("a name");
     let mut define = || -> Result<(), Error> {
@@ -80,7 +80,7 @@ fn linker() -> Linker<ResourceTable> {
     linker
 }
 
-fn component(linker_engine: &crate::Engine) -> Component {
+pub(super) fn component(linker_engine: &crate::Engine) -> Component {
     Component::new(linker_engine, COMPONENT).expect("compiles")
 }
 
