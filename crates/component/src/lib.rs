@@ -23,4 +23,4 @@ pub mod plan;
 mod translate;
 pub mod types;
 
-pub use translate::{Budget, BudgetError, TranslateError, translate, translate_within};
+pub use translate::{Budget, BudgetError, TranslateError, translate, translate_within, validate};

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::inspection::Inspection;
 use crate::module::{Module, binary, compile_error};
-use hatchery_compile::LinkSet;
+use hatchery_compile::{CompileError, LinkSet};
 use hatchery_component::TranslateError;
 use hatchery_component::glue::{GlueError, glue};
 use hatchery_component::meta::Meta;
@@ -53,8 +53,19 @@ impl Component {
         bytes: impl AsRef<[u8]>,
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Component, Error> {
-        let (set, meta) = translate(&binary(None, bytes.as_ref())?)?;
-        Component::of_set(engine, set, &meta, progress)
+        let bytes = binary(None, bytes.as_ref())?;
+        Component::compile_binary(engine, &bytes, progress)
+    }
+
+    fn compile_binary(engine: &Engine, bytes: &[u8], progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Component, Error> {
+        let (set, meta) = translate(bytes)?;
+        // Functions are validated by who compiles them, who cannot say where in the component they are.
+        Component::of_set(engine, set, &meta, progress).map_err(|error| match error.downcast_ref() {
+            Some(CompileError::Invalid { .. } | CompileError::Unsupported { .. }) => {
+                hatchery_component::validate(bytes).map_or_else(translate_error, |()| error)
+            }
+            _ => error,
+        })
     }
 
     /// Whether bytes begin as a component does, in the binary form; a module begins otherwise.
@@ -143,16 +154,18 @@ impl Component {
 
 /// The core modules that a component is, and what its host must know.
 fn translate(bytes: &[u8]) -> Result<(LinkSet, Meta), Error> {
-    let plan = hatchery_component::translate(bytes).map_err(|error| {
-        let kind = match error {
-            TranslateError::RunTimeLinking { .. } => ErrorKind::Link,
-            TranslateError::Internal(_) => ErrorKind::Bug,
-            _ => ErrorKind::Compile,
-        };
-        Error::source_of(kind, error)
-    })?;
+    let plan = hatchery_component::translate(bytes).map_err(translate_error)?;
     glue(&plan, bytes).map_err(|error| {
         let kind = if matches!(error, GlueError::Malformed(_)) { ErrorKind::Bug } else { ErrorKind::Compile };
         Error::source_of(kind, error)
     })
+}
+
+fn translate_error(error: TranslateError) -> Error {
+    let kind = match error {
+        TranslateError::RunTimeLinking { .. } => ErrorKind::Link,
+        TranslateError::Internal(_) => ErrorKind::Bug,
+        _ => ErrorKind::Compile,
+    };
+    Error::source_of(kind, error)
 }
