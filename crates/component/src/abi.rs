@@ -85,6 +85,18 @@ impl TypeDef {
     }
 }
 
+impl Shape {
+    /// The types that it is made of.
+    pub fn parts(self) -> Vec<ValueType> {
+        match self {
+            Shape::Record(types) | Shape::List(types) => types,
+            Shape::Variant(cases) => cases.into_iter().flatten().collect(),
+            Shape::FixedList(ty, _) => vec![ty],
+            Shape::Flags(_) => Vec::new(),
+        }
+    }
+}
+
 /// Layouts and flat forms of all types of a tree, for memories with addresses of one width.
 #[derive(Debug, Clone)]
 pub struct Layouts {

@@ -26,4 +26,4 @@ mod translate;
 pub mod types;
 
 pub use check::{Flaw, check};
-pub use translate::{Budget, BudgetError, TranslateError, translate, translate_within};
+pub use translate::{Budget, BudgetError, TranslateError, translate, translate_within, validate};

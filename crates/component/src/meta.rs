@@ -92,7 +92,8 @@ pub struct HostOptions {
 /// Functions of a component instance's handle table. `rt` is a [`ResourceId`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handles {
-    /// Resource types that this component instance defines: borrows of these are lowered to their representation.
+    /// Those of the resource types borrowed by the function that this component instance defines: borrows of these are
+    /// lowered to their representation.
     pub defines: Vec<ResourceId>,
     /// `(rt, index) -> rep`: takes an owned handle out of the table.
     pub lift_own: CoreRef,

@@ -86,3 +86,18 @@ fn measure() {
         }
     }
 }
+
+/// What translating large guests takes, and what validating their functions, which is left to compiling, would take besides.
+#[test]
+#[ignore = "measures, asserts nothing"]
+fn measure_translation() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/guests");
+    for guest in ["js-pure-sm", "py-pure"] {
+        let Ok(bytes) = std::fs::read(folder.join(guest).with_extension("wasm")) else { continue };
+        let start = Instant::now();
+        hatchery_component::translate(&bytes).expect("is a component");
+        let translated = start.elapsed();
+        hatchery_component::validate(&bytes).expect("is valid");
+        eprintln!("{guest:12} translated in {translated:?}, validated whole in {:?}", start.elapsed() - translated);
+    }
+}

@@ -140,8 +140,9 @@ fn the_host_passes_handles_as_a_component_does() {
     assert_eq!(call(&mut running, &of_maker.lift_own, &[resource, index]).expect("it is there"), 41);
     let gone = call(&mut running, &of_maker.lift_own, &[resource, index]);
     assert_eq!(message(gone), format!("unknown handle index {index}"));
+    assert!(of_maker.defines.is_empty(), "it borrows nothing");
+    let (rep, of_maker) = handles(&running, "rep");
     assert_eq!(of_maker.defines.len(), 1);
-    let (rep, _) = handles(&running, "rep");
     assert_eq!(call(&mut running, &rep, &[41]).expect("it returns"), 41, "its own borrows are representations");
 
     let (look, of_keeper) = handles(&running, "look");

@@ -1,4 +1,4 @@
-//! Scripts about components: our own, and the component model's when they are there (all but those of asynchrony).
+//! Scripts about components: our own, and the component model's when they are there (of those of asynchrony, one).
 //!
 //! `components.txt` says for each script how many assertions hold, and how many are skipped because they need a
 //! proposal that is not supported: so a script that is lost or an assertion that is skipped shows. `HATCHERY_BLESS=1`
@@ -13,10 +13,14 @@ use std::path::{Path, PathBuf};
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/components.txt");
 const FOLDERS: [&str; 5] = ["binary", "linking", "resources", "validation", "values"];
-const OWN: [(&str, &str, usize); 4] = [
+/// Scripts of other folders that are of synchronous calls, too.
+const MORE: [&str; 1] = ["async/reentrance.wast"];
+const OWN: [(&str, &str, usize); 6] = [
     ("linking.wast", include_str!("components/linking.wast"), 8),
+    ("reentrance.wast", include_str!("components/reentrance.wast"), 12),
     ("refused.wast", include_str!("components/refused.wast"), 6),
     ("resources.wast", include_str!("components/resources.wast"), 7),
+    ("synchronous.wast", include_str!("components/synchronous.wast"), 7),
     ("values.wast", include_str!("components/values.wast"), 13),
 ];
 
@@ -67,6 +71,7 @@ fn scripts(suite: &Path) -> Vec<PathBuf> {
     let files = |folder| std::fs::read_dir(suite.join(folder)).expect("the suite has this folder");
     let paths = FOLDERS.iter().flat_map(files).map(|entry| entry.expect("is readable").path());
     let mut scripts: Vec<_> = paths.filter(|path| path.extension().is_some_and(|ext| ext == "wast")).collect();
+    scripts.extend(MORE.map(|script| suite.join(script)));
     scripts.sort();
     scripts
 }

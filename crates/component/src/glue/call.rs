@@ -5,14 +5,15 @@
 use super::copy::Loc;
 use super::error::GlueError;
 use super::fun::{Bytes, Fun, address, val_types};
+use super::host::Via;
 use super::module::Origin;
-use super::needs::has_borrows;
 use super::runtime::{Service, tag};
 use super::writer::{Allocation, End, FuncPlace, Place, Way, Writer};
 use crate::abi::{CoreSignature, Flat, MAX_BYTE_LENGTH, Side};
 use crate::plan::{CanonOptions, ComponentInstanceId, CoreFunc, CoreFuncId, Func, ResourceDef};
 use crate::types::{FuncType, FuncTypeId, ResourceId, ValueType};
 use hatchery_image::TrapCode;
+use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 use wasm_encoder::{Instruction as I, ValType};
 
@@ -23,6 +24,15 @@ pub(super) struct Lifted {
     pub(super) ty: FuncTypeId,
     pub(super) options: CanonOptions,
     pub(super) component: ComponentInstanceId,
+}
+
+/// Values that are being passed.
+struct Lifting {
+    /// The side that they are to be copied from.
+    end: End,
+    loc: Loc,
+    /// A local with the arena's end before they were there, if they are.
+    top: Option<u32>,
 }
 
 impl Writer<'_> {
@@ -95,23 +105,23 @@ impl Writer<'_> {
                 self.table(&mut f, *component)?;
                 f.ops([I::I32Const(tag(*resource)), I::LocalGet(0), I::I32Const(0)]);
                 self.service(&mut f, Service::Add)?;
-                Ok(self.add(format!("resource.new {}", resource.0), f))
+                self.add(format!("resource.new {}", resource.0), f)
             }
             CoreFunc::ResourceRep { resource, component } => {
                 let mut f = Fun::new(vec![ValType::I32], vec![ValType::I32]);
                 self.table(&mut f, *component)?;
                 f.ops([I::I32Const(tag(*resource)), I::LocalGet(0)]);
                 self.service(&mut f, Service::Rep)?;
-                Ok(self.add(format!("resource.rep {}", resource.0), f))
+                self.add(format!("resource.rep {}", resource.0), f)
             }
             CoreFunc::ResourceDrop { resource, component } => self.resource_drop(*resource, *component),
         }
     }
 
-    pub(super) fn add(&mut self, name: String, f: Fun) -> Place {
+    pub(super) fn add(&mut self, name: String, f: Fun) -> Result<Place, GlueError> {
         let place = self.declare();
-        self.module.define(place.function, name, f);
-        place
+        self.define(place, &name, f)?;
+        Ok(place)
     }
 
     fn resource_drop(&mut self, resource: ResourceId, component: ComponentInstanceId) -> Result<Place, GlueError> {
@@ -129,7 +139,7 @@ impl Writer<'_> {
             result = self.destroy(f, resource);
         });
         result?;
-        Ok(self.add(format!("resource.drop {}", resource.0), f))
+        self.add(format!("resource.drop {}", resource.0), f)
     }
 
     /// Destroys the resource whose representation is the topmost operand.
@@ -163,11 +173,9 @@ impl Writer<'_> {
         self.check_leave(&mut f, component)?;
         let lends = self.begin_lends(&mut f, &ty)?;
         let scope = self.begin_scope(&mut f, &ty, callee.component)?;
-        let outward = Rc::new(Way { from: caller.clone(), to: End::new(&callee.options, callee.component) });
-        let inward = Rc::new(Way { from: outward.to.clone(), to: caller });
-
-        let lift = self.layouts(callee.options.memory64).signature(&ty, Side::Lift);
-        let arguments = self.pass_params(&mut f, &outward, &ty, &lower, &lift)?;
+        let called = End::new(&callee.options, callee.component);
+        let lift = self.layouts(called.wide).signature(&ty, Side::Lift);
+        let arguments = self.pass_params(&mut f, (&caller, &called), &ty, &lower)?;
         arguments.iter().for_each(|local| f.get(*local));
         let (params, results) = (val_types(&lift.params), val_types(&lift.results));
         self.call_core(&mut f, callee.core, &params, &results)?;
@@ -177,7 +185,7 @@ impl Writer<'_> {
             f.get(scope);
             self.service(&mut f, Service::EndCall)?;
         }
-        let passed = self.pass_result(&mut f, &inward, &ty, (&lift, &returned), &lower)?;
+        let passed = self.pass_result(&mut f, (&called, &caller), &ty, (&lift, &returned), &lower)?;
         if let Some(post_return) = callee.options.post_return {
             self.confined(&mut f, callee.component, |this, f| {
                 returned.iter().for_each(|local| f.get(*local));
@@ -186,7 +194,7 @@ impl Writer<'_> {
         }
         self.end_lends(&mut f, component, lends)?;
         passed.iter().for_each(|local| f.get(*local));
-        Ok(self.add(self.name_of(callee.core), f))
+        self.add(self.name_of(callee.core), f)
     }
 
     fn name_of(&self, core: CoreFuncId) -> String {
@@ -198,7 +206,7 @@ impl Writer<'_> {
 
     /// Remembers how many handles are lent, when the call lends some.
     fn begin_lends(&mut self, f: &mut Fun, ty: &FuncType) -> Result<Option<u32>, GlueError> {
-        if !has_borrows(&self.plan.types, ty) {
+        if !self.contents.of_func(ty).borrows {
             return Ok(None);
         }
         let lends = f.local(ValType::I32);
@@ -223,7 +231,7 @@ impl Writer<'_> {
         ty: &FuncType,
         callee: ComponentInstanceId,
     ) -> Result<Option<u32>, GlueError> {
-        if !self.borrows_foreign(ty, callee) {
+        if !self.borrows_foreign(ty, callee)? {
             return Ok(None);
         }
         let scope = f.local(ValType::I32);
@@ -233,45 +241,55 @@ impl Writer<'_> {
     }
 
     /// Whether a function takes borrows of resources that the component instance which implements it does not define.
-    pub(super) fn borrows_foreign(&self, ty: &FuncType, callee: ComponentInstanceId) -> bool {
-        let own = |resource: ResourceId| {
-            let def = self.plan.resources.get(resource.0 as usize);
-            matches!(def, Some(ResourceDef::Guest { component, .. }) if *component == callee)
-        };
-        super::needs::any(&self.plan.types, ty, |ty| matches!(ty, ValueType::Borrow(resource) if !own(resource)))
+    fn borrows_foreign(&mut self, ty: &FuncType, callee: ComponentInstanceId) -> Result<bool, GlueError> {
+        Ok(self.borrowed(ty)?.into_iter().any(|resource| !self.defines(callee, resource)))
+    }
+
+    /// The resource types of which a function takes borrows.
+    pub(super) fn borrowed(&mut self, ty: &FuncType) -> Result<BTreeSet<ResourceId>, GlueError> {
+        let mut left: Vec<ValueType> = ty.params.iter().map(|(_, ty)| *ty).collect();
+        let (mut seen, mut resources) = (HashSet::new(), BTreeSet::new());
+        while let Some(ty) = left.pop() {
+            match ty {
+                ValueType::Borrow(resource) => {
+                    resources.insert(resource);
+                }
+                ValueType::Def(id) if self.contents.of_value(ty).borrows && seen.insert(id) => {
+                    let parts = self.shape(id)?.parts();
+                    self.meter.parts(parts.len())?;
+                    left.extend(parts);
+                }
+                _ => {}
+            }
+        }
+        Ok(resources)
+    }
+
+    /// Whether a resource type is one that a component instance defines.
+    pub(super) fn defines(&self, component: ComponentInstanceId, resource: ResourceId) -> bool {
+        let def = self.plan.resources.get(resource.0 as usize);
+        matches!(def, Some(ResourceDef::Guest { component: definer, .. }) if *definer == component)
     }
 
     /// Copies the parameters to the callee. Returns the locals to call it with.
     fn pass_params(
         &mut self,
         f: &mut Fun,
-        way: &Rc<Way>,
+        (caller, callee): (&End, &End),
         ty: &FuncType,
         lower: &CoreSignature,
-        lift: &CoreSignature,
     ) -> Result<Vec<u32>, GlueError> {
         let types: Vec<ValueType> = ty.params.iter().map(|(_, ty)| *ty).collect();
         let from = if lower.params_in_memory {
-            self.check_place(f, &way.from, &types, 0)?;
+            self.check_place(f, caller, &types, 0)?;
             Loc::at(0)
         } else {
             let count = lower.params.len() - usize::from(lower.result_in_memory);
             Loc::Flat((0..count as u32).collect())
         };
-        let to = if lift.params_in_memory {
-            let pointer = f.local(address(way.to.wide));
-            let layout = self.layouts(way.to.wide).record(types.iter().copied()).0;
-            let limit = MAX_BYTE_LENGTH.into();
-            if layout.size > limit {
-                return Err(GlueError::TooLarge { bytes: layout.size, limit });
-            }
-            let (new, outside) = (Bytes::Constant(layout.size), TrapCode::PointerOutOfBounds);
-            self.realloc(f, &way.to, pointer, &Allocation { old: None, align: layout.align, new, outside })?;
-            Loc::at(pointer)
-        } else {
-            Loc::Flat(self.locals(f, &lift.params))
-        };
-        self.copy_record(f, way, &types, &from, &to)?;
+        let lifted = self.lift_first(f, (caller, callee), &types, from)?;
+        let to = self.receive(f, callee, &types)?;
+        self.lower_last(f, lifted, callee, &types, &to)?;
         Ok(match to {
             Loc::Mem { base, .. } => vec![base],
             Loc::Flat(locals) => locals,
@@ -282,7 +300,7 @@ impl Writer<'_> {
     fn pass_result(
         &mut self,
         f: &mut Fun,
-        way: &Rc<Way>,
+        (callee, caller): (&End, &End),
         ty: &FuncType,
         (lift, returned): (&CoreSignature, &[u32]),
         lower: &CoreSignature,
@@ -290,23 +308,86 @@ impl Writer<'_> {
         let types: Vec<ValueType> = ty.result.into_iter().collect();
         let from = match returned.first() {
             Some(pointer) if lift.result_in_memory => {
-                self.check_place(f, &way.from, &types, *pointer)?;
+                self.check_place(f, callee, &types, *pointer)?;
                 Loc::at(*pointer)
             }
             _ => Loc::Flat(returned.to_vec()),
         };
+        let lifted = self.lift_first(f, (callee, caller), &types, from)?;
         let to = if lower.result_in_memory {
             let pointer = lower.params.len() as u32 - 1;
-            self.check_place(f, &way.to, &types, pointer)?;
+            self.check_place(f, caller, &types, pointer)?;
             Loc::at(pointer)
         } else {
             Loc::Flat(self.locals(f, &lower.results))
         };
-        self.copy_record(f, way, &types, &from, &to)?;
+        self.lower_last(f, lifted, caller, &types, &to)?;
         Ok(match to {
             Loc::Mem { .. } => Vec::new(),
             Loc::Flat(locals) => locals,
         })
+    }
+
+    /// Where values are that `to` is to have. When both sides are of one component instance, and it shows which of them
+    /// are read before which are written, all are lifted now, to the arena. Otherwise lifting is left to the copy.
+    fn lift_first(
+        &mut self,
+        f: &mut Fun,
+        (from, to): (&End, &End),
+        types: &[ValueType],
+        loc: Loc,
+    ) -> Result<Lifting, GlueError> {
+        let contents = self.contents.of(types.iter().copied());
+        let shows = matches!(loc, Loc::Mem { .. }) || contents.pointers || contents.handles;
+        if from.component != to.component || !shows {
+            return Ok(Lifting { end: from.clone(), loc, top: None });
+        }
+        let (end, top) = (End::arena(from), f.local(ValType::I32));
+        let global = self.arena_top()?;
+        f.ops([I::GlobalGet(global), I::LocalSet(top)]);
+        let middle = self.receive(f, &end, types)?;
+        let way = Rc::new(Way { from: from.clone(), to: end.clone() });
+        self.copy_record(f, &way, types, &loc, &middle)?;
+        Ok(Lifting { end, loc: middle, top: Some(top) })
+    }
+
+    /// Copies values to where they are to be.
+    fn lower_last(
+        &mut self,
+        f: &mut Fun,
+        lifting: Lifting,
+        end: &End,
+        types: &[ValueType],
+        to: &Loc,
+    ) -> Result<(), GlueError> {
+        let way = Rc::new(Way { from: lifting.end, to: end.clone() });
+        self.copy_record(f, &way, types, &lifting.loc, to)?;
+        if let Some(top) = lifting.top {
+            let global = self.arena_top()?;
+            f.ops([I::LocalGet(top), I::GlobalSet(global)]);
+        }
+        Ok(())
+    }
+
+    /// Where a side gets parameters: in new locals, or in memory that it allocates.
+    fn receive(&mut self, f: &mut Fun, end: &End, types: &[ValueType]) -> Result<Loc, GlueError> {
+        match self.layouts(end.wide).flat_all(types.iter().copied()) {
+            Some(flat) => Ok(Loc::Flat(self.locals(f, &flat))),
+            None => self.allocate_record(f, end, types).map(Loc::at),
+        }
+    }
+
+    /// A new local with the address of memory that a side allocates for these.
+    pub(super) fn allocate_record(&mut self, f: &mut Fun, end: &End, types: &[ValueType]) -> Result<u32, GlueError> {
+        let layout = self.layouts(end.wide).record(types.iter().copied()).0;
+        let limit = MAX_BYTE_LENGTH.into();
+        if layout.size > limit {
+            return Err(GlueError::TooLarge { bytes: layout.size, limit });
+        }
+        let pointer = f.local(address(end.wide));
+        let (new, outside) = (Bytes::Constant(layout.size), TrapCode::PointerOutOfBounds);
+        self.realloc(f, end, pointer, &Allocation { old: None, align: layout.align, new, outside })?;
+        Ok(pointer)
     }
 
     fn locals(&self, f: &mut Fun, flat: &[Flat]) -> Vec<u32> {
@@ -342,12 +423,12 @@ impl Writer<'_> {
         self.check_leave(&mut f, component)?;
         let lends = self.begin_lends(&mut f, &ty)?;
         (0..params.len() as u32).for_each(|param| f.get(param));
-        let (module, field) = self.host_function(import, options, component);
+        let (module, field) = self.host_function(import, Via::Guest(options.clone(), component));
         let index = self.module.func(Origin::Host(module, field), &params, &results);
         f.call(index);
         // The result stays where it is.
         self.end_lends(&mut f, component, lends)?;
-        Ok(self.add(name, f))
+        self.add(name, f)
     }
 
     /// Writes a function that calls another with a component instance confined. For the host.
@@ -365,6 +446,6 @@ impl Writer<'_> {
             (0..params.len() as u32).for_each(|param| f.get(param));
             this.call_core(f, core, params, results)
         })?;
-        Ok(FuncPlace::Glue(self.add(self.name_of(core), f)))
+        self.add(self.name_of(core), f).map(FuncPlace::Glue)
     }
 }

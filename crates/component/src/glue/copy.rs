@@ -218,7 +218,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Turns the handle in a local into one of the other side.
+    /// Turns the handle in a local into one of the other side. In the arena it is a representation.
     fn copy_handle(
         &mut self,
         f: &mut Fun,
@@ -227,11 +227,16 @@ impl Writer<'_> {
         own: bool,
         handle: u32,
     ) -> Result<(), GlueError> {
-        self.table(f, way.from.component)?;
-        f.i32(tag(resource));
-        f.get(handle);
-        self.service(f, if own { Service::LiftOwn } else { Service::LiftBorrow })?;
-        f.set(handle);
+        if !way.from.is_arena() {
+            self.table(f, way.from.component)?;
+            f.i32(tag(resource));
+            f.get(handle);
+            self.service(f, if own { Service::LiftOwn } else { Service::LiftBorrow })?;
+            f.set(handle);
+        }
+        if way.to.is_arena() {
+            return Ok(());
+        }
         let implements =
             |def: &ResourceDef| matches!(def, ResourceDef::Guest { component, .. } if *component == way.to.component);
         if !own && self.plan.resources.get(resource.0 as usize).is_some_and(implements) {
@@ -566,7 +571,7 @@ impl Writer<'_> {
             Helper::List(types, way) => ("copy list".to_owned(), self.list(way, types)?),
             Helper::String(way) => ("copy string".to_owned(), self.string(way)?),
         };
-        self.module.define(place.function, name, fun);
+        self.define(place, &name, fun)?;
         self.helpers.insert(helper.clone(), place);
         Ok(place)
     }

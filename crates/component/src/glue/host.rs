@@ -1,25 +1,31 @@
 //! What the host calls, and what it is called by: wrappers, and their description.
 
-use super::call::Lifted;
 use super::error::GlueError;
 use super::fun::{Fun, address, val_types};
-use super::needs::has_handles;
 use super::runtime::Service;
 use super::writer::{FuncPlace, Writer};
 use crate::abi::Side;
 use crate::meta::{self, CoreRef, ExportFunc, Handles, HostOptions, ImportFunc, Lowered, Meta};
 use crate::plan::{self, CanonOptions, ComponentInstanceId, FuncId, ResourceDef};
-use crate::types::{FuncType, ResourceId};
+use crate::types::{FuncType, FuncTypeId, ResourceId};
 use std::collections::HashMap;
 use wasm_encoder::{Instruction as I, ValType};
+
+/// Who the host passes values to and gets them from.
+#[derive(Debug, Clone)]
+pub(super) enum Via {
+    /// A component instance.
+    Guest(CanonOptions, ComponentInstanceId),
+    /// Itself.
+    Arena,
+}
 
 /// A core import that stands for a function of the host.
 #[derive(Debug, Clone)]
 pub(super) struct HostCall {
     import: u32,
     core: (Box<str>, Box<str>),
-    options: CanonOptions,
-    component: ComponentInstanceId,
+    via: Via,
 }
 
 /// What has been found out about the host's part.
@@ -49,20 +55,16 @@ struct HandlePlaces {
 
 /// An exported function.
 #[derive(Debug, Clone)]
-struct LiftedPlaces {
-    lifted: Lifted,
-    core: FuncPlace,
-    post_return: Option<FuncPlace>,
+pub(super) struct LiftedPlaces {
+    pub(super) ty: FuncTypeId,
+    pub(super) via: Via,
+    pub(super) core: FuncPlace,
+    pub(super) post_return: Option<FuncPlace>,
 }
 
 impl Writer<'_> {
     /// Module name and name of a core import for a function of the host, called like this.
-    pub(super) fn host_function(
-        &mut self,
-        import: u32,
-        options: &CanonOptions,
-        component: ComponentInstanceId,
-    ) -> (Box<str>, Box<str>) {
+    pub(super) fn host_function(&mut self, import: u32, via: Via) -> (Box<str>, Box<str>) {
         let def = self.plan.imports.get(import as usize);
         let (interface, name) = def.map(|def| (def.interface.as_deref(), &*def.name)).unwrap_or_default();
         let count = self.host.counts.entry(import).or_default();
@@ -70,7 +72,7 @@ impl Writer<'_> {
         let name = if *count == 0 { name.to_owned() } else { format!("{name}#{count}") };
         *count += 1;
         let core: (Box<str>, Box<str>) = (interface.unwrap_or_default().into(), name.into());
-        self.host.calls.push(HostCall { import, core: core.clone(), options: options.clone(), component });
+        self.host.calls.push(HostCall { import, core: core.clone(), via });
         core
     }
 
@@ -89,9 +91,9 @@ impl Writer<'_> {
     /// Writes all that a host needs: wrappers of exports, of handle tables, of `realloc`.
     pub(super) fn write_host(&mut self) -> Result<(), GlueError> {
         let mut exports: Vec<_> = self.plan.exports.iter().collect();
-        while let Some((name, export)) = exports.pop() {
+        while let Some((_, export)) = exports.pop() {
             match export {
-                plan::Export::Func(id) => self.write_lifted(*id, name)?,
+                plan::Export::Func(id) => self.write_lifted(*id)?,
                 plan::Export::Instance(inner) => exports.extend(inner),
                 _ => {}
             }
@@ -99,7 +101,7 @@ impl Writer<'_> {
         for call in self.host.calls.clone() {
             let def = self.plan.imports.get(call.import as usize).ok_or(GlueError::Malformed("an import"))?;
             let ty = self.func_type(def.ty)?.clone();
-            self.write_options(&call.options, call.component, &ty)?;
+            self.write_options(&call.via, &ty)?;
         }
         for number in 0..self.plan.resources.len() {
             let destructor = self.write_destructor(ResourceId(number as u32))?;
@@ -108,34 +110,41 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn write_lifted(&mut self, id: FuncId, name: &str) -> Result<(), GlueError> {
-        let plan::Func::Lift { core, ty, options, component } = self.func(id.0)?.clone() else {
-            return Err(GlueError::Reexport { name: name.to_owned() });
-        };
-        self.ensure(core)?;
-        let func_type = self.func_type(ty)?.clone();
-        self.write_options(&options, component, &func_type)?;
-        let results = val_types(&self.layouts(options.memory64).signature(&func_type, Side::Lift).results);
-        let post_return = match options.post_return {
-            Some(post_return) => {
-                self.ensure(post_return)?;
-                Some(self.confined_call(post_return, component, (&results, &[]))?)
+    fn write_lifted(&mut self, id: FuncId) -> Result<(), GlueError> {
+        if self.host.lifted.contains_key(&id) {
+            return Ok(());
+        }
+        let places = match self.func(id.0)?.clone() {
+            plan::Func::Import(import) => self.write_forward(import)?,
+            plan::Func::Lift { core, ty, options, component } => {
+                self.ensure(core)?;
+                let func_type = self.func_type(ty)?.clone();
+                let results = self.layouts(options.memory64).signature(&func_type, Side::Lift).results;
+                let post_return = self.write_post_return(&options, component, &val_types(&results))?;
+                let via = Via::Guest(options, component);
+                self.write_options(&via, &func_type)?;
+                LiftedPlaces { ty, via, core: self.place(core)?, post_return }
             }
-            None => None,
         };
-        let core_place = self.place(core)?;
-        let lifted = Lifted { core, ty, options, component };
-        self.host.lifted.insert(id, LiftedPlaces { lifted, core: core_place, post_return });
+        self.host.lifted.insert(id, places);
         Ok(())
     }
 
-    /// What [`HostOptions`] refer to.
-    fn write_options(
+    fn write_post_return(
         &mut self,
         options: &CanonOptions,
         component: ComponentInstanceId,
-        ty: &FuncType,
-    ) -> Result<(), GlueError> {
+        results: &[ValType],
+    ) -> Result<Option<FuncPlace>, GlueError> {
+        let Some(post_return) = options.post_return else { return Ok(None) };
+        self.ensure(post_return)?;
+        self.confined_call(post_return, component, (results, &[])).map(Some)
+    }
+
+    /// What [`HostOptions`] refer to.
+    fn write_options(&mut self, via: &Via, ty: &FuncType) -> Result<(), GlueError> {
+        let Via::Guest(options, component) = via else { return Ok(()) };
+        let component = *component;
         if let Some(realloc) = options.realloc
             && !self.host.reallocs.contains_key(&(realloc, component))
         {
@@ -144,7 +153,7 @@ impl Writer<'_> {
             let place = self.confined_call(realloc, component, (&[address; 4], &[address]))?;
             self.host.reallocs.insert((realloc, component), place);
         }
-        if has_handles(&self.plan.types, ty) && !self.host.handles.contains_key(&component) {
+        if self.contents.of_func(ty).handles && !self.host.handles.contains_key(&component) {
             let places = self.write_handles(component)?;
             self.host.handles.insert(component, places);
         }
@@ -186,7 +195,7 @@ impl Writer<'_> {
             f.i32(0);
         }
         self.service(&mut f, service)?;
-        Ok(FuncPlace::Glue(self.add(format!("handles: {service:?}"), f)))
+        self.add(format!("handles: {service:?}"), f).map(FuncPlace::Glue)
     }
 
     fn write_destructor(&mut self, resource: ResourceId) -> Result<Option<FuncPlace>, GlueError> {
@@ -199,29 +208,30 @@ impl Writer<'_> {
         let mut f = Fun::new(vec![ValType::I32], Vec::new());
         f.get(0);
         self.destroy(&mut f, resource)?;
-        Ok(Some(FuncPlace::Glue(self.add(format!("destroy {}", resource.0), f))))
+        self.add(format!("destroy {}", resource.0), f).map(|place| Some(FuncPlace::Glue(place)))
     }
 
     // The description, when all modules are complete.
 
-    pub(super) fn meta(&self) -> Result<Meta, GlueError> {
-        let imports = self.plan.imports.iter().zip(0..).map(|(import, number)| {
-            let calls = self.host.calls.iter().filter(|call| call.import == number);
-            let lowered = calls.map(|call| {
-                let options = self.host_options(&call.options, call.component, self.func_type(import.ty)?)?;
-                Ok(Lowered { core: call.core.clone(), options })
-            });
-            Ok(ImportFunc {
-                interface: import.interface.clone(),
-                name: import.name.clone(),
-                ty: import.ty,
-                lowered: lowered.collect::<Result<_, GlueError>>()?,
-            })
+    pub(super) fn meta(&mut self) -> Result<Meta, GlueError> {
+        let mut lowered = vec![Vec::new(); self.plan.imports.len()];
+        for call in std::mem::take(&mut self.host.calls) {
+            let missing = GlueError::Malformed("an import");
+            let import = self.plan.imports.get(call.import as usize).ok_or(missing.clone())?;
+            let options = self.host_options(&call.via, import.ty)?;
+            let calls = lowered.get_mut(call.import as usize).ok_or(missing)?;
+            calls.push(Lowered { core: call.core, options });
+        }
+        let imports = self.plan.imports.iter().zip(lowered).map(|(import, lowered)| ImportFunc {
+            interface: import.interface.clone(),
+            name: import.name.clone(),
+            ty: import.ty,
+            lowered,
         });
         Ok(Meta {
             types: self.plan.types.clone(),
             resources: self.meta_resources()?,
-            imports: imports.collect::<Result<_, GlueError>>()?,
+            imports: imports.collect(),
             exports: self.meta_exports(&self.plan.exports)?,
         })
     }
@@ -246,7 +256,10 @@ impl Writer<'_> {
         resources.collect()
     }
 
-    fn meta_exports(&self, exports: &[(Box<str>, plan::Export)]) -> Result<Vec<(Box<str>, meta::Export)>, GlueError> {
+    fn meta_exports(
+        &mut self,
+        exports: &[(Box<str>, plan::Export)],
+    ) -> Result<Vec<(Box<str>, meta::Export)>, GlueError> {
         let mut all = Vec::with_capacity(exports.len());
         for (name, export) in exports {
             let export = match export {
@@ -261,45 +274,41 @@ impl Writer<'_> {
         Ok(all)
     }
 
-    fn meta_func(&self, id: FuncId) -> Result<ExportFunc, GlueError> {
-        let places = self.host.lifted.get(&id).ok_or(GlueError::Malformed("an exported function"))?;
-        let Lifted { ty, options, component, .. } = &places.lifted;
+    fn meta_func(&mut self, id: FuncId) -> Result<ExportFunc, GlueError> {
+        let places = self.host.lifted.get(&id).cloned().ok_or(GlueError::Malformed("an exported function"))?;
         Ok(ExportFunc {
-            ty: *ty,
+            ty: places.ty,
             core: self.core_ref(&places.core)?,
             post_return: places.post_return.as_ref().map(|place| self.core_ref(place)).transpose()?,
-            options: self.host_options(options, *component, self.func_type(*ty)?)?,
+            options: self.host_options(&places.via, places.ty)?,
         })
     }
 
-    fn host_options(
-        &self,
-        options: &CanonOptions,
-        component: ComponentInstanceId,
-        ty: &FuncType,
-    ) -> Result<HostOptions, GlueError> {
+    fn host_options(&mut self, via: &Via, ty: FuncTypeId) -> Result<HostOptions, GlueError> {
+        let plan = self.plan;
+        let ty = plan.types.get_func(ty).ok_or(GlueError::Malformed("a function type"))?;
+        let Via::Guest(options, component) = via else { return self.forward_options(ty) };
+        let handles = if self.contents.of_func(ty).handles { Some(self.meta_handles(*component, ty)?) } else { None };
         let realloc = |realloc| {
-            let place = self.host.reallocs.get(&(realloc, component));
+            let place = self.host.reallocs.get(&(realloc, *component));
             self.core_ref(place.ok_or(GlueError::Malformed("a realloc function"))?)
         };
         let memory = |memory: &plan::CoreExport| self.core_ref(&FuncPlace::Core(memory.clone()));
-        let handles = has_handles(&self.plan.types, ty).then(|| self.meta_handles(component));
         Ok(HostOptions {
             encoding: options.encoding,
             memory: options.memory.as_ref().map(memory).transpose()?,
             memory64: options.memory64,
             realloc: options.realloc.map(realloc).transpose()?,
-            handles: handles.transpose()?,
+            handles,
         })
     }
 
-    fn meta_handles(&self, component: ComponentInstanceId) -> Result<Handles, GlueError> {
+    fn meta_handles(&mut self, component: ComponentInstanceId, ty: &FuncType) -> Result<Handles, GlueError> {
+        let borrowed = self.borrowed(ty)?;
+        let defines = borrowed.into_iter().filter(|resource| self.defines(component, *resource)).collect();
         let places = self.host.handles.get(&component).ok_or(GlueError::Malformed("a handle table"))?;
-        let resources = self.plan.resources.iter().enumerate();
-        let defined =
-            resources.filter(|(_, def)| matches!(def, ResourceDef::Guest { component: c, .. } if *c == component));
         Ok(Handles {
-            defines: defined.map(|(number, _)| ResourceId(number as u32)).collect(),
+            defines,
             lift_own: self.core_ref(&places.lift_own)?,
             lift_borrow: self.core_ref(&places.lift_borrow)?,
             lower_own: self.core_ref(&places.lower_own)?,

@@ -7,7 +7,7 @@ use super::error::GlueError;
 use super::fun::{Bytes, Fun, address};
 use super::text::Cursors;
 use super::writer::{Allocation, Way, Writer};
-use crate::abi::{MAX_BYTE_LENGTH, Shape};
+use crate::abi::MAX_BYTE_LENGTH;
 use crate::types::ValueType;
 use hatchery_image::TrapCode;
 use std::rc::Rc;
@@ -50,7 +50,7 @@ impl Writer<'_> {
         let new = Bytes::Local(bytes_to);
         let allocation = Allocation { old: None, align: to.align, new, outside: TrapCode::ListOutOfBounds };
         self.realloc(&mut f, &way.to, target, &allocation)?;
-        if from == to && self.is_plain(wide, types) && wide == wide_to {
+        if from == to && self.is_plain(types) && wide == wide_to {
             self.copy_bytes(&mut f, way, source, target, bytes)?;
         } else {
             self.copy_elements(&mut f, way, types, [source, target, bytes])?;
@@ -139,28 +139,6 @@ impl Writer<'_> {
             },
         );
         Ok(())
-    }
-
-    /// Whether values that follow each other like this are copied byte by byte: every bit pattern is a value, and no
-    /// byte belongs to none.
-    fn is_plain(&self, wide: bool, types: &[ValueType]) -> bool {
-        let (layout, _) = self.layouts(wide).record(types.iter().copied());
-        let sizes = types.iter().map(|ty| self.layouts(wide).layout(*ty).size);
-        layout.size == sizes.fold(0, u64::saturating_add) && types.iter().all(|ty| self.is_plain_value(wide, *ty))
-    }
-
-    fn is_plain_value(&self, wide: bool, ty: ValueType) -> bool {
-        match ty {
-            ValueType::S8 | ValueType::U8 | ValueType::S16 | ValueType::U16 | ValueType::S32 => true,
-            ValueType::U32 | ValueType::S64 | ValueType::U64 | ValueType::F32 | ValueType::F64 => true,
-            ValueType::Def(id) => match self.shape(id) {
-                Ok(Shape::Record(types)) => self.is_plain(wide, &types),
-                Ok(Shape::FixedList(ty, _)) => self.is_plain_value(wide, ty),
-                Ok(Shape::Flags(count)) => matches!(count, 8 | 16 | 32),
-                _ => false,
-            },
-            _ => false,
-        }
     }
 }
 

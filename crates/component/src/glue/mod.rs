@@ -1,7 +1,7 @@
 //! From an inlined tree to a set of core modules: the component's own, and those that we write between them.
 //!
 //! ```text
-//!  handles: flags, tables │ adapters 0 │ core instance │ adapters 1 │ core instance │ … │ adapters n: the host's
+//!  handles: flags, tables │ arena │ adapters 0 │ core instance │ adapters 1 │ core instance │ … │ adapters n: the host's
 //! ```
 //!
 //! Every generated module stands before the first core instance that imports from it and behind those that it imports
@@ -9,14 +9,20 @@
 //!
 //! * `needs`: which component instances have a flag and a handle table.
 //! * `runtime`: the module that holds them.
+//! * `arena`: memory for values on their way, where there must be some.
 //! * `call`: what core instances import.
 //! * `copy`, `list`, `string`, `text`: how values get from one memory to another.
 //! * `host`: what the host calls and is called by.
+//! * `forward`: functions that the root imports and exports.
+//! * `budget`: how much may be written.
 //! * `writer`: what all of these share; `module` and `fun`: how modules and functions are written.
 
+mod arena;
+mod budget;
 mod call;
 mod copy;
 mod error;
+mod forward;
 mod fun;
 mod host;
 mod list;
@@ -33,6 +39,7 @@ use crate::meta::Meta;
 use crate::plan::{CanonOptions, CoreInstanceId, CoreModuleId, Func, FuncId, Step, TreePlan};
 use fun::Fun;
 use hatchery_compile::{LinkSet, ModuleIndex};
+use host::Via;
 use std::collections::HashMap;
 use writer::Writer;
 
@@ -40,8 +47,8 @@ use writer::Writer;
 ///
 /// # Errors
 ///
-/// When the root exports what it imports, when values are too large to be passed, and when the plan contradicts
-/// itself, which is a bug of whoever made it.
+/// When values are too large to be passed, when more than a million instructions would have to be written, and when the
+/// plan contradicts itself, which is a bug of whoever made it.
 pub fn glue(plan: &TreePlan, bytes: &[u8]) -> Result<(LinkSet, Meta), GlueError> {
     let mut writer = Writer::new(plan);
     let mut modules = HashMap::new();
@@ -52,7 +59,7 @@ pub fn glue(plan: &TreePlan, bytes: &[u8]) -> Result<(LinkSet, Meta), GlueError>
         }
     }
     writer.write_host()?;
-    writer.flush();
+    writer.flush()?;
     let meta = writer.meta()?;
     Ok((writer.set, meta))
 }
@@ -72,7 +79,7 @@ impl Writer<'_> {
                 self.ensure(*func)?;
             }
         }
-        self.flush();
+        self.flush()?;
         let module = match modules.get(&instance.module) {
             Some(module) => *module,
             None => {
@@ -106,14 +113,14 @@ impl Writer<'_> {
             }
             Func::Import(number) => {
                 let root = crate::plan::ComponentInstanceId(0);
-                let (module, name) = self.host_function(number, &CanonOptions::default(), root);
+                let (module, name) = self.host_function(number, Via::Guest(CanonOptions::default(), root));
                 let index = self.module.func(module::Origin::Host(module, name), &[], &[]);
                 f.call(index);
             }
         }
-        let place = self.add("start".to_owned(), f);
+        let place = self.add("start".to_owned(), f)?;
         self.module.start = Some(place.function);
-        self.flush();
+        self.flush()?;
         Ok(())
     }
 }

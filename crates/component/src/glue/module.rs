@@ -33,6 +33,8 @@ pub(super) struct ModuleBuilder {
     functions: Vec<Option<(Box<str>, Fun)>>,
     /// Memories that the module defines. It imports none then.
     pub(super) memories: Vec<MemoryType>,
+    /// The name under which the first of these is exported.
+    pub(super) memory_export: Option<&'static str>,
     /// Initial values of mutable `i32`s that the module defines. It imports none then.
     pub(super) globals: Vec<(Box<str>, i32)>,
     /// A function to call when it is instantiated.
@@ -56,6 +58,15 @@ impl ModuleBuilder {
     /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
         self.functions.is_empty()
+    }
+
+    /// What it imports and defines, where long names count more often.
+    pub(super) fn parts(&self) -> usize {
+        let names = self.import_ids.keys().map(|(_, origin)| match origin {
+            Origin::Export(_, name) => name.len(),
+            Origin::Host(module, name) => module.len() + name.len(),
+        });
+        self.functions.len() + names.map(|bytes| 1 + bytes / 32).sum::<usize>()
     }
 
     fn ty(&mut self, signature: Signature) -> u32 {
@@ -155,6 +166,9 @@ impl ModuleBuilder {
                 memories.memory(*memory);
             });
             module.section(&memories);
+        }
+        if let Some(name) = self.memory_export {
+            exports.export(name, ExportKind::Memory, 0);
         }
         if !self.globals.is_empty() {
             let mut globals = GlobalSection::new();

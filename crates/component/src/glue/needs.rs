@@ -1,7 +1,9 @@
-//! Which component instances need a flag, and which a handle table.
+//! What a tree needs besides its core instances: which component instances a flag, which a handle table, and whether
+//! there must be an arena.
 
-use crate::plan::{CanonOptions, ComponentInstanceId, CoreFunc, Func, TreePlan};
-use crate::types::{FuncType, FuncTypeId, TypeDef, Types, ValueType};
+use crate::abi::Shape;
+use crate::plan::{CanonOptions, ComponentInstanceId, CoreFunc, Export, Func, TreePlan};
+use crate::types::{FuncType, FuncTypeId, Types, ValueType};
 use std::collections::{BTreeSet, HashMap};
 
 /// Numbers of the flags of component instances that could ever be found confined: they call out, and their `realloc` or
@@ -34,8 +36,9 @@ pub(super) fn flags(plan: &TreePlan) -> HashMap<ComponentInstanceId, u32> {
 }
 
 /// Numbers of the tables of component instances that can come by a handle.
-pub(super) fn tables(plan: &TreePlan) -> HashMap<ComponentInstanceId, u32> {
+pub(super) fn tables(plan: &TreePlan, contents: &AllContents) -> HashMap<ComponentInstanceId, u32> {
     let mut tables = BTreeSet::new();
+    let handles = |func: Option<&Func>| func_type(plan, func).is_some_and(|ty| contents.of_func(ty).handles);
     for func in &plan.core_funcs {
         match func {
             CoreFunc::ResourceNew { component, .. }
@@ -44,7 +47,7 @@ pub(super) fn tables(plan: &TreePlan) -> HashMap<ComponentInstanceId, u32> {
                 tables.insert(*component);
             }
             CoreFunc::Lower { func, component, .. } => {
-                if func_type(plan, plan.funcs.get(func.0 as usize)).is_some_and(|ty| has_handles(&plan.types, ty)) {
+                if handles(plan.funcs.get(func.0 as usize)) {
                     tables.insert(*component);
                 }
             }
@@ -53,12 +56,32 @@ pub(super) fn tables(plan: &TreePlan) -> HashMap<ComponentInstanceId, u32> {
     }
     for func in &plan.funcs {
         if let Func::Lift { component, .. } = func
-            && func_type(plan, Some(func)).is_some_and(|ty| has_handles(&plan.types, ty))
+            && handles(Some(func))
         {
             tables.insert(*component);
         }
     }
     number(tables.into_iter())
+}
+
+/// Whether a component instance calls itself, or the root exports what it imports.
+pub(super) fn arena(plan: &TreePlan) -> bool {
+    let func = |id: u32| plan.funcs.get(id as usize);
+    let calls_itself = |core: &CoreFunc| match core {
+        CoreFunc::Lower { func: callee, component: caller, .. } => {
+            matches!(func(callee.0), Some(Func::Lift { component, .. }) if component == caller)
+        }
+        _ => false,
+    };
+    let mut exports: Vec<&Export> = plan.exports.iter().map(|(_, export)| export).collect();
+    while let Some(export) = exports.pop() {
+        match export {
+            Export::Func(id) if matches!(func(id.0), Some(Func::Import(_))) => return true,
+            Export::Instance(inner) => exports.extend(inner.iter().map(|(_, export)| export)),
+            _ => {}
+        }
+    }
+    plan.core_funcs.iter().any(calls_itself)
 }
 
 fn number(components: impl Iterator<Item = ComponentInstanceId>) -> HashMap<ComponentInstanceId, u32> {
@@ -77,39 +100,61 @@ pub(super) fn func_type_id(plan: &TreePlan, func: &Func) -> Option<FuncTypeId> {
     }
 }
 
-/// Whether values of a function have handles in them.
-pub(super) fn has_handles(types: &Types, ty: &FuncType) -> bool {
-    any(types, ty, |ty| matches!(ty, ValueType::Own(_) | ValueType::Borrow(_)))
+/// What values have in them, however deep.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Contents {
+    /// Handles of any kind.
+    pub(super) handles: bool,
+    /// Borrowed handles.
+    pub(super) borrows: bool,
+    /// Pointers to memory: strings and lists.
+    pub(super) pointers: bool,
 }
 
-/// Whether values of a function have borrowed handles in them.
-pub(super) fn has_borrows(types: &Types, ty: &FuncType) -> bool {
-    any(types, ty, |ty| matches!(ty, ValueType::Borrow(_)))
-}
-
-/// Whether a part of the type of some value satisfies a predicate. Each type is looked at once.
-pub(super) fn any(types: &Types, ty: &FuncType, predicate: impl Fn(ValueType) -> bool) -> bool {
-    let mut left: Vec<ValueType> = ty.params.iter().map(|(_, ty)| *ty).chain(ty.result).collect();
-    let mut seen = BTreeSet::new();
-    while let Some(ty) = left.pop() {
-        if predicate(ty) {
-            return true;
-        }
-        if let ValueType::Def(id) = ty
-            && seen.insert(id)
-        {
-            left.extend(types.get(id).into_iter().flat_map(parts));
+impl Contents {
+    fn or(self, other: Contents) -> Contents {
+        Contents {
+            handles: self.handles | other.handles,
+            borrows: self.borrows | other.borrows,
+            pointers: self.pointers | other.pointers,
         }
     }
-    false
 }
 
-fn parts(def: &TypeDef) -> Vec<ValueType> {
-    use crate::abi::Shape;
-    match def.shape() {
-        Shape::Record(types) | Shape::List(types) => types,
-        Shape::Variant(cases) => cases.into_iter().flatten().collect(),
-        Shape::FixedList(ty, _) => vec![ty],
-        Shape::Flags(_) => Vec::new(),
+/// That of every type, found out once.
+#[derive(Debug)]
+pub(super) struct AllContents(Vec<Contents>);
+
+impl AllContents {
+    pub(super) fn new(types: &Types) -> AllContents {
+        let mut all = AllContents(Vec::with_capacity(types.defs().len()));
+        for def in types.defs() {
+            // A type is made of earlier ones.
+            let shape = def.shape();
+            let list = matches!(shape, Shape::List(_));
+            let parts = all.of(shape.parts());
+            let contents = Contents { pointers: parts.pointers || list, ..parts };
+            all.0.push(contents);
+        }
+        all
+    }
+
+    /// What any of some values have in them.
+    pub(super) fn of(&self, types: impl IntoIterator<Item = ValueType>) -> Contents {
+        types.into_iter().map(|ty| self.of_value(ty)).fold(Contents::default(), Contents::or)
+    }
+
+    pub(super) fn of_func(&self, ty: &FuncType) -> Contents {
+        self.of(ty.params.iter().map(|(_, ty)| *ty).chain(ty.result))
+    }
+
+    pub(super) fn of_value(&self, ty: ValueType) -> Contents {
+        match ty {
+            ValueType::Own(_) => Contents { handles: true, ..Contents::default() },
+            ValueType::Borrow(_) => Contents { handles: true, borrows: true, ..Contents::default() },
+            ValueType::String => Contents { pointers: true, ..Contents::default() },
+            ValueType::Def(id) => self.0.get(id.0 as usize).copied().unwrap_or_default(),
+            _ => Contents::default(),
+        }
     }
 }

@@ -52,6 +52,10 @@ impl Writer<'_> {
             f.op(I::If(BlockType::Empty));
             f.ops([I::LocalGet(units), I::I64Const(tag), I::I64Xor, I::LocalSet(units)]);
             self.transcode(f, &parts, Units::Utf16)?;
+            if way.to.is_arena() {
+                // What it is stays with it.
+                f.ops([I::LocalGet(length), I::I64Const(1 << 31), I::I64Or, I::LocalSet(length)]);
+            }
             f.op(I::Else);
             self.transcode(f, &parts, Units::Latin1)?;
             f.op(I::End);
@@ -69,6 +73,7 @@ impl Writer<'_> {
     fn transcode(&mut self, f: &mut Fun, parts: &Parts<'_>, from: Units) -> Result<(), GlueError> {
         self.lift_bounds(f, parts, from);
         match (from, parts.way.to.encoding) {
+            (Units::Utf16, _) if parts.way.to.is_arena() => self.same(f, parts, Units::Utf16, 2),
             (Units::Utf8, Encoding::Utf8) => self.same(f, parts, Units::Utf8, 1),
             (Units::Utf16, Encoding::Utf16) => self.same(f, parts, Units::Utf16, 2),
             (_, Encoding::Utf8) => self.make_utf8(f, parts, from),

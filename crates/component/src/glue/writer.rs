@@ -1,9 +1,12 @@
 //! What all generators share: the set so far, the module being written, and where what was written is.
 
+use super::arena::{ArenaFunc, MEMORY_EXPORT, TOP_EXPORT};
+use super::budget::Meter;
 use super::error::GlueError;
 use super::fun::{Bytes, Fun, Mem, address};
 use super::host::HostSide;
 use super::module::{ModuleBuilder, Origin, export_name};
+use super::needs::AllContents;
 use super::runtime::{self, LENDS_EXPORT, Service, flag_export};
 use crate::abi::{Layouts, Shape};
 use crate::plan::{
@@ -15,6 +18,9 @@ use hatchery_image::{InstanceId, TrapCode};
 use std::collections::HashMap;
 use std::rc::Rc;
 use wasm_encoder::{Instruction as I, ValType};
+
+/// Most characters of the name of a generated function.
+const MAX_NAME: usize = 64;
 
 /// Where a generated function is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,17 +43,34 @@ pub(super) enum FuncPlace {
 /// One side of a copy: where values are, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct End {
-    pub(super) memory: Option<CoreExport>,
+    pub(super) store: Store,
     pub(super) wide: bool,
     pub(super) encoding: Encoding,
-    pub(super) realloc: Option<CoreFuncId>,
     pub(super) component: ComponentInstanceId,
+}
+
+/// What a side has memory of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Store {
+    /// A component instance: a memory and its `realloc`, where the types need them.
+    Guest { memory: Option<CoreExport>, realloc: Option<CoreFuncId> },
+    /// The arena. Handles in it are representations, and strings have been checked.
+    Arena,
 }
 
 impl End {
     pub(super) fn new(options: &CanonOptions, component: ComponentInstanceId) -> End {
         let CanonOptions { encoding, memory, memory64, realloc, .. } = options.clone();
-        End { memory, wide: memory64, encoding, realloc, component }
+        End { store: Store::Guest { memory, realloc }, wide: memory64, encoding, component }
+    }
+
+    /// The arena, for values that come from here.
+    pub(super) fn arena(from: &End) -> End {
+        End { store: Store::Arena, wide: false, encoding: from.encoding, component: from.component }
+    }
+
+    pub(super) fn is_arena(&self) -> bool {
+        self.store == Store::Arena
     }
 }
 
@@ -75,6 +98,10 @@ pub(super) struct Writer<'a> {
     layouts: [Layouts; 2],
     /// By type: about how much code copies it.
     weights: Vec<u32>,
+    /// By type: whether every bit pattern is a value, and no byte belongs to none.
+    plain: Vec<bool>,
+    pub(super) contents: AllContents,
+    pub(super) meter: Meter,
     pub(super) set: LinkSet,
     pub(super) module: ModuleBuilder,
     /// Instances of the generated modules that are complete.
@@ -84,6 +111,7 @@ pub(super) struct Writer<'a> {
     pub(super) places: HashMap<CoreFunc, Place>,
     pub(super) helpers: HashMap<Helper, Place>,
     runtime: Option<InstanceId>,
+    arena: Option<InstanceId>,
     flags: HashMap<ComponentInstanceId, u32>,
     tables: HashMap<ComponentInstanceId, u32>,
     pub(super) host: HostSide,
@@ -91,10 +119,15 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(super) fn new(plan: &'a TreePlan) -> Writer<'a> {
+        let contents = AllContents::new(&plan.types);
+        let tables = super::needs::tables(plan, &contents);
         let mut writer = Writer {
             plan,
             layouts: [Layouts::new(&plan.types, false), Layouts::new(&plan.types, true)],
             weights: Vec::new(),
+            plain: Vec::new(),
+            contents,
+            meter: Meter::default(),
             set: LinkSet::new(),
             module: ModuleBuilder::default(),
             batches: Vec::new(),
@@ -102,12 +135,14 @@ impl<'a> Writer<'a> {
             places: HashMap::new(),
             helpers: HashMap::new(),
             runtime: None,
+            arena: None,
             flags: super::needs::flags(plan),
-            tables: super::needs::tables(plan),
+            tables,
             host: HostSide::default(),
         };
         writer.weigh();
         writer.add_runtime();
+        writer.add_arena();
         writer
     }
 
@@ -123,15 +158,25 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Puts what has been generated into the set, before whatever comes next.
-    pub(super) fn flush(&mut self) {
-        if self.module.is_empty() {
-            return;
+    fn add_arena(&mut self) {
+        if super::needs::arena(self.plan) {
+            let module = super::arena::module().finish();
+            let index = self.set.add_generated_module(module.bytes);
+            self.arena = Some(self.set.add_bound_instance(index, Some("[arena]"), module.imports));
         }
+    }
+
+    /// Puts what has been generated into the set, before whatever comes next.
+    pub(super) fn flush(&mut self) -> Result<(), GlueError> {
+        if self.module.is_empty() {
+            return Ok(());
+        }
+        self.meter.parts(self.module.parts())?;
         let module = std::mem::take(&mut self.module).finish();
         let index = self.set.add_generated_module(module.bytes);
         let name = format!("[adapters {}]", self.batches.len());
         self.batches.push(self.set.add_bound_instance(index, Some(&name), module.imports));
+        Ok(())
     }
 
     // Types.
@@ -165,6 +210,30 @@ impl<'a> Writer<'a> {
                 Shape::List(_) | Shape::Flags(_) => 1,
             };
             self.weights.push(weight);
+            let plain = match def.shape() {
+                Shape::Record(types) => self.is_plain(&types),
+                Shape::FixedList(ty, _) => self.is_plain_value(ty),
+                Shape::Flags(count) => matches!(count, 8 | 16 | 32),
+                Shape::Variant(_) | Shape::List(_) => false,
+            };
+            self.plain.push(plain);
+        }
+    }
+
+    /// Whether values that follow each other like this are copied byte by byte: every bit pattern is a value, and no
+    /// byte belongs to none.
+    pub(super) fn is_plain(&self, types: &[ValueType]) -> bool {
+        let (layout, _) = self.layouts(false).record(types.iter().copied());
+        let sizes = types.iter().map(|ty| self.layouts(false).layout(*ty).size);
+        layout.size == sizes.fold(0, u64::saturating_add) && types.iter().all(|ty| self.is_plain_value(*ty))
+    }
+
+    fn is_plain_value(&self, ty: ValueType) -> bool {
+        match ty {
+            ValueType::S8 | ValueType::U8 | ValueType::S16 | ValueType::U16 | ValueType::S32 => true,
+            ValueType::U32 | ValueType::S64 | ValueType::U64 | ValueType::F32 | ValueType::F64 => true,
+            ValueType::Def(id) => self.plain.get(id.0 as usize).copied().unwrap_or_default(),
+            _ => false,
         }
     }
 
@@ -178,8 +247,10 @@ impl<'a> Writer<'a> {
 
     /// The memory of a side.
     pub(super) fn mem(&mut self, end: &End) -> Result<Mem, GlueError> {
-        let memory = end.memory.as_ref().ok_or(GlueError::Malformed("a memory"))?;
-        let origin = self.origin(memory)?;
+        let origin = match &end.store {
+            Store::Guest { memory, .. } => self.origin(memory.as_ref().ok_or(GlueError::Malformed("a memory"))?)?,
+            Store::Arena => Origin::Export(self.arena()?, MEMORY_EXPORT.into()),
+        };
         Ok(self.module.memory(origin, end.wide))
     }
 
@@ -211,6 +282,14 @@ impl<'a> Writer<'a> {
     /// The place of the next function, and its number.
     pub(super) fn declare(&mut self) -> Place {
         Place { batch: self.batches.len(), function: self.module.declare() }
+    }
+
+    /// Defines a declared function. Its name is for people, who do not read long ones.
+    pub(super) fn define(&mut self, place: Place, name: &str, f: Fun) -> Result<(), GlueError> {
+        self.meter.instructions(f.ops.len() + f.locals.len())?;
+        let name: String = name.chars().take(MAX_NAME).collect();
+        self.module.define(place.function, name, f);
+        Ok(())
     }
 
     // Calls.
@@ -246,6 +325,25 @@ impl<'a> Writer<'a> {
 
     fn runtime(&self) -> Result<InstanceId, GlueError> {
         self.runtime.ok_or(GlueError::Malformed("a handle table"))
+    }
+
+    pub(super) fn arena(&self) -> Result<InstanceId, GlueError> {
+        self.arena.ok_or(GlueError::Malformed("the arena"))
+    }
+
+    /// Calls a function of the arena.
+    fn arena_call(&mut self, f: &mut Fun, func: ArenaFunc) -> Result<(), GlueError> {
+        let origin = Origin::Export(self.arena()?, export_name(func.number()).into());
+        let (params, results) = func.signature();
+        let index = self.module.func(origin, &params, &results);
+        f.call(index);
+        Ok(())
+    }
+
+    /// The global with the end of what is in the arena.
+    pub(super) fn arena_top(&mut self) -> Result<u32, GlueError> {
+        let origin = Origin::Export(self.arena()?, TOP_EXPORT.into());
+        Ok(self.module.global(origin))
     }
 
     /// Calls a function of the handle tables.
@@ -318,7 +416,6 @@ impl<'a> Writer<'a> {
         pointer: u32,
         grown: &Allocation,
     ) -> Result<(), GlueError> {
-        let realloc = end.realloc.ok_or(GlueError::Malformed("a realloc function"))?;
         let wide = end.wide;
         let size = |f: &mut Fun, bytes: Bytes| match bytes {
             Bytes::Constant(bytes) => f.ptr(wide, bytes as i64),
@@ -329,7 +426,7 @@ impl<'a> Writer<'a> {
                 }
             }
         };
-        self.confined(f, end.component, |this, f| {
+        let operands = |f: &mut Fun| {
             match grown.old {
                 Some(old) => {
                     f.get(pointer);
@@ -342,11 +439,24 @@ impl<'a> Writer<'a> {
             }
             f.ptr(wide, grown.align.into());
             size(f, grown.new);
-            let address = address(wide);
-            this.call_core(f, realloc, &[address; 4], &[address])?;
-            f.set(pointer);
-            Ok(())
-        })?;
+        };
+        match end.store {
+            Store::Guest { realloc, .. } => {
+                let realloc = realloc.ok_or(GlueError::Malformed("a realloc function"))?;
+                self.confined(f, end.component, |this, f| {
+                    operands(f);
+                    let address = address(wide);
+                    this.call_core(f, realloc, &[address; 4], &[address])?;
+                    f.set(pointer);
+                    Ok(())
+                })?;
+            }
+            Store::Arena => {
+                operands(f);
+                self.arena_call(f, ArenaFunc::Realloc)?;
+                f.set(pointer);
+            }
+        }
         let mem = self.mem(end)?;
         f.check_aligned(wide, pointer, grown.align);
         f.check_inside(mem, pointer, grown.new, grown.outside);

@@ -1,18 +1,18 @@
-//! A binary to definitions, in order, after the validator has seen all of it.
+//! A binary to definitions, in order, after the validator has seen all of it but for bodies of functions.
 
+use super::bodies::Bodies;
 use super::budget::Meter;
 use super::error::TranslateError;
 use super::{features, values};
-use rayon::prelude::*;
 use std::ops::Range;
 use wasmparser::types::Types;
 use wasmparser::{
     CanonicalFunction, ComponentAlias, ComponentExport, ComponentImport, ComponentInstance, ComponentStartFunction,
-    ComponentType, Encoding, FromReader, FuncToValidate, FuncValidatorAllocations, FunctionBody, Import, Instance,
-    Parser, Payload, SectionLimited, ValidPayload, Validator, ValidatorResources,
+    ComponentType, Encoding, FromReader, FuncToValidate, FunctionBody, Import, Instance, Parser, Payload,
+    SectionLimited, ValidPayload, Validator, ValidatorResources,
 };
 
-/// A validated component, with all components and core modules in it, however deep.
+/// A component that is valid but, perhaps, for bodies, with all components and core modules in it, however deep.
 pub(super) struct Program<'a> {
     /// The root is the first one.
     pub(super) components: Vec<Vec<Definition<'a>>>,
@@ -43,17 +43,28 @@ pub(super) enum Definition<'a> {
     Export(ComponentExport<'a>),
 }
 
-/// Validates `bytes` and collects the definitions.
-pub(super) fn decode<'a>(bytes: &'a [u8], meter: &mut Meter) -> Result<Program<'a>, TranslateError> {
-    let mut decoder = Decoder { meter, components: Vec::new(), modules: Vec::new(), open: Vec::new(), refusal: None };
-    let (types, bodies) = decoder.payloads(bytes).map_err(|error| error.explain(bytes))?;
-    validate_bodies(bodies).map_err(|error| features::explain(bytes, &error))?;
-    let Decoder { components, modules, refusal, .. } = decoder;
-    // Invalid comes before unsupported, so a refusal of ours waits until the validator has seen all.
-    match refusal {
-        Some(refusal) => Err(refusal),
-        None => Ok(Program { components, modules, types }),
-    }
+/// What is in a binary.
+pub(super) struct Decoded<'a> {
+    pub(super) program: Program<'a>,
+    /// What has not been validated.
+    pub(super) bodies: Bodies<'a>,
+    /// What we refuse of it, if it is valid.
+    pub(super) refusal: Option<TranslateError>,
+}
+
+/// Validates `bytes`, bodies aside, and collects the definitions.
+pub(super) fn decode<'a>(bytes: &'a [u8], meter: &mut Meter) -> Result<Decoded<'a>, TranslateError> {
+    let mut decoder = Decoder {
+        meter,
+        components: Vec::new(),
+        modules: Vec::new(),
+        open: Vec::new(),
+        bodies: Bodies::default(),
+        refusal: None,
+    };
+    let types = decoder.payloads(bytes).map_err(|error| error.explain(bytes))?;
+    let Decoder { components, modules, bodies, refusal, .. } = decoder;
+    Ok(Decoded { program: Program { components, modules, types }, bodies, refusal })
 }
 
 /// What ends decoding.
@@ -83,20 +94,6 @@ impl From<TranslateError> for DecodeError {
     }
 }
 
-type Bodies<'a> = Vec<(FuncToValidate<ValidatorResources>, FunctionBody<'a>)>;
-
-/// Validates all functions; of several errors, the first in the binary is reported.
-fn validate_bodies(bodies: Bodies<'_>) -> Result<(), wasmparser::Error> {
-    let check = |scratch: &mut FuncValidatorAllocations, (function, body): (FuncToValidate<_>, FunctionBody<'_>)| {
-        let mut validator = function.into_validator(std::mem::take(scratch));
-        let result = validator.validate(&body);
-        *scratch = validator.into_allocations();
-        result
-    };
-    let results: Vec<_> = bodies.into_par_iter().map_init(FuncValidatorAllocations::default, check).collect();
-    results.into_iter().collect()
-}
-
 /// What the payloads at hand are of.
 #[derive(Clone, Copy)]
 enum Open {
@@ -110,22 +107,22 @@ struct Decoder<'a, 'm> {
     modules: Vec<Module<'a>>,
     /// Innermost last.
     open: Vec<Open>,
+    bodies: Bodies<'a>,
     /// The first thing that is valid and that we refuse.
     refusal: Option<TranslateError>,
 }
 
 impl<'a> Decoder<'a, '_> {
     /// Validates and keeps every section; function bodies are validated later.
-    fn payloads(&mut self, bytes: &'a [u8]) -> Result<(Types, Bodies<'a>), DecodeError> {
+    fn payloads(&mut self, bytes: &'a [u8]) -> Result<Types, DecodeError> {
         let mut validator = Validator::new_with_features(features::supported());
         let mut parser = Parser::new(0);
         parser.set_features(features::supported());
-        let mut bodies = Vec::new();
         let mut root = None;
         for payload in parser.parse_all(bytes) {
             let payload = payload?;
             match validator.payload(&payload)? {
-                ValidPayload::Func(function, body) => bodies.push((function, body)),
+                ValidPayload::Func(function, body) => self.body(function, body)?,
                 ValidPayload::End(types) => {
                     self.open.pop();
                     root = Some(types);
@@ -134,7 +131,7 @@ impl<'a> Decoder<'a, '_> {
             }
         }
         match root {
-            Some(types) if self.open.is_empty() => Ok((types, bodies)),
+            Some(types) if self.open.is_empty() => Ok(types),
             _ => Err(TranslateError::Internal("the validator accepts a component that does not end").into()),
         }
     }
@@ -189,6 +186,18 @@ impl<'a> Decoder<'a, '_> {
         self.define(Definition::Module(number), 0)?;
         self.modules.push(Module { range, imports: Vec::new() });
         self.open.push(Open::Module(number));
+        Ok(())
+    }
+
+    fn body(
+        &mut self,
+        function: FuncToValidate<ValidatorResources>,
+        body: FunctionBody<'a>,
+    ) -> Result<(), TranslateError> {
+        let Some(Open::Module(number)) = self.open.last().copied() else {
+            return Err(TranslateError::Internal("a function outside of a core module"));
+        };
+        self.bodies.push(number, function, body);
         Ok(())
     }
 

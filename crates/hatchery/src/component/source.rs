@@ -6,7 +6,7 @@ use crate::artifact::artifact_error;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::module::{Module, binary, compile_error};
-use hatchery_compile::LinkSet;
+use hatchery_compile::{CompileError, LinkSet};
 use hatchery_component::TranslateError;
 use hatchery_component::glue::{GlueError, glue};
 use hatchery_component::meta::Meta;
@@ -91,9 +91,7 @@ impl ComponentSource {
     ///
     /// As for [`compile`](ComponentSource::compile).
     pub fn compile_with(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Component, Error> {
-        let (set, meta) = translate(&self.bytes)?;
-        let mut parts = compile(&self.engine, set, &meta, progress)?;
-        parts.source = self.origin().source();
+        let (parts, meta) = self.parts(progress)?;
         component(&self.engine, &parts, meta)
     }
 
@@ -104,11 +102,23 @@ impl ComponentSource {
     ///
     /// As for [`compile`](ComponentSource::compile) and [`Component::save`].
     pub fn save_with(&self, path: impl AsRef<Path>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<(), Error> {
-        let (set, meta) = translate(&self.bytes)?;
-        let mut parts = compile(&self.engine, set, &meta, progress)?;
-        parts.source = self.origin().source();
+        let (parts, _) = self.parts(progress)?;
         let artifact = encode(&parts).map_err(artifact_error)?;
         artifact.save(path.as_ref(), Durability::Synced).map_err(artifact_error)
+    }
+
+    fn parts(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<(ImageParts, Meta), Error> {
+        let (set, meta) = translate(&self.bytes)?;
+        let parts = compile(&self.engine, set, &meta, progress);
+        // Functions are validated by who compiles them, who cannot say where in the component they are.
+        let mut parts = parts.map_err(|error| match error.downcast_ref() {
+            Some(CompileError::Invalid { .. } | CompileError::Unsupported { .. }) => {
+                hatchery_component::validate(&self.bytes).map_or_else(translate_error, |()| error)
+            }
+            _ => error,
+        })?;
+        parts.source = self.origin().source();
+        Ok((parts, meta))
     }
 
     /// A name for what it compiles to, in hexadecimal digits: it differs when the component, the engine's configuration, the
@@ -171,16 +181,18 @@ fn compile(
 
 /// The core modules that a component is, and what its host must know.
 fn translate(bytes: &[u8]) -> Result<(LinkSet, Meta), Error> {
-    let plan = hatchery_component::translate(bytes).map_err(|error| {
-        let kind = match error {
-            TranslateError::RunTimeLinking { .. } => ErrorKind::Link,
-            TranslateError::Internal(_) => ErrorKind::Bug,
-            _ => ErrorKind::Compile,
-        };
-        Error::source_of(kind, error)
-    })?;
+    let plan = hatchery_component::translate(bytes).map_err(translate_error)?;
     glue(&plan, bytes).map_err(|error| {
         let kind = if matches!(error, GlueError::Malformed(_)) { ErrorKind::Bug } else { ErrorKind::Compile };
         Error::source_of(kind, error)
     })
+}
+
+fn translate_error(error: TranslateError) -> Error {
+    let kind = match error {
+        TranslateError::RunTimeLinking { .. } => ErrorKind::Link,
+        TranslateError::Internal(_) => ErrorKind::Bug,
+        _ => ErrorKind::Compile,
+    };
+    Error::source_of(kind, error)
 }

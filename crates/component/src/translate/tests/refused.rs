@@ -1,7 +1,7 @@
 //! What is invalid, and what needs a proposal that is not supported.
 
 use super::refusal;
-use crate::translate::{TranslateError, translate};
+use crate::translate::{TranslateError, translate, validate};
 
 fn proposal(text: &str) -> &'static str {
     match refusal(text) {
@@ -61,6 +61,19 @@ fn invalid_components_are_refused_with_the_reason() {
     assert!(message.contains("unknown module"), "{message}");
     let body = refusal("(component (core module (func (result i32))))");
     assert!(matches!(body, TranslateError::Invalid { .. }), "{body}");
+}
+
+#[test]
+fn functions_are_validated_once() {
+    let instantiated = "(component (core module $m (func (result i32))) (core instance (instantiate $m)))";
+    let bytes = wat::parse_str(instantiated).expect("is well-formed");
+    translate(&bytes).expect("leaves the function to who compiles it");
+    let error = validate(&bytes).expect_err("looks at all functions");
+    assert!(matches!(error, TranslateError::Invalid { .. }), "{error}");
+    // What is refused is not compiled, so that nobody else would say that it is invalid.
+    let refused = r#"(component (core module $m (func (result i32))) (core instance (instantiate $m))
+        (import "m" (core module)))"#;
+    assert!(matches!(refusal(refused), TranslateError::Invalid { .. }));
 }
 
 #[test]

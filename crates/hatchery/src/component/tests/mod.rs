@@ -5,6 +5,7 @@ mod build;
 mod description;
 mod imports;
 mod malformed;
+mod reexports;
 mod smoke;
 mod translated;
 mod values;

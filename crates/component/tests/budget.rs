@@ -1,0 +1,166 @@
+//! Components that ask for more code between their instances, or for larger values, than there may be; and some that look
+//! as if they did.
+
+use hatchery_component::glue::{GlueError, glue};
+use hatchery_component::meta::Meta;
+use hatchery_component::{TranslateError, translate};
+use std::fmt::Write;
+
+/// Memory and `realloc` of a core module that nobody runs.
+const LIBC: &str = r#"
+    (core module $libc
+        (memory (export "memory") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) unreachable))
+    (core instance $libc (instantiate $libc))
+    (alias core export $libc "memory" (core memory $memory))
+    (alias core export $libc "realloc" (core func $realloc))"#;
+
+fn translated(text: &str) -> Result<Meta, GlueError> {
+    let bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
+    let plan = translate(&bytes).unwrap_or_else(|error| panic!("{error}"));
+    glue(&plan, &bytes).map(|(_, meta)| meta)
+}
+
+fn refused(text: &str) -> TranslateError {
+    let bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
+    translate(&bytes).expect_err("is refused")
+}
+
+/// Types inside each other, each of which takes code to copy, and a function that takes the last one; a component that
+/// has it, and ten to the power of `tens` that call it.
+fn tower(depth: usize, tens: u32) -> String {
+    let mut text = "(component (type $l0 (list u8))".to_owned();
+    for number in 1..depth {
+        let (below, fields) = (number - 1, "u8 char ".repeat(10));
+        write!(text, "(type $t{number} (tuple $l{below} {fields})) (type $l{number} (list $t{number}))")
+            .expect("strings grow");
+    }
+    let last = depth - 1;
+    write!(
+        text,
+        r#"(component $callee (alias outer 1 $l{last} (type $l)) {LIBC}
+            (core module $m (func (export "f") (param i32 i32)))
+            (core instance $m (instantiate $m))
+            (func (export "f") (param "x" $l)
+                (canon lift (core func $m "f") (memory $memory) (realloc $realloc))))
+        (instance $callee (instantiate $callee))
+        (component $c0 (alias outer 1 $l{last} (type $l)) (import "f" (func $f (param "x" $l))) {LIBC}
+            (core func $f (canon lower (func $f) (memory $memory)))
+            (core module $m (import "" "f" (func (param i32 i32))))
+            (core instance (instantiate $m (with "" (instance (export "f" (func $f)))))))"#
+    )
+    .expect("strings grow");
+    for level in 1..=tens {
+        let below = level - 1;
+        write!(
+            text,
+            r#"(component $c{level} (alias outer 1 $l{last} (type $l)) (alias outer 1 $c{below} (component $b))
+                (import "f" (func $f (param "x" $l)))"#
+        )
+        .expect("strings grow");
+        text.push_str(&r#"(instance (instantiate $b (with "f" (func $f))))"#.repeat(10));
+        text.push(')');
+    }
+    write!(text, r#"(instance (instantiate $c{tens} (with "f" (func $callee "f")))))"#).expect("strings grow");
+    text
+}
+
+#[test]
+fn code_between_many_instances() {
+    translated(&tower(30, 1)).expect("ten callers are not many");
+    let text = tower(30, 3);
+    assert!(wat::parse_str(&text).expect("is well-formed").len() < 8192);
+    let error = translated(&text).expect_err("a thousand are");
+    assert_eq!(
+        error.to_string(),
+        "the code between the components' instances and their host would have more than 1000000 instructions"
+    );
+}
+
+#[test]
+fn values_of_any_size() {
+    let mut text = format!("(component {LIBC} (type $t0 (list u64 1000000))");
+    for number in 1..8 {
+        write!(text, "(type $t{number} (list $t{} 1000))", number - 1).expect("strings grow");
+    }
+    text.push_str(
+        r#"(import "f" (func $f (param "x" $t7)))
+            (core func $f (canon lower (func $f) (memory $memory)))
+            (core module $m (import "" "f" (func (param i32))))
+            (core instance (instantiate $m (with "" (instance (export "f" (func $f)))))))"#,
+    );
+    let error = refused(&text);
+    assert!(error.to_string().contains("size"), "{error}");
+}
+
+#[test]
+fn more_flags_than_there_are_bits() {
+    let flags = |count: usize| {
+        let names = (0..count).map(|number| format!(r#""f{number}""#)).collect::<Vec<_>>().join(" ");
+        format!("(component (type (flags {names})))")
+    };
+    translated(&flags(32)).expect("has a bit for each");
+    let error = refused(&flags(33));
+    assert!(matches!(error, TranslateError::Invalid { .. }), "{error}");
+    assert!(matches!(refused(&flags(100_000)), TranslateError::Invalid { .. }));
+}
+
+/// A component that lowers and binds `count` functions of its host.
+fn imports(count: usize) -> String {
+    let mut text = "(component".to_owned();
+    for number in 0..count {
+        write!(
+            text,
+            r#"(import "f{number}" (func $f{number})) (core func $f{number} (canon lower (func $f{number})))"#
+        )
+        .expect("strings grow");
+    }
+    text.push_str("(core module $m");
+    (0..count).for_each(|number| write!(text, r#"(import "" "{number}" (func))"#).expect("strings grow"));
+    text.push_str(r#") (core instance (instantiate $m (with "" (instance"#);
+    (0..count).for_each(|number| write!(text, r#"(export "{number}" (func $f{number}))"#).expect("strings grow"));
+    text + ")))))"
+}
+
+#[test]
+fn many_imports_take_time_in_proportion() {
+    let meta = translated(&imports(20_000)).expect("are not too many");
+    assert_eq!(meta.imports.len(), 20_000);
+    assert!(meta.imports.iter().all(|import| import.lowered.len() == 1));
+}
+
+#[test]
+fn many_exports_take_time_in_proportion() {
+    let mut text = r#"(component
+        (core module $m (func (export "f") (param i32) (result i32) local.get 0))
+        (core instance $m (instantiate $m))
+        (type $r (resource (rep i32)))
+        (export $e "r" (type $r))
+        (func $f (param "r" (own $e)) (result (own $e)) (canon lift (core func $m "f")))"#
+        .to_owned();
+    for number in 0..20_000 {
+        write!(text, r#"(export "f{number}" (func $f))"#).expect("strings grow");
+    }
+    let meta = translated(&(text + ")")).expect("are not too many");
+    assert_eq!(meta.exports.len(), 20_001);
+}
+
+#[test]
+fn many_resources_take_time_in_proportion() {
+    let mut text = r#"(component (core module $m (func (export "f") (param i32) (result i32) local.get 0))
+        (core instance $m (instantiate $m))"#
+        .to_owned();
+    for number in 0..3000 {
+        write!(text, r#"(type $r{number} (resource (rep i32))) (export $e{number} "r{number}" (type $r{number}))"#)
+            .expect("strings grow");
+    }
+    for number in 0..3000 {
+        write!(
+            text,
+            r#"(func (export "f{number}") (param "r" (own $e{number})) (result (own $e{number}))
+                (canon lift (core func $m "f")))"#
+        )
+        .expect("strings grow");
+    }
+    assert_eq!(translated(&(text + ")")).expect("are not too many").exports.len(), 6000);
+}
