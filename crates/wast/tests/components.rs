@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/components.txt");
 const FOLDERS: [&str; 5] = ["binary", "linking", "resources", "validation", "values"];
-const OWN: [(&str, &str, usize); 4] = [
+const OWN: [(&str, &str, usize); 5] = [
+    ("exceptions.wast", include_str!("components/exceptions.wast"), 3),
     ("linking.wast", include_str!("components/linking.wast"), 8),
     ("refused.wast", include_str!("components/refused.wast"), 6),
     ("resources.wast", include_str!("components/resources.wast"), 7),
