@@ -11,7 +11,7 @@ use crate::codegen::{Code, CodeReloc, RelocKind, RelocTarget};
 use crate::error::{BudgetError, CompileError};
 use crate::link::{FuncTarget, Symbol};
 use hatchery_image::abi::PackedFuncRef;
-use hatchery_image::{TrapCode, TypeId};
+use hatchery_image::{CatchSite, Handler, HandlerKind, TrapCode, TypeId};
 use std::collections::HashMap;
 
 /// Alignment of all code.
@@ -33,6 +33,8 @@ pub(crate) struct Assembly {
     pub(crate) traps: Vec<(u32, TrapCode)>,
     /// From each offset on, the wasm offset; ascending.
     pub(crate) addresses: Vec<(u32, u32)>,
+    /// By ascending offset.
+    pub(crate) catches: Vec<CatchSite>,
     places: HashMap<Symbol, Place>,
 }
 
@@ -54,7 +56,7 @@ impl Assembly {
         let (places, length) = place(symbols, codes)?;
         // Padding is no instruction that anything runs into unnoticed.
         let mut text = vec![HALT[0]; length];
-        let (mut traps, mut addresses) = (Vec::new(), Vec::new());
+        let (mut traps, mut addresses, mut catches) = (Vec::new(), Vec::new(), Vec::new());
         let resolver = Resolver { places: &places, type_of };
         for (symbol, code) in symbols.iter().zip(codes) {
             let start = resolver.place(*symbol)?.start;
@@ -70,8 +72,9 @@ impl Assembly {
             }
             traps.extend(code.traps.iter().map(|(at, trap)| (start + at, *trap)));
             addresses.extend(code.sources.iter().map(|(at, wasm)| (start + at, *wasm)));
+            catches.extend(code.catches.iter().map(|site| moved(site, start)));
         }
-        Ok(Assembly { text, traps, addresses, places })
+        Ok(Assembly { text, traps, addresses, catches, places })
     }
 
     /// Where a symbol's code is, if it has some.
@@ -103,6 +106,16 @@ fn place(symbols: &[Symbol], codes: &[Code]) -> Result<(HashMap<Symbol, Place>, 
         places.insert(*symbol, Place { start: start as u32, length: code.bytes.len() as u32 });
     }
     Ok((places, end))
+}
+
+/// A call of code that starts at `start`.
+fn moved(site: &CatchSite, start: u32) -> CatchSite {
+    let landing = |handler: &Handler| match handler.kind {
+        HandlerKind::Barrier => 0,
+        HandlerKind::Values | HandlerKind::Reference => start + handler.landing,
+    };
+    let handlers = site.handlers.iter().map(|handler| Handler { landing: landing(handler), ..*handler });
+    CatchSite { offset: start + site.offset, frame: site.frame, handlers: handlers.collect() }
 }
 
 fn patch_trap(code: &mut [u8], at: u32) {
@@ -174,7 +187,7 @@ mod tests {
     const B: Symbol = Symbol::Function(FunctionId(1));
 
     fn code(bytes: &[u8], relocs: Vec<CodeReloc>, traps: Vec<(u32, TrapCode)>) -> Code {
-        Code { bytes: bytes.to_vec(), align: 1, relocs, traps, sources: vec![(0, 100)] }
+        Code { bytes: bytes.to_vec(), align: 1, relocs, traps, sources: vec![(0, 100)], catches: vec![] }
     }
 
     fn assemble(codes: &[Code]) -> Result<Assembly, CompileError> {

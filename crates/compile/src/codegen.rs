@@ -2,7 +2,7 @@
 
 use crate::decode::{Module, duplicate};
 use crate::error::CompileError;
-use crate::function;
+use crate::function::{self, exceptions};
 use crate::inline::{Inliner, Leaves, is_leaf};
 use crate::link::{FunctionDef, Linked, Symbol};
 use crate::sinking;
@@ -10,9 +10,11 @@ use crate::thunk;
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::ir::{ExternalName, Function};
 use cranelift_codegen::isa::TargetIsa;
-use cranelift_codegen::{CodegenError, Context, FinalizedRelocTarget, ir};
+use cranelift_codegen::{
+    CodegenError, Context, FinalizedMachCallSite, FinalizedMachExceptionHandler, FinalizedRelocTarget, ir,
+};
 use cranelift_frontend::FunctionBuilderContext;
-use hatchery_image::{FunctionId, Interruption, OptLevel, TrapCode, Tunables};
+use hatchery_image::{CatchSite, FunctionId, Handler, HandlerKind, Interruption, OptLevel, TrapCode, Tunables};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wasmparser::{BinaryReader, FunctionBody};
@@ -27,6 +29,8 @@ pub(crate) struct Code {
     pub(crate) traps: Vec<(u32, TrapCode)>,
     /// Ascending starts, wasm offsets.
     pub(crate) sources: Vec<(u32, u32)>,
+    /// Calls that can end with an exception, ascending; offsets are from the code's start.
+    pub(crate) catches: Vec<CatchSite>,
 }
 
 /// A place in code that depends on where other code is.
@@ -105,9 +109,18 @@ impl Source<'_> {
         let compiled = compiled.map_err(|error| self.failed(symbol, error.inner));
         let missing = || CompileError::Internal(format!("{symbol:?} has no code"));
         let code = compiled.and_then(|()| scratch.context.compiled_code().ok_or_else(missing));
-        let code = code.and_then(|code| keep(code, &scratch.context.func));
+        let code = code.and_then(|code| keep(code, &scratch.context.func, self.is_barrier(symbol)));
         scratch.context.clear();
         code
+    }
+
+    /// Whether no exception passes frames of this code: it is ours, and the code that it calls is of another
+    /// component than the code that called it.
+    fn is_barrier(&self, symbol: Symbol) -> bool {
+        let Symbol::Function(id) = symbol else { return false };
+        let function = self.linked.functions.get(id.0 as usize);
+        let instance = function.and_then(|function| self.linked.instances.get(function.instance.index()));
+        instance.is_some_and(|instance| instance.generated) && !self.linked.tags.is_empty()
     }
 
     /// Puts leaves in the place of calls of them. With fuel, which is counted where it is used, calls stay.
@@ -206,7 +219,7 @@ impl Source<'_> {
     }
 }
 
-fn keep(code: &cranelift_codegen::CompiledCode, func: &Function) -> Result<Code, CompileError> {
+fn keep(code: &cranelift_codegen::CompiledCode, func: &Function, barrier: bool) -> Result<Code, CompileError> {
     let buffer = &code.buffer;
     let relocs = buffer.relocs().iter().map(|reloc| {
         let kind = match reloc.kind {
@@ -229,7 +242,22 @@ fn keep(code: &cranelift_codegen::CompiledCode, func: &Function) -> Result<Code,
         relocs: relocs.collect::<Result<_, _>>()?,
         traps,
         sources: sources(buffer.get_srclocs_sorted()),
+        catches: buffer.call_sites().filter_map(|site| catch_site(&site, barrier)).collect(),
     })
+}
+
+/// What becomes of exceptions at a call, if not simply that the next frame is asked.
+fn catch_site(site: &FinalizedMachCallSite<'_>, barrier: bool) -> Option<CatchSite> {
+    let handler = |handler: &FinalizedMachExceptionHandler| match *handler {
+        FinalizedMachExceptionHandler::Tag(tag, landing) => Some(exceptions::handler(tag, landing)),
+        FinalizedMachExceptionHandler::Default(_) | FinalizedMachExceptionHandler::Context(_) => None,
+    };
+    let mut handlers: Vec<_> = site.exception_handlers.iter().filter_map(handler).collect();
+    if barrier {
+        handlers.push(Handler { tag: None, landing: 0, kind: HandlerKind::Barrier });
+    }
+    let frame = site.frame_offset.unwrap_or(0);
+    (!handlers.is_empty()).then(|| CatchSite { offset: site.ret_addr, frame, handlers: handlers.into() })
 }
 
 /// Where wasm instructions start in the code, and where code belongs to none.

@@ -173,6 +173,7 @@ impl Assembler<'_> {
             code: self.assembly.text,
             traps: self.assembly.traps,
             addresses: self.assembly.addresses,
+            catches: self.assembly.catches,
             plan: Plan { steps, cursor },
             data,
             data_segments,
@@ -305,7 +306,9 @@ impl Assembler<'_> {
 
     fn instances(&self, link: &Link) -> Result<Vec<CoreInstance>, CompileError> {
         let instance = |face: &link::InstanceFace| {
-            let exports = face.exports.iter().map(|(name, item)| {
+            // The host can do nothing with a tag.
+            let exports = face.exports.iter().filter(|(_, item)| !matches!(item, LinkedItem::Tag(_)));
+            let exports = exports.map(|(name, item)| {
                 let item = match *item {
                     LinkedItem::Func(target, ty) => {
                         ExportItem::Func(FuncExport { ty, code_offset: self.assembly.start(target.symbol())? })
@@ -313,6 +316,7 @@ impl Assembler<'_> {
                     LinkedItem::Table(id) => ExportItem::Table(id),
                     LinkedItem::Memory(id) => ExportItem::Memory(id),
                     LinkedItem::Global(id) => ExportItem::Global(id),
+                    LinkedItem::Tag(_) => return Err(CompileError::Internal("a tag is no export of an image".into())),
                 };
                 Ok(Export { name: name.clone(), item })
             });

@@ -105,6 +105,16 @@ pub enum LinkError {
         /// What the module asks for.
         expected: String,
     },
+    /// The host can hold no references to exceptions.
+    #[error("import `{module}` `{name}` of core instance {} takes or returns references to exceptions, which the host cannot have", .instance.0)]
+    HostImportOfExceptions {
+        /// The importing instance.
+        instance: InstanceId,
+        /// Module name of the import.
+        module: String,
+        /// Field name of the import.
+        name: String,
+    },
     /// The set names a module or an earlier instance that is not in it.
     #[error("core instance {} names {what} {number}, which the set does not have", .instance.0)]
     NotInSet {

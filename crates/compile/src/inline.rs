@@ -185,7 +185,7 @@ impl<F: Fn(FunctionId) -> Option<Function>> Inline for Inliner<'_, F> {
         callee: FuncRef,
         _: &[Value],
     ) -> InlineCommand<'_> {
-        if self.left == 0 || opcode != Opcode::Call {
+        if self.left == 0 || !matches!(opcode, Opcode::Call | Opcode::TryCall) {
             return InlineCommand::KeepCall;
         }
         let leaf = match name_of(caller, callee) {
@@ -246,6 +246,21 @@ mod tests {
         assert_eq!(calls("leaf", &fuel), 2);
         let plain = Tunables { opt_level: OptLevel::None, ..Tunables::default() };
         assert_eq!(calls("leaf", &plain), 2);
+    }
+
+    /// Their handlers are met by nothing then.
+    #[test]
+    fn a_leaf_takes_the_place_of_calls_that_have_handlers() {
+        let text = r#"(module (tag $e) (func $leaf (param i32) (result i32) (i32.rotl (local.get 0) (i32.const 5)))
+            (func (param i32) (result i32) (block $h (try_table (catch $e $h) (return (call $leaf (local.get 0)))))
+              (i32.const 0)))"#;
+        let mut set = LinkSet::new();
+        let module = set.add_module(wat::parse_str(text).unwrap());
+        set.add_instance(module, None, &[]);
+        let clif = clif_inlined(&set, &Tunables::default(), 1).unwrap();
+        assert!(clif.contains("rotl") && !clif.contains("try_call"), "{clif}");
+        let image = crate::compile(&set, &Tunables::default(), &crate::Budget::default()).unwrap();
+        assert!(image.catches().is_empty());
     }
 
     #[test]

@@ -65,7 +65,9 @@ pub(crate) fn symbols(linked: &Linked) -> Vec<Symbol> {
             *mark = true;
         }
     };
-    linked.functions.iter().for_each(|function| mark(&mut entered, function.ty));
+    // The host cannot have what some functions take or return.
+    let callable = linked.functions.iter().filter(|function| !linked.types.get(function.ty).has_exceptions());
+    callable.for_each(|function| mark(&mut entered, function.ty));
     for import in &linked.host_imports {
         mark(&mut entered, import.ty);
         if linked.types.get(import.ty).host_abi() == HostAbi::Native {

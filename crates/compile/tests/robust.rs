@@ -39,7 +39,7 @@ fn tunables(choice: u64) -> Tunables {
 fn smith(rng: &mut TestRng) -> Option<Vec<u8>> {
     let seed = bytes(rng, 16 << 10);
     let config = Config {
-        exceptions_enabled: false,
+        exceptions_enabled: true,
         gc_enabled: false,
         threads_enabled: false,
         shared_everything_threads_enabled: false,

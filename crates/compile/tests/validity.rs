@@ -6,12 +6,8 @@ use wast::{QuoteWat, WastDirective};
 
 /// Scripts that need a proposal of which only its absence is tested here: lines that are refused, and
 /// for what.
-const UNSUPPORTED: &[(&str, &str)] = &[
-    ("imports.wast", "exception handling"),
-    ("instance.wast", "exception handling"),
-    ("ref_null.wast", "exception handling"),
-    ("type-rec.wast", "garbage collection"),
-];
+const UNSUPPORTED: &[(&str, &str)] =
+    &[("ref_null.wast", "garbage collection"), ("type-rec.wast", "garbage collection")];
 
 /// Checks every module of a script; returns how many there were.
 fn check(file: &TestFile<'_>, features: Features) -> usize {
@@ -62,8 +58,12 @@ const OVERTAKEN: &[&str] = &["binary.wast", "memory.wast", "memory64.wast"];
 
 #[test]
 fn supported_proposals() {
-    use Proposal::{ExtendedConst, FunctionReferences, Memory64, MultiMemory, RelaxedSimd, Simd, TailCall};
-    for name in [ExtendedConst, FunctionReferences, Memory64, MultiMemory, RelaxedSimd, Simd, TailCall] {
+    use Proposal::{
+        ExceptionHandling, ExtendedConst, FunctionReferences, Memory64, MultiMemory, RelaxedSimd, Simd, TailCall,
+    };
+    for name in
+        [ExceptionHandling, ExtendedConst, FunctionReferences, Memory64, MultiMemory, RelaxedSimd, Simd, TailCall]
+    {
         let files = proposal(name).filter(|file| !OVERTAKEN.contains(&file.name()));
         let checked: usize = files.map(|file| check(&file, Features::All)).sum();
         assert!(checked > 0, "{name}: {checked}");
@@ -81,8 +81,7 @@ fn needs(text: &str) -> &'static str {
 
 #[test]
 fn an_unsupported_proposal_is_named() {
-    assert_eq!(needs("(module (tag))"), "exception handling");
-    assert_eq!(needs("(module (func (param exnref)))"), "exception handling");
+    assert_eq!(needs("(module (func try catch_all end))"), "legacy exception handling");
     assert_eq!(needs("(module (memory 1 1 shared))"), "threads");
     assert_eq!(needs("(module (memory 1) (func (drop (i32.atomic.load (i32.const 0)))))"), "threads");
     assert_eq!(needs("(module (memory 1 (pagesize 1)))"), "custom page sizes");

@@ -82,7 +82,11 @@ fn observe(config: &Config, bytes: &[u8]) -> Option<Observed> {
 
 pub(crate) fn globals(instance: &mut Instance<()>, exports: &[(String, Extern)]) -> Vec<(String, String)> {
     let global = |(name, item): &(String, Extern)| match item {
-        Extern::Global(global) => Some((name.clone(), show(&global.get(&mut *instance).expect("its own global")))),
+        Extern::Global(global) => {
+            // A reference to an exception is no value that the host can have.
+            let value = global.get(&mut *instance);
+            Some((name.clone(), value.map_or_else(|_| "a reference".into(), |value| show(&value))))
+        }
         _ => None,
     };
     exports.iter().filter_map(global).collect()

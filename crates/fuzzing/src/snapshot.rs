@@ -100,7 +100,7 @@ fn starter(name: &str, ty: &FuncType) -> Option<String> {
         ValType::V128 => Some("v128.const i64x2 0 0".to_owned()),
         ValType::FuncRef => Some("ref.null func".to_owned()),
         ValType::ExternRef => Some("ref.null extern".to_owned()),
-        ValType::TypedFuncRef | ValType::NonNullExternRef => None,
+        ValType::TypedFuncRef | ValType::NonNullExternRef | ValType::ExnRef => None,
         number => Some(format!("{number}.const 0")),
     };
     let writable =

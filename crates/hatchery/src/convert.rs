@@ -123,6 +123,7 @@ pub(crate) fn val_type(ty: image::ValType) -> ValType {
         image::ValType::F32 => ValType::F32,
         image::ValType::F64 => ValType::F64,
         image::ValType::V128 => ValType::V128,
+        image::ValType::Ref(r) if r.is_exn() => ValType::ExnRef,
         image::ValType::Ref(r) => match (r.is_func(), r.nullable, r.heap) {
             (true, true, image::HeapType::Func) => ValType::FuncRef,
             (true, ..) => ValType::TypedFuncRef,
@@ -152,6 +153,7 @@ pub(crate) fn image_type(ty: ValType) -> image::ValType {
         ValType::V128 => image::ValType::V128,
         ValType::FuncRef | ValType::TypedFuncRef => image::ValType::Ref(image::RefType::FUNCREF),
         ValType::ExternRef | ValType::NonNullExternRef => image::ValType::Ref(image::RefType::EXTERNREF),
+        ValType::ExnRef => image::ValType::Ref(image::RefType::EXNREF),
     }
 }
 

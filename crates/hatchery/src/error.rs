@@ -120,6 +120,12 @@ pub enum Trap {
     ReallocUnaligned,
     /// A string that the host was given is beyond the memory's length.
     HostStringOutOfBounds,
+    /// An exception that no code between the throw and the host, or the next component, catches.
+    UncaughtException,
+    /// `throw_ref` of null.
+    NullExceptionReference,
+    /// The guest holds references to as many exceptions as its limits allow.
+    ExceptionsExhausted,
 }
 
 /// One frame of a guest's stack, innermost first in [`Error::backtrace`].
@@ -454,6 +460,9 @@ traps!(
     ReallocOutOfBounds,
     ReallocUnaligned,
     HostStringOutOfBounds,
+    UncaughtException,
+    NullExceptionReference,
+    ExceptionsExhausted,
 );
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub struct Limits {
     pub(crate) memory: Option<u64>,
     pub(crate) table: Option<u64>,
     pub(crate) externrefs: Option<usize>,
+    pub(crate) exceptions: Option<usize>,
     pub(crate) fuel: Option<u64>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) lifted: Option<usize>,
@@ -39,6 +40,9 @@ impl Limits {
         max_table: u64 => table;
         /// Most host values that the guest may hold references to; about a million unless set.
         max_externrefs: usize => externrefs;
+        /// Most bytes of exceptions that the guest may hold references to, their values and what we need to keep each of
+        /// them; 16 MiB unless set. Exceptions that are caught without a reference are not among them.
+        max_exceptions: usize => exceptions;
         /// Fuel that an instance starts with, initialization included. Only engines with
         /// [`Interruption::Fuel`](crate::Interruption::Fuel) use any.
         fuel: u64 => fuel;

@@ -162,12 +162,12 @@ impl Global {
     ///
     /// # Errors
     ///
-    /// When the handle is another module's.
+    /// When the handle is another module's, or the value a reference to an exception.
     pub fn get(&self, mut cx: impl AsContext) -> Result<Val, Error> {
         let access = cx.access();
         let ty = access.image().globals().get(self.id.index()).ok_or_else(no_such_item)?.ty;
         let raw = access.global_get(self.id).ok_or_else(no_such_item)?;
-        Ok(raw::lift(&access, ty, raw))
+        raw::lift_stored(&access, ty, raw)
     }
 
     /// Changes its value.
@@ -199,12 +199,12 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// When there is none at this index.
+    /// When there is none at this index, or it is a reference to an exception.
     pub fn get(&self, mut cx: impl AsContext, index: u64) -> Result<Val, Error> {
         let access = cx.access();
         let word = access.table_get(self.id, index).map_err(access_error)?;
         let element = access.image().tables().get(self.id.index()).ok_or_else(no_such_item)?.element;
-        Ok(raw::lift(&access, hatchery_image::ValType::Ref(element), raw::word(word)))
+        raw::lift_stored(&access, hatchery_image::ValType::Ref(element), raw::word(word))
     }
 
     /// Replaces an element.

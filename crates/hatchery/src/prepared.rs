@@ -40,6 +40,7 @@ impl<T: 'static> Prepared<T> {
             memory_bytes: limits.memory.unwrap_or(defaults.memory_bytes),
             table_elements: limits.table.unwrap_or(defaults.table_elements),
             externrefs: limits.externrefs.unwrap_or(defaults.externrefs),
+            exception_bytes: limits.exceptions.unwrap_or(defaults.exception_bytes),
         };
         let (templates, engine) = (module.inner.templates.clone(), &engine.inner);
         let (allocator, stacks) = (engine.allocator.clone(), engine.stacks.clone());

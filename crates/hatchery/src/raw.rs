@@ -56,6 +56,17 @@ pub(crate) fn lift<T: 'static>(access: &Access<'_, T>, ty: image::ValType, raw: 
     }
 }
 
+/// A word of this type, from a table or a global, as a value.
+pub(crate) fn lift_stored<T: 'static>(access: &Access<'_, T>, ty: image::ValType, raw: RawVal) -> Result<Val, Error> {
+    match ty {
+        image::ValType::Ref(reference) if reference.is_exn() => {
+            let message = "the host cannot have a reference to an exception, and there is no value for it";
+            Err(Error::message(ErrorKind::Usage, message))
+        }
+        ty => Ok(lift(access, ty, raw)),
+    }
+}
+
 /// The word of a table's element.
 pub(crate) fn word(word: u64) -> RawVal {
     RawVal::from_reference(word)

@@ -27,6 +27,8 @@ pub enum ValType {
     ExternRef,
     /// A host value, never null.
     NonNullExternRef,
+    /// An exception, or null if that is allowed. The host can neither give nor take one.
+    ExnRef,
 }
 
 impl fmt::Display for ValType {
@@ -41,6 +43,7 @@ impl fmt::Display for ValType {
             ValType::TypedFuncRef => "(ref func)",
             ValType::ExternRef => "externref",
             ValType::NonNullExternRef => "(ref extern)",
+            ValType::ExnRef => "exnref",
         })
     }
 }

@@ -27,6 +27,14 @@
 //! (`*mut RawVal`, as above). See [`HostAbi`](crate::HostAbi).
 //!
 //! *Built-ins*: `extern "C"`, `vmctx` first; see [`Builtin`].
+//!
+//! # Exceptions
+//!
+//! Code that catches says so in the image's [`CatchSite`](crate::CatchSite)s, one for each call that can end
+//! with an exception. The machine continues at a handler's landing pad with the frame's own stack and frame
+//! pointers, the exception's exnref word in `rax` (0 where the handler wants none) and the address of the
+//! exception's values in `rdx`, 16 bytes each, as [`RawVal`]s. The values are there until the guest next leaves its code. Every
+//! other register is undefined.
 
 /// Bytes of the header page in front of the state.
 pub const HEADER_BYTES: usize = 4096;
@@ -109,7 +117,7 @@ pub union RawVal {
     pub f64: u64,
     /// A `v128`, little endian.
     pub v128: [u8; 16],
-    /// A reference: a packed funcref or an externref index; 0 is null.
+    /// A reference: a packed funcref, an externref index or an exnref word; 0 is null.
     pub reference: u64,
 }
 
@@ -243,6 +251,12 @@ pub enum Builtin {
     FmaF32,
     /// `(vmctx, a: f64, b: f64, c: f64) -> f64`.
     FmaF64,
+    /// `(vmctx, tag: i32, values: i64, count: i32)`: throws a new exception with this tag. `values` is the address of
+    /// its values, `count` [`RawVal`]s. Never returns to its caller, but to a handler, if there is one.
+    Throw,
+    /// `(vmctx, exception: i64)`: throws the exception with this exnref word, which is not null. Returns as
+    /// [`Builtin::Throw`] does.
+    ThrowRef,
 }
 
 /// A parameter or result of a built-in.
@@ -260,7 +274,7 @@ pub enum Scalar {
 
 impl Builtin {
     /// All built-ins, in the order of their numbers.
-    pub const ALL: [Builtin; 15] = [
+    pub const ALL: [Builtin; 17] = [
         Builtin::MemoryGrow,
         Builtin::MemoryFill,
         Builtin::MemoryCopy,
@@ -276,6 +290,8 @@ impl Builtin {
         Builtin::Raise,
         Builtin::FmaF32,
         Builtin::FmaF64,
+        Builtin::Throw,
+        Builtin::ThrowRef,
     ];
 
     /// What tools call it.
@@ -296,6 +312,8 @@ impl Builtin {
             Builtin::Raise => "raise",
             Builtin::FmaF32 => "fma_f32",
             Builtin::FmaF64 => "fma_f64",
+            Builtin::Throw => "throw",
+            Builtin::ThrowRef => "throw_ref",
         }
     }
 
@@ -314,6 +332,8 @@ impl Builtin {
             Builtin::Interrupt | Builtin::OutOfFuel => &[],
             Builtin::FmaF32 => &[F32, F32, F32],
             Builtin::FmaF64 => &[F64, F64, F64],
+            Builtin::Throw => &[I32, I64, I32],
+            Builtin::ThrowRef => &[I64],
         }
     }
 

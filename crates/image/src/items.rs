@@ -34,6 +34,8 @@ ids! {
     ElemSegmentId;
     /// An imported host function's number in its image.
     HostImportId;
+    /// A tag's number in its image: what tells the exceptions of one tag from those of all others.
+    TagId;
 }
 
 /// A memory that some core instance defines.

@@ -10,6 +10,7 @@ compile_error!("Hatchery runs on x86-64 Linux; other targets need a `sys` layer 
 
 pub mod abi;
 pub mod artifact;
+mod catch;
 mod items;
 mod layout;
 mod learned;
@@ -22,9 +23,10 @@ mod tunables;
 mod types;
 
 pub use artifact::Image;
+pub use catch::{CatchSite, Handler, HandlerKind};
 pub use items::{
     CoreInstance, DataSegment, DataSegmentId, DefinedMemory, DefinedTable, ElemSegment, ElemSegmentId, Export,
-    ExportItem, FuncExport, Global, GlobalId, HostImport, HostImportId, InstanceId, MemoryId, TableId,
+    ExportItem, FuncExport, Global, GlobalId, HostImport, HostImportId, InstanceId, MemoryId, TableId, TagId,
 };
 pub use layout::{
     GlobalNeed, LayoutError, LayoutNeeds, LayoutPlan, MAX_SLOT, MAX_STATE, MemoryNeed, MemoryPlace, STATE_GUARD,

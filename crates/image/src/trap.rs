@@ -123,6 +123,12 @@ trap_codes! {
     ReallocUnaligned = 40, "realloc return: result not aligned";
     /// A string that the host was given is beyond the memory's length.
     HostStringOutOfBounds = 41, "string pointer/length out of bounds of memory";
+    /// An exception that no code between the throw and the host, or the next component, catches.
+    UncaughtException = 42, "uncaught exception";
+    /// `throw_ref` of null.
+    NullExceptionReference = 43, "null exception reference";
+    /// The guest holds references to as many exceptions as its limits allow.
+    ExceptionsExhausted = 44, "no room left for exceptions";
 }
 
 /// A trap in words, with what it was about. Made by [`TrapCode::describe`].

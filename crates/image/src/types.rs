@@ -45,6 +45,10 @@ pub enum HeapType {
     NoFunc,
     /// No host value: the type of the null externref alone.
     NoExtern,
+    /// Any exception.
+    Exn,
+    /// No exception: the type of the null exnref alone.
+    NoExn,
 }
 
 /// A reference type.
@@ -62,9 +66,22 @@ impl RefType {
     /// `externref`.
     pub const EXTERNREF: RefType = RefType { nullable: true, heap: HeapType::Extern };
 
-    /// Whether values are packed funcrefs (they are externref indices otherwise).
+    /// `exnref`.
+    pub const EXNREF: RefType = RefType { nullable: true, heap: HeapType::Exn };
+
+    /// Whether values are packed funcrefs.
     pub const fn is_func(self) -> bool {
         matches!(self.heap, HeapType::Func | HeapType::Concrete(_) | HeapType::NoFunc)
+    }
+
+    /// Whether values are externref indices.
+    pub const fn is_extern(self) -> bool {
+        matches!(self.heap, HeapType::Extern | HeapType::NoExtern)
+    }
+
+    /// Whether values are exnref words.
+    pub const fn is_exn(self) -> bool {
+        matches!(self.heap, HeapType::Exn | HeapType::NoExn)
     }
 
     /// Whether every value of this type is one of `other`.
@@ -73,7 +90,7 @@ impl RefType {
             || match (self.heap, other.heap) {
                 (HeapType::Concrete(_), HeapType::Func) => true,
                 (HeapType::NoFunc, heap) => RefType { nullable: true, heap }.is_func(),
-                (HeapType::NoExtern, HeapType::Extern) => true,
+                (HeapType::NoExtern, HeapType::Extern) | (HeapType::NoExn, HeapType::Exn) => true,
                 _ => false,
             };
         heap && (other.nullable || !self.nullable)
@@ -130,6 +147,7 @@ impl fmt::Display for RefType {
         match (self.nullable, self.heap) {
             (true, HeapType::Func) => return f.write_str("funcref"),
             (true, HeapType::Extern) => return f.write_str("externref"),
+            (true, HeapType::Exn) => return f.write_str("exnref"),
             _ => {}
         }
         f.write_str(if self.nullable { "(ref null " } else { "(ref " })?;
@@ -139,6 +157,8 @@ impl fmt::Display for RefType {
             HeapType::Concrete(id) => write!(f, "{})", id.get()),
             HeapType::NoFunc => f.write_str("nofunc)"),
             HeapType::NoExtern => f.write_str("noextern)"),
+            HeapType::Exn => f.write_str("exn)"),
+            HeapType::NoExn => f.write_str("noexn)"),
         }
     }
 }
@@ -168,6 +188,12 @@ impl FuncType {
     /// A function type.
     pub fn new(params: impl Into<Box<[ValType]>>, results: impl Into<Box<[ValType]>>) -> FuncType {
         FuncType { params: params.into(), results: results.into() }
+    }
+
+    /// Whether some parameter or result is a reference to an exception, which the host can neither give nor take.
+    pub fn has_exceptions(&self) -> bool {
+        let is_exn = |ty: &ValType| matches!(ty, ValType::Ref(reference) if reference.is_exn());
+        self.params.iter().chain(&self.results).any(is_exn)
     }
 
     /// The form in which a host function of this type is called.

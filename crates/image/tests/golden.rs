@@ -7,9 +7,10 @@
 
 use hatchery_image::artifact::{ArtifactError, CodeSymbol, Image, ImageParts, IsaFlags, OpenOptions, VERSION, encode};
 use hatchery_image::{
-    CoreInstance, DataSegment, DataSegmentId, DefinedMemory, DefinedTable, ElemSegment, Export, ExportItem, FuncExport,
-    FuncType, FunctionRecord, Global, GlobalNeed, HostImport, InitStep, InstanceId, LayoutNeeds, LayoutPlan, Learned,
-    MemoryId, MemoryNeed, RefType, StepKind, TableNeed, TrapCode, Tunables, TypeId, TypeTable, ValType, WASM_PAGE,
+    CatchSite, CoreInstance, DataSegment, DataSegmentId, DefinedMemory, DefinedTable, ElemSegment, Export, ExportItem,
+    FuncExport, FuncType, FunctionRecord, Global, GlobalNeed, Handler, HandlerKind, HostImport, InitStep, InstanceId,
+    LayoutNeeds, LayoutPlan, Learned, MemoryId, MemoryNeed, RefType, StepKind, TableNeed, TagId, TrapCode, Tunables,
+    TypeId, TypeTable, ValType, WASM_PAGE,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,6 +76,11 @@ fn parts() -> ImageParts {
         entry_trampolines: vec![None, Some(96)],
         traps: vec![(5, TrapCode::Unreachable)],
         addresses: vec![(0, 40), (5, 42)],
+        catches: vec![CatchSite {
+            offset: 3,
+            frame: 24,
+            handlers: Box::new([Handler { tag: Some(TagId(9)), landing: 4, kind: HandlerKind::Reference }]),
+        }],
         functions: vec![function],
         instances: vec![CoreInstance {
             name: Some("main".into()),
@@ -129,6 +135,7 @@ fn the_checked_in_artifact_says_what_it_was_made_of() {
     let (back, parts) = (view.to_parts().expect("reads"), parts());
     assert_eq!(format!("{:?}", back.instances), format!("{:?}", parts.instances));
     assert_eq!((back.plan, back.functions, back.imports), (parts.plan, parts.functions, parts.imports));
+    assert_eq!(back.catches, parts.catches);
     assert_eq!((back.layout, back.code, back.data), (parts.layout, parts.code, parts.data));
     assert_eq!((back.extension, back.learned), (parts.extension, parts.learned));
 }

@@ -4,8 +4,8 @@ use crate::work::{Hook, Job};
 use core::ops::Range;
 use hatchery_image::abi::PackedFuncRef;
 use hatchery_image::{
-    ExportItem, FuncType, GlobalId, Image, InitStep, InstanceId, Interruption, PagesBuilder, Plan, StepKind, TableId,
-    ValType,
+    ExportItem, FuncType, GlobalId, Image, InitStep, InstanceId, Interruption, PagesBuilder, Plan, RefType, StepKind,
+    TableId, ValType,
 };
 use hatchery_vm::HostSignature;
 use std::error::Error;
@@ -98,16 +98,37 @@ fn calls_of(image: &Image, hook: &Hook) -> impl Iterator<Item = InitStep> {
     [Some(hook.function), hook.then].into_iter().flatten().map(step)
 }
 
-/// Tables and globals that can hold references to host values.
-pub(crate) fn extern_tables(image: &Image) -> impl Iterator<Item = TableId> {
-    let holds = |(_, table): &(usize, hatchery_image::DefinedTable)| !table.element.is_func();
-    image.tables().iter().enumerate().filter(holds).map(|(number, _)| TableId(number as u32))
+/// What a reference that no file can hold refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Referent {
+    HostValue,
+    Exception,
 }
 
-/// See [`extern_tables`].
-pub(crate) fn extern_globals(image: &Image) -> impl Iterator<Item = GlobalId> {
-    let holds = |(_, global): &(usize, hatchery_image::Global)| matches!(global.ty, ValType::Ref(ty) if !ty.is_func());
-    image.globals().iter().enumerate().filter(holds).map(|(number, _)| GlobalId(number as u32))
+impl Referent {
+    fn of(ty: RefType) -> Option<Referent> {
+        match (ty.is_extern(), ty.is_exn()) {
+            (true, _) => Some(Referent::HostValue),
+            (_, true) => Some(Referent::Exception),
+            _ => None,
+        }
+    }
+}
+
+/// Tables that can hold such references, and to what.
+pub(crate) fn reference_tables(image: &Image) -> impl Iterator<Item = (TableId, Referent)> {
+    let tables = image.tables().iter().enumerate();
+    tables.filter_map(|(number, table)| Some((TableId(number as u32), Referent::of(table.element)?)))
+}
+
+/// Globals that can hold such references, and to what.
+pub(crate) fn reference_globals(image: &Image) -> impl Iterator<Item = (GlobalId, Referent)> {
+    let referent = |ty| match ty {
+        ValType::Ref(ty) => Referent::of(ty),
+        _ => None,
+    };
+    let globals = image.globals().iter().enumerate();
+    globals.filter_map(move |(number, global)| Some((GlobalId(number as u32), referent(global.ty)?)))
 }
 
 /// The name of some instance's export of this item, with the instance's.

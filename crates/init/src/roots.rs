@@ -1,6 +1,6 @@
 //! What must not be in a snapshot, looked for where it could be.
 
-use crate::image;
+use crate::image::{self, Referent};
 use core::fmt;
 use hatchery_image::{ExportItem, Image};
 use hatchery_vm::Access;
@@ -11,6 +11,12 @@ pub enum Refusal {
     /// A root holds a reference to a host value, which no file can hold.
     #[error("{root} refers to a host value")]
     HostValue {
+        /// Where it is.
+        root: Root,
+    },
+    /// A root holds a reference to an exception, which no file can hold.
+    #[error("{root} refers to an exception")]
+    Exception {
         /// Where it is.
         root: Root,
     },
@@ -28,7 +34,7 @@ pub enum Refusal {
     Host(String),
 }
 
-/// A place that can hold a reference to a host value.
+/// A place that can hold a reference that no file can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
     item: ExportItem,
@@ -65,7 +71,7 @@ impl fmt::Display for Root {
     }
 }
 
-/// Looks for references to host values. A guest that was given one is refused even where none is found: references that
+/// Looks for references to host values and to exceptions. A guest that was given a host value is refused even where none is found: references that
 /// code keeps elsewhere would be found by nobody.
 ///
 /// # Errors
@@ -76,16 +82,22 @@ pub(crate) fn check<T>(access: &Access<'_, T>) -> Result<(), Refusal> {
         return Err(Refusal::Busy);
     }
     let image = access.image();
-    let refused = |item, index| Err(Refusal::HostValue { root: Root::new(image, item, index) });
-    for table in image::extern_tables(image) {
+    let refused = |item, index, referent| {
+        let root = Root::new(image, item, index);
+        Err(match referent {
+            Referent::HostValue => Refusal::HostValue { root },
+            Referent::Exception => Refusal::Exception { root },
+        })
+    };
+    for (table, referent) in image::reference_tables(image) {
         let mut words = (0..access.table_len(table).unwrap_or(0)).map(|index| access.table_get(table, index));
         if let Some(index) = words.position(|word| !matches!(word, Ok(0))) {
-            return refused(ExportItem::Table(table), Some(index as u64));
+            return refused(ExportItem::Table(table), Some(index as u64), referent);
         }
     }
-    for global in image::extern_globals(image) {
+    for (global, referent) in image::reference_globals(image) {
         if access.global_get(global).is_some_and(|value| value.get_reference() != 0) {
-            return refused(ExportItem::Global(global), None);
+            return refused(ExportItem::Global(global), None, referent);
         }
     }
     match access.externrefs() {

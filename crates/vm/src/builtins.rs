@@ -7,13 +7,14 @@
 
 #![expect(unsafe_code, reason = "is called by compiled code")]
 
+use crate::exceptions::Thrown;
 use crate::header::Vmctx;
 use crate::instance::Inner;
-use crate::machine::{HostFailure, Raise, raise};
+use crate::machine::{HostFailure, Raise, find, go_on, raise};
 use crate::stop::Stop;
 use core::ptr::NonNull;
-use hatchery_image::abi::Builtin;
-use hatchery_image::{DataSegmentId, ElemSegmentId, MemoryId, TableId, TrapCode};
+use hatchery_image::abi::{Builtin, RawVal};
+use hatchery_image::{DataSegmentId, ElemSegmentId, MemoryId, TableId, TagId, TrapCode};
 
 /// Addresses of the built-ins, in the order of their numbers.
 struct Table([*const u8; Builtin::ALL.len()]);
@@ -37,6 +38,8 @@ static TABLE: Table = Table([
     raise_code as *const u8,
     fma_f32 as *const u8,
     fma_f64 as *const u8,
+    throw as *const u8,
+    throw_ref as *const u8,
 ]);
 
 /// What the header's word points to.
@@ -169,4 +172,44 @@ extern "C" fn fma_f32(_: Context, a: f32, b: f32, c: f32) -> f32 {
 
 extern "C" fn fma_f64(_: Context, a: f64, b: f64, c: f64) -> f64 {
     a.mul_add(b, c)
+}
+
+unsafe extern "C" fn throw(context: Context, tag: u32, values: *const RawVal, count: u32) {
+    // SAFETY: called by guest code, which stored as many values there as it says.
+    let values = if count == 0 { &[] } else { unsafe { core::slice::from_raw_parts(values, count as usize) } };
+    // SAFETY: as above; nothing here is owned.
+    unsafe {
+        let thrown = inner(context).exceptions.borrow_mut().throw(TagId(tag), values);
+        unwind(context, thrown)
+    }
+}
+
+unsafe extern "C" fn throw_ref(context: Context, exception: u64) {
+    // SAFETY: as above.
+    unsafe {
+        let thrown = inner(context).exceptions.borrow().throw_again(exception);
+        match thrown {
+            Some(thrown) => unwind(context, thrown),
+            // A word that refers to nothing is the compiler's fault, and stops the guest as well.
+            None => end(context, Stop::Trap(TrapCode::NullExceptionReference)),
+        }
+    }
+}
+
+/// Goes on where an exception is caught, or ends the guest's activation.
+///
+/// # Safety
+///
+/// As for [`end`].
+#[cold]
+#[inline(never)]
+unsafe fn unwind(context: Context, thrown: Thrown) -> ! {
+    // SAFETY: promised; the task is the one that runs, as the guest called here.
+    unsafe {
+        let fate = find(Vmctx::new(NonNull::new_unchecked(context)).task(), thrown.tag);
+        match inner(context).arrive(thrown, fate) {
+            Ok((landing, reference, values)) => go_on(landing, reference, values),
+            Err(stop) => end(context, stop),
+        }
+    }
 }

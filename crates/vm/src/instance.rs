@@ -21,6 +21,7 @@
 
 use crate::access::Access;
 use crate::call::CallError;
+use crate::exceptions::Exceptions;
 use crate::externref::ExternRefs;
 use crate::header::{Vmctx, Words};
 use crate::host::Pending;
@@ -52,6 +53,7 @@ pub(crate) struct Inner {
     slot: UnsafeCell<ManuallyDrop<Slot>>,
     task: OnceCell<Task>,
     pub(crate) externs: RefCell<ExternRefs>,
+    pub(crate) exceptions: RefCell<Exceptions>,
     /// Made when somebody first wants to stop the instance; until then nobody can.
     interrupt: OnceCell<Arc<interrupt::Cell>>,
     /// The next step of the plan.
@@ -88,6 +90,7 @@ impl Inner {
             slot: UnsafeCell::new(ManuallyDrop::new(slot)),
             task: OnceCell::new(),
             externs: RefCell::default(),
+            exceptions: RefCell::default(),
             interrupt: OnceCell::new(),
             cursor: Cell::new(prepared.image.plan().cursor),
             fuel: Cell::new(FULL),

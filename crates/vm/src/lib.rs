@@ -11,6 +11,7 @@ mod access;
 mod builtins;
 mod call;
 mod capture;
+mod exceptions;
 mod exports;
 mod externref;
 mod generation;

@@ -220,7 +220,7 @@ impl PreparedCore {
 
     /// Whether a word is a value of this type, when it comes from the host.
     pub(crate) fn accepts(&self, ty: ValType, word: u64) -> bool {
-        use hatchery_image::HeapType::{Concrete, Extern, Func, NoExtern, NoFunc};
+        use hatchery_image::HeapType::{Concrete, Exn, Extern, Func, NoExn, NoExtern, NoFunc};
         let ValType::Ref(reference) = ty else { return true };
         if word == 0 {
             return reference.nullable;
@@ -230,7 +230,8 @@ impl PreparedCore {
             Concrete(id) => self.check_funcref(PackedFuncRef(word)) == Some(id),
             // An index that was never given out is no value, and harmless.
             Extern => true,
-            NoFunc | NoExtern => false,
+            // The host never has a reference to an exception.
+            NoFunc | NoExtern | Exn | NoExn => false,
         }
     }
 }

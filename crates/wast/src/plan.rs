@@ -128,6 +128,7 @@ impl Planner {
         match assertion {
             Assertion::Return { action, .. }
             | Assertion::Trap { action, .. }
+            | Assertion::Exception { action }
             | Assertion::Exhaustion { action, .. } => self.instance(&action.instance).map(Step::Use),
             // Such an instance has effects, but no name, and it does not become the latest.
             Assertion::TrapOnInstantiation { source, .. } => {

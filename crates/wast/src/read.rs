@@ -115,7 +115,7 @@ fn command(text: &str, directive: WastDirective<'_>) -> Command {
             Act::Assert(Assertion::Malformed { source: source(module), message: message.to_owned() })
         }
         WastDirective::AssertInvalidCustom { .. } => skip("validation of custom sections"),
-        WastDirective::AssertException { .. } => skip("exceptions"),
+        WastDirective::AssertException { exec, .. } => assert_exception(exec),
         WastDirective::AssertSuspension { .. } => skip("stack switching"),
         WastDirective::Thread(_) | WastDirective::Wait { .. } => skip("threads"),
     };
@@ -127,6 +127,13 @@ fn assert_return(exec: WastExecute<'_>, results: Vec<WastRet<'_>>) -> Act {
     match action(exec) {
         Ok(action) => Act::Assert(Assertion::Return { action, results }),
         Err(_) => Act::Skip { reason: "results of an instantiation", assertions: 1 },
+    }
+}
+
+fn assert_exception(exec: WastExecute<'_>) -> Act {
+    match action(exec) {
+        Ok(action) => Act::Assert(Assertion::Exception { action }),
+        Err(_) => Act::Skip { reason: "exceptions of an instantiation", assertions: 1 },
     }
 }
 

@@ -71,6 +71,9 @@ pub(crate) enum Verdict {
     Skipped(usize),
 }
 
+/// What an exception is to the host.
+const UNCAUGHT: &str = "uncaught exception";
+
 struct Runner<'a> {
     engine: &'a Engine,
     version: Version,
@@ -123,6 +126,10 @@ impl<'a> Runner<'a> {
             (Assertion::Trap { action, message } | Assertion::Exhaustion { action, message }, Step::Use(place)) => {
                 check_trap(self.perform(*place, action), message)?;
                 self.still_answers(*place, action, message).map_err(|error| format!("after the trap: {error}"))
+            }
+            (Assertion::Exception { action }, Step::Use(place)) => {
+                check_trap(self.perform(*place, action), UNCAUGHT)?;
+                self.still_answers(*place, action, UNCAUGHT).map_err(|error| format!("after the exception: {error}"))
             }
             (Assertion::TrapOnInstantiation { message, .. }, Step::Initialize(place)) => {
                 check_trap(self.initialize(*place).map(|()| Vec::new()), message)
@@ -323,7 +330,7 @@ mod tests {
             | Assertion::Exhaustion { message, .. }
             | Assertion::TrapOnInstantiation { message, .. }
             | Assertion::Unlinkable { message, .. } => *message = "distorted".to_owned(),
-            Assertion::Invalid { .. } | Assertion::Malformed { .. } => return false,
+            Assertion::Exception { .. } | Assertion::Invalid { .. } | Assertion::Malformed { .. } => return false,
         }
         true
     }

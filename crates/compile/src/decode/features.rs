@@ -24,11 +24,11 @@ const SUPPORTED: WasmFeatures = WasmFeatures::WASM2
     .union(WasmFeatures::MEMORY64)
     .union(WasmFeatures::RELAXED_SIMD)
     .union(WasmFeatures::FUNCTION_REFERENCES)
+    .union(WasmFeatures::EXCEPTIONS)
     .union(WasmFeatures::GC);
 
 /// Proposals that a core module can need and we lack, by the names that they are published under.
-const UNSUPPORTED: [(WasmFeatures, &str); 13] = [
-    (WasmFeatures::EXCEPTIONS, "exception handling"),
+const UNSUPPORTED: [(WasmFeatures, &str); 12] = [
     (WasmFeatures::LEGACY_EXCEPTIONS, "legacy exception handling"),
     (WasmFeatures::THREADS, "threads"),
     (WasmFeatures::SHARED_EVERYTHING_THREADS, "shared-everything threads"),

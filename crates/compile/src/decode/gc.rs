@@ -1,7 +1,7 @@
 //! What needs a garbage collector and is refused, although the validator knows it.
 
 use wasmparser::{
-    AbstractHeapType, BlockType, CompositeInnerType, HeapType, Operator, RecGroup, RefType, SubType, ValType,
+    AbstractHeapType, BlockType, CompositeInnerType, HeapType, Operator, RecGroup, RefType, SubType, TryTable, ValType,
 };
 
 /// Something that only a garbage collector gives a meaning, in words.
@@ -26,7 +26,7 @@ fn check_sub_type(ty: &SubType) -> Needs {
     }
 }
 
-/// A value's type: references to functions and host values only.
+/// A value's type: references to functions, host values and exceptions only.
 pub(crate) fn check_value(ty: ValType) -> Needs {
     match ty {
         ValType::Ref(ty) => check_ref(ty),
@@ -40,9 +40,10 @@ pub(crate) fn check_ref(ty: RefType) -> Needs {
 }
 
 fn check_heap(ty: HeapType) -> Needs {
-    use AbstractHeapType::{Extern, Func, NoExtern, NoFunc};
+    use AbstractHeapType::{Exn, Extern, Func, NoExn, NoExtern, NoFunc};
     match ty {
-        HeapType::Concrete(_) | HeapType::Abstract { shared: false, ty: Func | Extern | NoFunc | NoExtern } => Ok(()),
+        HeapType::Concrete(_)
+        | HeapType::Abstract { shared: false, ty: Func | Extern | Exn | NoFunc | NoExtern | NoExn } => Ok(()),
         _ => Err("a collected reference type"),
     }
 }
@@ -56,6 +57,7 @@ pub(crate) fn check_operator(op: &Operator<'_>) -> Needs {
         Operator::Block { blockty: BlockType::Type(ty) }
         | Operator::Loop { blockty: BlockType::Type(ty) }
         | Operator::If { blockty: BlockType::Type(ty) } => check_value(*ty),
+        Operator::TryTable { try_table: TryTable { ty: BlockType::Type(ty), .. } } => check_value(*ty),
         op if is_collected(op) => Err("an instruction on collected references"),
         _ => Ok(()),
     }

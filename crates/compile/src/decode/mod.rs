@@ -197,6 +197,11 @@ impl Decoder {
                     self.module.memories.push(MemoryDecl::new(&memory?));
                 }
             }
+            Payload::TagSection(section) => {
+                for tag in section {
+                    self.module.tags.push(tag?.func_type_idx);
+                }
+            }
             Payload::GlobalSection(section) => {
                 for global in section {
                     let global = global?;

@@ -20,6 +20,8 @@ pub(crate) struct Module {
     pub(crate) functions: Vec<u32>,
     pub(crate) tables: Vec<TableDecl>,
     pub(crate) memories: Vec<MemoryDecl>,
+    /// Type indices of the tags it defines.
+    pub(crate) tags: Vec<u32>,
     pub(crate) globals: Vec<GlobalDecl>,
     pub(crate) exports: Vec<ExportDecl>,
     /// Positions in `exports`.
@@ -47,6 +49,7 @@ pub(crate) enum Item {
     Table(u32),
     Memory(u32),
     Global(u32),
+    Tag(u32),
 }
 
 #[derive(Debug)]
@@ -63,6 +66,8 @@ pub(crate) enum ImportType {
     Table(TableDecl),
     Memory(MemoryDecl),
     Global(GlobalType),
+    /// A tag of the type with this index.
+    Tag(u32),
 }
 
 /// Lengths: elements of a table, bytes of a memory.
@@ -163,6 +168,7 @@ impl Module {
             functions: Vec::new(),
             tables: Vec::new(),
             memories: Vec::new(),
+            tags: Vec::new(),
             globals: Vec::new(),
             exports: Vec::new(),
             exports_by_name: HashMap::new(),
@@ -179,14 +185,14 @@ impl Module {
         }
     }
 
-    /// Keeps a validated import. Tags and exact functions belong to proposals that the validator refuses.
+    /// Keeps a validated import. Exact functions belong to a proposal that the validator refuses.
     pub(super) fn import(&mut self, import: &wasmparser::Import<'_>) {
         let ty = match &import.ty {
             TypeRef::Func(ty) | TypeRef::FuncExact(ty) => ImportType::Func(*ty),
             TypeRef::Table(ty) => ImportType::Table(TableDecl::new(ty, None)),
             TypeRef::Memory(ty) => ImportType::Memory(MemoryDecl::new(ty)),
             TypeRef::Global(ty) => ImportType::Global(*ty),
-            TypeRef::Tag(_) => return,
+            TypeRef::Tag(ty) => ImportType::Tag(ty.func_type_idx),
         };
         self.imports.push(ImportDecl { module: import.module.into(), name: import.name.into(), ty });
     }
@@ -197,7 +203,7 @@ impl Module {
             ExternalKind::Table => Item::Table(index),
             ExternalKind::Memory => Item::Memory(index),
             ExternalKind::Global => Item::Global(index),
-            ExternalKind::Tag => return,
+            ExternalKind::Tag => Item::Tag(index),
         };
         self.exports_by_name.insert(name.into(), self.exports.len());
         self.exports.push(ExportDecl { name: name.into(), item });

@@ -131,7 +131,7 @@ impl Translator<'_, '_> {
     }
 
     /// Where a branch to the label at this depth goes, and how many values it passes.
-    fn target(&mut self, depth: u32) -> Result<(Block, usize), CompileError> {
+    pub(super) fn target(&mut self, depth: u32) -> Result<(Block, usize), CompileError> {
         let at = self.frames.len() - 1 - depth as usize;
         let mut frame = self.frames.get_mut(at).map(std::mem::take).expect("the validator checked the label");
         let target = self.exit(&mut frame);

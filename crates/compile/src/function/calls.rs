@@ -5,12 +5,13 @@
 //! and its code's offset; see [`hatchery_image::abi::PackedFuncRef`].
 
 use super::{Translator, trap};
+use crate::error::CompileError;
 use crate::link::Symbol;
 use crate::signature::{self, WORD, clif_type};
 use crate::symbol::{self, Reference};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    FuncRef, Inst, InstBuilder, MemFlagsData, SigRef, StackSlotData, StackSlotKind, Value, types,
+    Block, FuncRef, Inst, InstBuilder, MemFlagsData, SigRef, StackSlotData, StackSlotKind, Value, types,
 };
 use hatchery_image::abi::{Builtin, ReturnPlace, header, return_area_bytes, return_places};
 use hatchery_image::{HeapType, TrapCode, TypeId};
@@ -21,10 +22,19 @@ const AREA_ALIGN: u8 = 4;
 
 /// What is called.
 #[derive(Debug, Clone, Copy)]
-enum Callee {
+pub(super) enum Callee {
     Direct(FuncRef),
     /// The address of code with this signature.
     Indirect(SigRef, Value),
+}
+
+/// Where the results of a call are that go in registers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Called {
+    /// They are the call's.
+    Inst(Inst),
+    /// They are parameters of the block behind it.
+    Block(Block),
 }
 
 /// Whether the caller's frame is still needed.
@@ -35,24 +45,24 @@ enum Position {
 }
 
 impl Translator<'_, '_> {
-    pub(super) fn call(&mut self, op: &Operator<'_>) -> bool {
+    pub(super) fn call(&mut self, op: &Operator<'_>) -> Result<bool, CompileError> {
         match *op {
-            Operator::Call { function_index } => self.call_function(function_index, Position::Inner),
-            Operator::ReturnCall { function_index } => self.call_function(function_index, Position::Tail),
+            Operator::Call { function_index } => self.call_function(function_index, Position::Inner)?,
+            Operator::ReturnCall { function_index } => self.call_function(function_index, Position::Tail)?,
             Operator::CallIndirect { type_index, table_index } => {
-                self.call_element(type_index, table_index, Position::Inner);
+                self.call_element(type_index, table_index, Position::Inner)?;
             }
             Operator::ReturnCallIndirect { type_index, table_index } => {
-                self.call_element(type_index, table_index, Position::Tail);
+                self.call_element(type_index, table_index, Position::Tail)?;
             }
-            Operator::CallRef { type_index } => self.call_reference(type_index, Position::Inner),
-            Operator::ReturnCallRef { type_index } => self.call_reference(type_index, Position::Tail),
-            _ => return false,
+            Operator::CallRef { type_index } => self.call_reference(type_index, Position::Inner)?,
+            Operator::ReturnCallRef { type_index } => self.call_reference(type_index, Position::Tail)?,
+            _ => return Ok(false),
         }
-        true
+        Ok(true)
     }
 
-    fn call_function(&mut self, index: u32, position: Position) {
+    fn call_function(&mut self, index: u32, position: Position) -> Result<(), CompileError> {
         let (symbol, ty) = self.env.func(index);
         let callee = match self.callees.get(&symbol) {
             Some(callee) => *callee,
@@ -63,10 +73,12 @@ impl Translator<'_, '_> {
                 callee
             }
         };
-        self.call_with(Callee::Direct(callee), ty, position);
+        // Functions of the host, and those that only trap, throw nothing.
+        let throws = matches!(symbol, Symbol::Function(_));
+        self.call_with(Callee::Direct(callee), ty, position, throws)
     }
 
-    fn call_element(&mut self, type_index: u32, table_index: u32, position: Position) {
+    fn call_element(&mut self, type_index: u32, table_index: u32, position: Position) -> Result<(), CompileError> {
         let ty = self.env.type_at(type_index);
         let table = self.env.table(table_index);
         let address = self.element(&table, TrapCode::UndefinedElement);
@@ -79,7 +91,7 @@ impl Translator<'_, '_> {
         } else {
             self.check_type(word, ty);
         }
-        self.call_word(word, ty, position);
+        self.call_word(word, ty, position)
     }
 
     /// Traps unless a function reference from a table is one to a function of this type. Null is of no
@@ -99,14 +111,14 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(call);
     }
 
-    fn call_reference(&mut self, type_index: u32, position: Position) {
+    fn call_reference(&mut self, type_index: u32, position: Position) -> Result<(), CompileError> {
         let ty = self.env.type_at(type_index);
         let word = self.pop();
         self.builder.ins().trapz(word, trap(TrapCode::NullFunctionReference));
-        self.call_word(word, ty, position);
+        self.call_word(word, ty, position)
     }
 
-    fn call_word(&mut self, word: Value, ty: TypeId, position: Position) {
+    fn call_word(&mut self, word: Value, ty: TypeId, position: Position) -> Result<(), CompileError> {
         // The base never changes, but it is cheaper to load it late than to keep it in a register.
         let flags = self.state_flags().with_readonly();
         let base = self.builder.ins().load(WORD, flags, self.vmctx, header::CODE_BASE);
@@ -121,11 +133,11 @@ impl Translator<'_, '_> {
                 signature
             }
         };
-        self.call_with(Callee::Indirect(signature, code), ty, position);
+        self.call_with(Callee::Indirect(signature, code), ty, position, true)
     }
 
     /// Calls with the topmost operands.
-    fn call_with(&mut self, callee: Callee, ty: TypeId, position: Position) {
+    fn call_with(&mut self, callee: Callee, ty: TypeId, position: Position, throws: bool) -> Result<(), CompileError> {
         let ty = self.env.func_type(ty);
         let mut args = std::mem::take(&mut self.scratch);
         args.clear();
@@ -142,7 +154,7 @@ impl Translator<'_, '_> {
         args.extend(area);
         match position {
             Position::Inner => {
-                let call = self.emit_call(callee, &args);
+                let call = if throws { self.emit_call(callee, &args)? } else { self.emit_plain_call(callee, &args) };
                 self.push_results(call, &ty.results, area);
             }
             Position::Tail => {
@@ -151,13 +163,15 @@ impl Translator<'_, '_> {
             }
         }
         self.scratch = args;
+        Ok(())
     }
 
-    fn emit_call(&mut self, callee: Callee, args: &[Value]) -> Inst {
-        match callee {
+    /// A call that nothing can catch an exception of.
+    pub(super) fn emit_plain_call(&mut self, callee: Callee, args: &[Value]) -> Called {
+        Called::Inst(match callee {
             Callee::Direct(callee) => self.builder.ins().call(callee, args),
             Callee::Indirect(signature, code) => self.builder.ins().call_indirect(signature, code, args),
-        }
+        })
     }
 
     fn emit_tail_call(&mut self, callee: Callee, args: &[Value]) {
@@ -167,13 +181,17 @@ impl Translator<'_, '_> {
         };
     }
 
-    fn push_results(&mut self, call: Inst, types: &[hatchery_image::ValType], area: Option<Value>) {
+    fn push_results(&mut self, call: Called, types: &[hatchery_image::ValType], area: Option<Value>) {
         let mut register = 0;
         for (ty, place) in types.iter().zip(return_places(types)) {
             let value = match place {
                 ReturnPlace::Register => {
                     register += 1;
-                    *self.builder.inst_results(call).get(register - 1).expect("the signature has this result")
+                    let results = match call {
+                        Called::Inst(call) => self.builder.inst_results(call),
+                        Called::Block(next) => self.builder.block_params(next),
+                    };
+                    *results.get(register - 1).expect("the signature has this result")
                 }
                 ReturnPlace::Area(offset) => {
                     let area = area.expect("a call with such results has an area");
@@ -184,8 +202,8 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Address of the area for a callee's results, of at least this size.
-    fn callee_area(&mut self, bytes: u32) -> Value {
+    /// Address of the area for a callee's results, or for values on their way to it, of at least this size.
+    pub(super) fn callee_area(&mut self, bytes: u32) -> Value {
         let slot = match self.callee_area {
             Some(slot) => slot,
             None => {

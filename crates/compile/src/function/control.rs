@@ -8,12 +8,13 @@
 //! their ends are recognized.
 
 use super::Translator;
+use super::exceptions::Scope;
 use super::{operand_type, trap};
 use crate::error::CompileError;
 use crate::signature::clif_type;
 use cranelift_codegen::ir::{Block, Inst, InstBuilder, Type, Value};
 use hatchery_image::{TrapCode, ValType};
-use wasmparser::{BlockType, Operator};
+use wasmparser::{BlockType, Operator, TryTable};
 
 /// An open block.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ enum Kind {
         params: Box<[Value]>,
     },
     Else,
+    /// A block whose calls have handlers.
+    TryTable(Scope),
     /// A block that cannot be reached.
     Dead,
 }
@@ -93,6 +96,7 @@ impl<'a> Translator<'a, '_> {
             Operator::Block { blockty } => self.open(Kind::Block, *blockty),
             Operator::Loop { blockty } => self.open_loop(*blockty)?,
             Operator::If { blockty } => self.open_if(*blockty),
+            Operator::TryTable { try_table } => self.open_try_table(try_table)?,
             Operator::Else => self.otherwise()?,
             Operator::End => self.end()?,
             Operator::Br { relative_depth } => self.br(*relative_depth)?,
@@ -140,6 +144,28 @@ impl<'a> Translator<'a, '_> {
         self.builder.switch_to_block(block);
         self.reachable = true;
         self.begin_region();
+    }
+
+    fn open_try_table(&mut self, table: &TryTable) -> Result<(), CompileError> {
+        let scope = self.enter_handlers(&table.catches)?;
+        self.open(Kind::TryTable(scope), table.ty);
+        Ok(())
+    }
+
+    /// The values of the block itself arrive where exceptions that leave it as values do not: behind its end.
+    fn end_try_table(&mut self, frame: &mut Frame<'a>, scope: Scope) -> Result<(), CompileError> {
+        let handlers = self.leave_handlers(scope);
+        if handlers.is_empty() {
+            return self.end_block(frame);
+        }
+        if self.reachable {
+            let exit = self.exit(frame)?;
+            self.jump(exit, frame.results.len())?;
+        }
+        self.reachable = false;
+        self.stack.truncate(frame.height);
+        handlers.into_iter().try_for_each(|handler| self.landing_pad(&handler))?;
+        self.end_block(frame)
     }
 
     fn open(&mut self, kind: Kind, ty: BlockType) {
@@ -220,6 +246,10 @@ impl<'a> Translator<'a, '_> {
             Kind::Function => self.end_function(&frame),
             Kind::Loop { header } => self.builder.seal_block(header),
             Kind::Block | Kind::Else => self.end_block(&frame)?,
+            Kind::TryTable(ref mut scope) => {
+                let scope = std::mem::take(scope);
+                self.end_try_table(&mut frame, scope)?;
+            }
             Kind::If { otherwise, ref params, .. } if params.is_empty() && frame.results.len() == 0 => {
                 frame.exit = Some(otherwise);
                 self.end_block(&frame)?;

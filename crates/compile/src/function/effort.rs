@@ -38,6 +38,11 @@ impl Effort {
         Effort { arguments_before: graph.value_lists.capacity(), ..Effort::default() }
     }
 
+    /// Takes account of edges that are in no instruction of their own.
+    pub(super) fn edges(&mut self, edges: usize) {
+        self.units += edges as u64;
+    }
+
     fn access(&mut self, local: u32) {
         let local = local as usize;
         if local >= self.locals.len() {
@@ -60,6 +65,7 @@ impl Translator<'_, '_> {
             Operator::BrTable { targets } => self.effort.units += 1 + u64::from(targets.len()),
             // At most a check for interruption, a test, and where it goes from there.
             Operator::Block { .. }
+            | Operator::TryTable { .. }
             | Operator::Loop { .. }
             | Operator::If { .. }
             | Operator::Else

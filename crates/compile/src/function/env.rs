@@ -12,7 +12,7 @@ use cranelift_codegen::ir::{Signature, SourceLoc, UserFuncName};
 use cranelift_codegen::isa::TargetIsa;
 use hatchery_image::{
     DataSegmentId, DefinedTable, ElemSegmentId, FuncType, FunctionId, Global, MemoryId, MemoryPlace, TableId,
-    TablePlace, Tunables, TypeId,
+    TablePlace, TagId, Tunables, TypeId, ValType,
 };
 use wasmparser::Operator;
 
@@ -109,6 +109,12 @@ impl<'a> Env<'a> {
     pub(super) fn global(&self, index: u32) -> (&'a Global, ConstValue) {
         let id = self.instance.globals[index as usize];
         (&self.linked.globals[id.index()], self.linked.global_values[id.index()])
+    }
+
+    /// A tag, and the types of its exceptions' values.
+    pub(super) fn tag(&self, index: u32) -> (TagId, &'a [ValType]) {
+        let id = self.instance.tags[index as usize];
+        (id, &self.func_type(self.linked.tags[id.index()]).params)
     }
 
     pub(super) fn data(&self, index: u32) -> DataSegmentId {

@@ -8,6 +8,7 @@
 //! * `control`, `branch`: blocks, what is unreachable; branches, returns
 //! * `locals`: locals, and what only moves operands
 //! * `calls`, `references`: functions and references to them
+//! * `exceptions`: throwing, and what calls do with exceptions
 //! * `memory`, `bounds`, `table`, `globals`: the state, at constant distances from `vmctx`
 //! * `interrupt`: checks for a stop, fuel
 //! * `numeric`, `simd`, `simd_memory`, `relaxed`: what computes
@@ -18,6 +19,7 @@ mod calls;
 mod control;
 mod effort;
 mod env;
+pub(crate) mod exceptions;
 mod globals;
 mod interrupt;
 mod locals;
@@ -41,6 +43,7 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use effort::Effort;
 use env::Env;
+use exceptions::Handlers;
 use hatchery_image::abi::Builtin;
 use hatchery_image::{FunctionId, TrapCode, Tunables, TypeId, ValType};
 use interrupt::Fuel;
@@ -114,6 +117,7 @@ pub(crate) struct Translator<'a, 'b> {
     /// One slot for the return areas of all callees: results are fetched right behind the call.
     callee_area: Option<ir::StackSlot>,
     regions: Regions,
+    handlers: Handlers<'a>,
     fuel: Fuel,
     effort: Effort,
     /// Values passed along edges so far; see [`branch`].
@@ -151,6 +155,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             return_area: None,
             callee_area: None,
             regions,
+            handlers: Handlers::default(),
             fuel: Fuel::default(),
             effort,
             edge_values: 0,
@@ -204,7 +209,8 @@ impl<'a, 'b> Translator<'a, 'b> {
             || self.memory(op)
             || self.control(op)?
             || self.global(op)
-            || self.call(op)
+            || self.call(op)?
+            || self.exception(op)?
             || self.reference(op)
             || self.table(op)
             || self.simd(op);

@@ -29,7 +29,7 @@ pub(super) fn check(set: &LinkSet, modules: &[Module], budget: &Budget) -> Resul
     within("functions", total.functions, budget.functions)?;
     within("bytes of code", total.code_bytes, budget.code_bytes)?;
     within("values passed by as little code", total.values, values_allowed(&total, budget))?;
-    within("imports, exports, memories, tables, globals and segments", total.items, budget.items)?;
+    within("imports, exports, memories, tables, globals, tags and segments", total.items, budget.items)?;
     within("table elements with an initial value", total.elements, budget.elements)?;
     within("bytes of data segments", total.data_bytes, budget.data_bytes)
 }
@@ -79,6 +79,7 @@ fn cost(module: &Module) -> Cost {
         module.memories.len(),
         module.tables.len(),
         module.globals.len(),
+        module.tags.len(),
         module.elems.len(),
         module.data.len(),
     ];

@@ -70,6 +70,7 @@ impl Linker<'_> {
             LinkedItem::Table(table) => into.tables.push(table),
             LinkedItem::Memory(memory) => into.memories.push(memory),
             LinkedItem::Global(global) => into.globals.push(global),
+            LinkedItem::Tag(tag) => into.tags.push(tag),
         }
         Ok(())
     }
@@ -108,6 +109,10 @@ impl Linker<'_> {
             .into());
         };
         let ty = type_at(into, ty)?;
+        if self.types.get(ty).has_exceptions() {
+            let (module, name) = (import.module.to_string(), import.name.to_string());
+            return Err(LinkError::HostImportOfExceptions { instance: id, module, name }.into());
+        }
         let (module, name) = (module.into(), name.into());
         let host = HostImportId(self.host_imports.len() as u32);
         self.host_imports.push(HostImportDef { instance: id, module, name, ty });
@@ -171,6 +176,10 @@ impl Linker<'_> {
                 let fits = fits && wanted.mutable == found.mutable;
                 agree(fits, describe_global(ty, wanted.mutable), describe_global(found.ty, found.mutable))
             }
+            (ImportType::Tag(wanted), LinkedItem::Tag(tag)) => {
+                let (wanted, found) = (type_at(into, *wanted)?, at(&self.tags, tag.0)?);
+                agree(wanted == found, format!("a tag of type {}", wanted.get()), format!("type {}", found.get()))
+            }
             (wanted, found) => agree(false, kind_of(wanted), kind_of_item(found)),
         })
     }
@@ -223,6 +232,7 @@ fn kind_of(ty: &ImportType) -> &'static str {
         ImportType::Table(_) => "a table",
         ImportType::Memory(_) => "a memory",
         ImportType::Global(_) => "a global",
+        ImportType::Tag(_) => "a tag",
     }
 }
 
@@ -232,6 +242,7 @@ fn kind_of_item(item: LinkedItem) -> &'static str {
         LinkedItem::Table(_) => "a table",
         LinkedItem::Memory(_) => "a memory",
         LinkedItem::Global(_) => "a global",
+        LinkedItem::Tag(_) => "a tag",
     }
 }
 

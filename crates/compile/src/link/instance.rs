@@ -12,7 +12,8 @@ use crate::decode::{Const, DataDecl, ElemDecl, ElemMode, Item, Module};
 use crate::error::{CompileError, LinkError};
 use hatchery_image::{
     DataSegmentId, DefinedMemory, DefinedTable, ElemSegmentId, FunctionId, Global, GlobalId, GlobalNeed, InstanceId,
-    LayoutNeeds, LayoutPlan, MemoryId, MemoryNeed, StepKind, TableId, TableNeed, Tunables, TypeTable, ValType,
+    LayoutNeeds, LayoutPlan, MemoryId, MemoryNeed, StepKind, TableId, TableNeed, TagId, Tunables, TypeId, TypeTable,
+    ValType,
 };
 
 /// The set, as far as it is linked.
@@ -34,6 +35,7 @@ pub(super) struct Linker<'a> {
     pub(super) tables: Vec<DefinedTable>,
     pub(super) globals: Vec<Global>,
     global_values: Vec<ConstValue>,
+    pub(super) tags: Vec<TypeId>,
     faces: Vec<InstanceFace>,
     steps: Vec<LinkedStep>,
     table_values: Vec<RefValue>,
@@ -60,6 +62,7 @@ impl<'a> Linker<'a> {
             tables: Vec::new(),
             globals: Vec::new(),
             global_values: Vec::new(),
+            tags: Vec::new(),
             faces: Vec::with_capacity(set.instances.len()),
             steps: Vec::new(),
             table_values: Vec::new(),
@@ -83,6 +86,7 @@ impl<'a> Linker<'a> {
             tables: self.tables,
             globals: self.globals,
             global_values: self.global_values,
+            tags: self.tags,
             layout,
         };
         let (faces, steps, table_values) = (self.faces, self.steps, self.table_values);
@@ -131,7 +135,8 @@ impl<'a> Linker<'a> {
         let unknown = LinkError::NotInSet { instance: id, what: "module", number };
         let module = self.modules.get(number).ok_or(unknown.clone())?;
         let types = self.type_maps.get(number).ok_or(unknown)?.clone();
-        let mut spaces = LinkedInstance { module: number, types, ..LinkedInstance::default() };
+        let generated = self.generated.get(number).copied().unwrap_or_default();
+        let mut spaces = LinkedInstance { module: number, types, generated, ..LinkedInstance::default() };
         let first_step = self.steps.len();
         let sources: Sources<'_> = self.sources(id, spec)?;
         for import in &module.imports {
@@ -147,7 +152,7 @@ impl<'a> Linker<'a> {
         }
         let name = self.specs.get(index).and_then(|spec| spec.name.clone()).or_else(|| module.names.module.clone());
         let export = |export: &crate::decode::ExportDecl| Ok((export.name.clone(), spaces.item(export.item)?));
-        let exports = module.exports.iter().map(export).collect::<Result<_, CompileError>>()?;
+        let exports = module.exports.iter().map(export).collect::<Result<Vec<_>, CompileError>>()?;
         self.faces.push(InstanceFace { name, exports, steps: first_step..self.steps.len() });
         self.instances.push(spaces);
         Ok(())
@@ -156,7 +161,7 @@ impl<'a> Linker<'a> {
     /// Appends what the module defines to the spaces of the image.
     fn define(&mut self, id: InstanceId, module: &Module, spaces: &mut LinkedInstance) -> Result<(), CompileError> {
         for (body, ty) in module.functions.iter().enumerate() {
-            let ty = at(&spaces.types, *ty)?.ok_or_else(|| CompileError::Internal("a function of no type".into()))?;
+            let ty = func_type(&spaces.types, *ty)?;
             let function = FunctionId(self.functions.len() as u32);
             let index = spaces.funcs.len() as u32;
             self.functions.push(FunctionDef { instance: id, index, ty, body });
@@ -167,7 +172,11 @@ impl<'a> Linker<'a> {
             let (minimum, maximum) = (memory.limits.minimum, memory.limits.maximum);
             spaces.memories.push(MemoryId(self.memories.len() as u32));
             self.memories.push(DefinedMemory { memory64: memory.memory64, minimum, maximum });
-            self.exact.push(self.generated.get(spaces.module).copied().unwrap_or_default());
+            self.exact.push(spaces.generated);
+        }
+        for ty in &module.tags {
+            spaces.tags.push(TagId(self.tags.len() as u32));
+            self.tags.push(func_type(&spaces.types, *ty)?);
         }
         for global in &module.globals {
             let ty = value_type(&spaces.types, global.ty.content_type)?;
@@ -270,8 +279,13 @@ impl LinkedInstance {
             Item::Table(index) => LinkedItem::Table(at(&self.tables, index)?),
             Item::Memory(index) => LinkedItem::Memory(at(&self.memories, index)?),
             Item::Global(index) => LinkedItem::Global(at(&self.globals, index)?),
+            Item::Tag(index) => LinkedItem::Tag(at(&self.tags, index)?),
         })
     }
+}
+
+fn func_type(types: &TypeMap, index: u32) -> Result<TypeId, CompileError> {
+    at(types, index)?.ok_or_else(|| CompileError::Internal("a function or tag of no type".into()))
 }
 
 fn reference(value: ConstValue) -> Result<RefValue, CompileError> {

@@ -4,7 +4,7 @@ use super::types::TypeMap;
 use crate::error::CompileError;
 use hatchery_image::{
     DataSegmentId, DefinedMemory, DefinedTable, ElemSegmentId, FunctionId, Global, GlobalId, HostImportId, InstanceId,
-    LayoutPlan, MemoryId, StepKind, TableId, TrapCode, TypeId, TypeTable,
+    LayoutPlan, MemoryId, StepKind, TableId, TagId, TrapCode, TypeId, TypeTable,
 };
 use std::ops::Range;
 
@@ -49,6 +49,10 @@ pub(crate) struct LinkedInstance {
     pub(crate) memories: Vec<MemoryId>,
     /// Globals by global index.
     pub(crate) globals: Vec<GlobalId>,
+    /// Tags by tag index.
+    pub(crate) tags: Vec<TagId>,
+    /// Whether we wrote its module: no exception passes its frames.
+    pub(crate) generated: bool,
     /// Data segments by index.
     pub(crate) data: Vec<DataSegmentId>,
     /// Element segments by index.
@@ -83,6 +87,8 @@ pub(crate) struct Linked {
     pub(crate) globals: Vec<Global>,
     /// By [`GlobalId`]; the value of an immutable global is a constant of the code, too.
     pub(crate) global_values: Vec<ConstValue>,
+    /// Types by [`TagId`].
+    pub(crate) tags: Vec<TypeId>,
     pub(crate) layout: LayoutPlan,
 }
 
@@ -119,6 +125,7 @@ pub(crate) enum LinkedItem {
     Table(TableId),
     Memory(MemoryId),
     Global(GlobalId),
+    Tag(TagId),
 }
 
 /// A reference that a table or an element segment holds. It is a word once code is placed.

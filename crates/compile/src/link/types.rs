@@ -129,6 +129,8 @@ pub(super) fn ref_type(types: &[Option<TypeId>], ty: wasmparser::RefType) -> Res
             AbstractHeapType::Extern => Some(HeapType::Extern),
             AbstractHeapType::NoFunc => Some(HeapType::NoFunc),
             AbstractHeapType::NoExtern => Some(HeapType::NoExtern),
+            AbstractHeapType::Exn => Some(HeapType::Exn),
+            AbstractHeapType::NoExn => Some(HeapType::NoExn),
             _ => None,
         },
         _ => None,

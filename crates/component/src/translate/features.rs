@@ -17,7 +17,7 @@ pub(super) fn supported() -> WasmFeatures {
 }
 
 /// Proposals that a component can need and we lack, by the names that they are published under.
-const UNSUPPORTED: [(WasmFeatures, &str); 20] = [
+const UNSUPPORTED: [(WasmFeatures, &str); 19] = [
     (WasmFeatures::CM_ASYNC, "component model async"),
     (WasmFeatures::CM_ASYNC_STACKFUL, "component model async (stackful)"),
     (WasmFeatures::CM_MORE_ASYNC_BUILTINS, "component model async (more built-ins)"),
@@ -28,7 +28,6 @@ const UNSUPPORTED: [(WasmFeatures, &str); 20] = [
     (WasmFeatures::CM64, "component model 64-bit memories"),
     (WasmFeatures::CM_CANON_NAMES, "component model version suffixes"),
     (WasmFeatures::CM_ACCESSORS, "component model accessors"),
-    (WasmFeatures::EXCEPTIONS, "exception handling"),
     (WasmFeatures::THREADS, "threads"),
     (WasmFeatures::SHARED_EVERYTHING_THREADS, "shared-everything threads"),
     (WasmFeatures::CUSTOM_PAGE_SIZES, "custom page sizes"),

@@ -4,6 +4,7 @@
 //! The tables are as large as the code demands and are not checked when an artifact is opened: whatever
 //! they contain, an answer is some answer or none. `verify` says whether they are sound.
 
+use super::catches::Catches;
 use super::records::{FunctionEntry, NONE, Table, slice};
 use super::surface::Surface;
 use crate::items::InstanceId;
@@ -35,6 +36,11 @@ impl<'a> Code<'a> {
 
     pub(super) fn addresses(self) -> Addresses<'a> {
         Addresses { offsets: self.records(Table::AddressOffsets), wasm: self.records(Table::AddressWasm) }
+    }
+
+    pub(super) fn catches(self) -> Catches<'a> {
+        let (offsets, sites) = (self.records(Table::CatchOffsets), self.records(Table::Catches));
+        Catches { offsets, sites, handlers: self.records(Table::Handlers) }
     }
 
     pub(super) fn functions(self) -> Functions<'a> {

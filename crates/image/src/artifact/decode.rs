@@ -100,6 +100,8 @@ fn ref_type(record: &ValRecord, surface: &Surface) -> Result<RefType, Flaw> {
         3 => HeapType::Concrete(surface.type_id(record.ty)?),
         4 => HeapType::NoFunc,
         5 => HeapType::NoExtern,
+        6 => HeapType::Exn,
+        7 => HeapType::NoExn,
         _ => return Err("a heap type of it does not exist"),
     };
     Ok(RefType { nullable: flag(record.nullable)?, heap })

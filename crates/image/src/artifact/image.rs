@@ -1,5 +1,6 @@
 //! The image: everything an instance needs to know about the tree it is an instance of, read where it lies.
 
+use super::catches::Catches;
 use super::code::{Addresses, Code, FunctionRef, Functions, Traps};
 use super::cpu::IsaFlags;
 use super::decode::{ExportRef, HostImportRef, LearnedKind};
@@ -204,6 +205,11 @@ impl Image {
     /// Which wasm offset an address belongs to.
     pub fn addresses(&self) -> Addresses<'_> {
         self.code().addresses()
+    }
+
+    /// Where exceptions are caught.
+    pub fn catches(&self) -> Catches<'_> {
+        self.code().catches()
     }
 
     /// Which function an address belongs to, and what it is called.

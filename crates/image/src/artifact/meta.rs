@@ -3,10 +3,12 @@
 use super::error::ArtifactError;
 use super::parts::ImageParts;
 use super::records::{
-    DataSegmentRecord, ElemSegmentRecord, ExportRecord, FunctionEntry, GlobalRecord, ImportRecord, InstanceRecord,
-    LearnedRecord, MemoryRecord, NONE, RunRecord, StepRecord, StrRecord, Table, TableRecord, TypeRecord, ValRecord,
+    CatchRecord, DataSegmentRecord, ElemSegmentRecord, ExportRecord, FunctionEntry, GlobalRecord, HandlerRecord,
+    ImportRecord, InstanceRecord, LearnedRecord, MemoryRecord, NONE, RunRecord, StepRecord, StrRecord, Table,
+    TableRecord, TypeRecord, ValRecord,
 };
 use super::root::DirectoryEntry;
+use crate::catch::{CatchSite, HandlerKind};
 use crate::items::{CoreInstance, Export, ExportItem, HostImport};
 use crate::layout::{MemoryPlace, TablePlace};
 use crate::pages::PAGE;
@@ -209,6 +211,22 @@ impl Writer {
             self.push(Table::AddressOffsets, U32::new(*offset));
             self.push(Table::AddressWasm, U32::new(*wasm));
         }
+        parts.catches.iter().try_for_each(|site| self.catch(site))
+    }
+
+    fn catch(&mut self, site: &CatchSite) -> Result<(), ArtifactError> {
+        for handler in &site.handlers {
+            let kind = match handler.kind {
+                HandlerKind::Values => 0,
+                HandlerKind::Reference => 1,
+                HandlerKind::Barrier => 2,
+            };
+            let [tag, landing, kind] = [handler.tag.map_or(NONE, |tag| tag.0), handler.landing, kind].map(U32::new);
+            self.push(Table::Handlers, HandlerRecord { tag, landing, kind });
+        }
+        self.push(Table::CatchOffsets, U32::new(site.offset));
+        let end = self.position(Table::Handlers)?;
+        self.push(Table::Catches, CatchRecord { frame: U32::new(site.frame), end });
         Ok(())
     }
 
@@ -247,6 +265,8 @@ fn val_type(ty: ValType) -> ValRecord {
         HeapType::Concrete(id) => (3, id.get()),
         HeapType::NoFunc => (4, 0),
         HeapType::NoExtern => (5, 0),
+        HeapType::Exn => (6, 0),
+        HeapType::NoExn => (7, 0),
     };
     ValRecord { kind: 6, nullable: u8::from(reference.nullable), heap, zero: 0, ty: U32::new(ty) }
 }

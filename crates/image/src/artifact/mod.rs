@@ -19,6 +19,7 @@
 //! that it is the right file, whole and for this machine. Whatever else it contains, reading it
 //! is sound and ends.
 
+mod catches;
 mod code;
 mod cpu;
 mod decode;
@@ -47,6 +48,7 @@ mod to_parts;
 mod verify;
 mod withdrawal;
 
+pub use catches::{Catches, Found};
 pub use code::{Addresses, FunctionRef, Functions, Traps};
 pub use cpu::IsaFlags;
 pub use decode::{ExportRef, HostImportRef};

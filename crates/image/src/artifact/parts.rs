@@ -1,6 +1,7 @@
 //! What a compiler hands over to make an image of.
 
 use super::cpu::IsaFlags;
+use crate::catch::CatchSite;
 use crate::items::{CoreInstance, DataSegment, DefinedMemory, DefinedTable, ElemSegment, Global, HostImport};
 use crate::layout::LayoutPlan;
 use crate::learned::Learned;
@@ -35,6 +36,8 @@ pub struct ImageParts {
     /// From each offset on, the wasm offset that code belongs to; ascending. See
     /// [`NO_WASM_OFFSET`](crate::NO_WASM_OFFSET).
     pub addresses: Vec<(u32, u32)>,
+    /// Calls that can end with an exception, by ascending offset.
+    pub catches: Vec<CatchSite>,
     /// Functions in the order of their code.
     pub functions: Vec<FunctionRecord>,
     /// Where everything is in a slot.
@@ -79,6 +82,7 @@ impl ImageParts {
             entry_trampolines: Vec::new(),
             traps: Vec::new(),
             addresses: Vec::new(),
+            catches: Vec::new(),
             functions: Vec::new(),
             layout,
             pages: PagesBuilder::new(),

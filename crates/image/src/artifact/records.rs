@@ -36,7 +36,7 @@ records! {
         kind: u8,
         // 1 when null is a value of the reference type.
         nullable: u8,
-        // 1 func, 2 extern, 3 function type, 4 nofunc, 5 noextern; 0 where it is no reference.
+        // 1 func, 2 extern, 3 function type, 4 nofunc, 5 noextern, 6 exn, 7 noexn; 0 where it is no reference.
         heap: u8,
         zero: u8,
         // The function type's number, or 0.
@@ -143,6 +143,17 @@ records! {
     /// A run of pages; `file_offset` is from the start of the section.
     RunRecord, 24 { slot_offset: U64, file_offset: U64, length: U64, }
 
+    /// A call that can end with an exception: its handlers end here, and begin where those of the call before it end.
+    CatchRecord, 8 { frame: U32, end: U32, }
+
+    /// What becomes of exceptions with a tag, or of all, where that is [`NONE`].
+    HandlerRecord, 12 {
+        tag: U32,
+        landing: U32,
+        // 0 values, 1 reference, 2 barrier.
+        kind: U32,
+    }
+
     /// A function; its name is a range of the function names.
     FunctionEntry, 28 { start: U32, length: U32, instance: U32, index: U32, ty: U32, name: StrRecord, }
 }
@@ -198,6 +209,9 @@ tables! {
     TrapCodes: u8, "trap codes";
     AddressOffsets: U32, "address offsets";
     AddressWasm: U32, "wasm offsets";
+    CatchOffsets: U32, "catch offsets";
+    Catches: CatchRecord, "catches";
+    Handlers: HandlerRecord, "handlers";
     Elements: U64, "elements";
     Data: u8, "data";
     Extension: u8, "extension";
@@ -213,7 +227,7 @@ impl Table {
     }
 }
 
-const _: () = assert!(Table::COUNT == 24, "the root has room for this many");
+const _: () = assert!(Table::COUNT == 27, "the root has room for this many");
 
 /// The records in these bytes; none when the bytes are no whole number of records, which opening has ruled out.
 pub(super) fn slice<T: FromBytes + Immutable + KnownLayout + Unaligned>(bytes: &[u8]) -> &[T] {

@@ -27,6 +27,7 @@ impl Image {
             entry_trampolines: self.types().iter().map(|(ty, _)| self.entry_trampoline(ty)).collect(),
             traps: self.traps().iter().collect(),
             addresses: self.addresses().iter().collect(),
+            catches: self.catches().iter().collect(),
             functions: self.function_records(),
             layout: self.layout().clone(),
             pages: self.pages_builder()?,

@@ -68,6 +68,7 @@ fn check_code(code: Code<'_>) -> Result<(), ArtifactError> {
     }
     let addresses = code.addresses();
     check_offsets(code, Table::AddressOffsets, addresses.offsets, addresses.wasm.len())?;
+    check_catches(code)?;
     for (index, element) in code.elements().iter().enumerate() {
         check_element(code, *element).map_err(flawed(Table::Elements.name(), index))?;
     }
@@ -101,6 +102,23 @@ fn check_offsets(code: Code<'_>, table: Table, offsets: &[U32], answers: usize) 
         ensure(offset >= last, "it is not in order").map_err(flaw(index))?;
         ensure(u64::from(offset) <= code.surface.text_bytes, "it lies outside the text").map_err(flaw(index))?;
         last = offset;
+    }
+    Ok(())
+}
+
+/// Every call has handlers of its own, which lead into the text.
+fn check_catches(code: Code<'_>) -> Result<(), ArtifactError> {
+    let catches = code.catches();
+    check_offsets(code, Table::CatchOffsets, catches.offsets, catches.sites.len())?;
+    for index in 0..catches.len() {
+        let range = catches.range(index);
+        let inside = range.start <= range.end && range.end <= catches.handlers.len();
+        ensure(inside, "its handlers are not there").map_err(flawed(Table::Catches.name(), index))?;
+    }
+    for (index, record) in catches.handlers.iter().enumerate() {
+        let landing = record.decode().map(|handler| u64::from(handler.landing));
+        let inside = landing.is_some_and(|landing| landing < code.surface.text_bytes);
+        ensure(inside, "it leads nowhere").map_err(flawed(Table::Handlers.name(), index))?;
     }
     Ok(())
 }

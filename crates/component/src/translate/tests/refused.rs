@@ -22,8 +22,6 @@ fn asynchrony_is_refused_by_name() {
 fn other_proposals_are_refused_by_name() {
     let threads = "(component (core module (memory 1 1 shared)))";
     assert_eq!(proposal(threads), "threads");
-    let exceptions = "(component (core module (tag)))";
-    assert_eq!(proposal(exceptions), "exception handling");
     assert_eq!(proposal("(component (core func (canon thread.index)))"), "component model threading");
     assert_eq!(proposal("(component (type error-context))"), "component model error contexts");
 }

@@ -86,7 +86,7 @@ fn every_difference_is_named() {
         (|root| root.directory[0].count = U64::new(u64::MAX), "types (0..18446744073709551615) lies outside"),
         (|root| root.directory[10].count = U64::new(1000), "imports ("),
         (|root| root.directory[2].count = U64::new(2), "entry 0 of the artifact's entry trampolines"),
-        (|root| root.directory[22].start = U64::new(0), "data (0..19) lies outside the metadata behind the surface"),
+        (|root| root.directory[25].start = U64::new(0), "data (0..19) lies outside the metadata behind the surface"),
     ];
     for (change, expected) in cases {
         let message = message(&forged(change));

@@ -7,9 +7,10 @@ mod files;
 mod round_trip;
 
 use super::{ArtifactError, CodeSymbol, Image, ImageParts, IsaFlags, OpenOptions, encode};
+use crate::catch::{CatchSite, Handler, HandlerKind};
 use crate::items::{
     CoreInstance, DataSegment, DataSegmentId, DefinedMemory, DefinedTable, ElemSegment, ElemSegmentId, Export,
-    ExportItem, FuncExport, Global, GlobalId, HostImport, InstanceId, MemoryId, TableId,
+    ExportItem, FuncExport, Global, GlobalId, HostImport, InstanceId, MemoryId, TableId, TagId,
 };
 use crate::layout::{GlobalNeed, LayoutNeeds, LayoutPlan, MemoryNeed, TableNeed, WASM_PAGE};
 use crate::learned::Learned;
@@ -36,7 +37,8 @@ fn layout(tunables: &Tunables) -> LayoutPlan {
 
 fn types() -> TypeTable {
     let func = RefType { nullable: false, heap: HeapType::Concrete(TypeId::from_index(0)) };
-    let heaps = [HeapType::Extern, HeapType::NoFunc, HeapType::NoExtern, HeapType::Func];
+    let heaps =
+        [HeapType::Extern, HeapType::NoFunc, HeapType::NoExtern, HeapType::Func, HeapType::Exn, HeapType::NoExn];
     let refs = heaps.map(|heap| ValType::Ref(RefType { nullable: true, heap }));
     TypeTable::new(vec![
         FuncType::new([], []),
@@ -122,6 +124,21 @@ pub(super) fn sample() -> ImageParts {
         entry_trampolines: vec![Some(192), None, Some(208)],
         traps: vec![(64, TrapCode::Unreachable), (69, TrapCode::StackOverflow)],
         addresses: vec![(0, 33), (64, 40), (70, NO_WASM_OFFSET)],
+        catches: vec![
+            CatchSite {
+                offset: 66,
+                frame: 48,
+                handlers: Box::new([
+                    Handler { tag: Some(TagId(3)), landing: 69, kind: HandlerKind::Values },
+                    Handler { tag: None, landing: 68, kind: HandlerKind::Reference },
+                ]),
+            },
+            CatchSite {
+                offset: 67,
+                frame: 0,
+                handlers: Box::new([Handler { tag: None, landing: 0, kind: HandlerKind::Barrier }]),
+            },
+        ],
         functions: vec![function(0, 1, 0, 7, Some("nothing")), function(64, 6, 1, 8, None)],
         plan: plan(),
         instances: instances(),
@@ -179,12 +196,14 @@ fn ask_everything(view: &Image) -> usize {
         answers += usize::from(view.traps().find(offset).is_some());
         answers += usize::from(view.addresses().find(offset).is_some());
         answers += usize::from(view.functions().find(offset).is_some());
+        answers += usize::from(view.catches().find(offset, TagId(offset)).is_some());
         answers += usize::from(view.function(FunctionId(offset)).is_some());
         answers += usize::from(view.entry_trampoline(TypeId::from_index(offset.min(1 << 20))).is_some());
         answers += usize::from(view.export(InstanceId(offset), "run").is_some());
         answers += usize::from(view.imports().get(offset as usize).is_some());
     }
     answers += view.traps().iter().count() + view.addresses().iter().count() + view.functions().iter().count();
+    answers += view.catches().iter().map(|site| site.handlers.len()).sum::<usize>();
     answers += view.instances().iter().map(|instance| instance.exports().iter().count()).sum::<usize>();
     answers += view.memories().iter().count() + view.tables().iter().count() + view.globals().iter().count();
     answers += view.data_segments().iter().count() + view.imports().iter().count();

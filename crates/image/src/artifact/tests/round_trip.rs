@@ -145,7 +145,7 @@ fn other_tools_read_it() {
         (128, "host:host.f"),
         (144, "host:host.g"),
         (192, "entry:()->()"),
-        (208, "entry:(externref,(refnullnofunc),(refnullnoextern),funcref)->(i32)"),
+        (208, "entry:(externref,(refnullnofunc),(refnullnoextern),funcref,exnref,(refnullnoexn))->(i32)"),
         (256, "spill:host.f"),
         (320, "builtin:raise"),
     ];

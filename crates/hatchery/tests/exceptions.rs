@@ -1,0 +1,196 @@
+//! Exceptions as a host sees them: traps, and references that it never has.
+
+#![expect(unsafe_code, reason = "opens an artifact that the test has made")]
+
+use hatchery::{
+    Allocation, Config, Engine, Error, ErrorKind, Extern, FuncType, HostFuture, Instance, Interruption, Limits, Linker,
+    Module, Pooling, SnapshotOptions, Trap, Val, ValType, Verify,
+};
+use std::task::{Context, Poll, Waker};
+
+/// Keeps references to as many exceptions as it is told, and throws.
+const GUEST: &str = r#"(module
+    (tag $e (param i32)) (table $t (export "table") 4 exnref) (global $g (export "global") (mut exnref) (ref.null exn))
+    (func $throw (export "throw") (param i32) (throw $e (local.get 0)))
+    (func $ref (param i32) (result exnref) (local $r exnref)
+      (block $h (result i32 exnref) (try_table (catch_ref $e $h) (call $throw (local.get 0))) (unreachable))
+      (local.set $r) (drop) (local.get $r))
+    (func (export "catch") (param i32) (result i32)
+      (block $h (result i32) (try_table (catch $e $h) (call $throw (local.get 0))) (unreachable)))
+    (func (export "hoard") (param i32) (local $i i32)
+      (drop (table.grow $t (ref.null exn) (local.get 0)))
+      (loop $again
+        (table.set $t (local.get $i) (call $ref (local.get $i)))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br_if $again (i32.lt_u (local.get $i) (local.get 0)))))
+    (func (export "set-global") (global.set $g (call $ref (i32.const 1))))
+    (func (export "set-table") (table.set $t (i32.const 3) (call $ref (i32.const 1))))
+    (func (export "clear") (global.set $g (ref.null exn)) (table.set $t (i32.const 3) (ref.null exn)))
+    (func (export "is-fresh") (result i32)
+      (i32.and (ref.is_null (global.get $g)) (ref.is_null (table.get $t (i32.const 0))))))"#;
+
+fn module(engine: &Engine, text: &str) -> Module {
+    Module::with_name(engine, "guest", text).expect("a module")
+}
+
+fn call(instance: &mut Instance<()>, name: &str, params: &[Val]) -> Result<Vec<Val>, Error> {
+    let Some(Extern::Func(func)) = instance.export(name) else { panic!("no function `{name}`") };
+    func.call_dynamic(instance, params)
+}
+
+fn i32_of(result: Result<Vec<Val>, Error>) -> i32 {
+    match result.as_deref() {
+        Ok([Val::I32(value)]) => *value,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_uncaught_exception_is_a_trap_of_its_own_kind() {
+    let engine = Engine::new(&Config::new()).expect("an engine");
+    let prepared = Linker::<()>::new(&engine).prepare(&module(&engine, GUEST)).expect("no imports");
+    let mut instance = prepared.instantiate(()).expect("an instance");
+    let error = call(&mut instance, "throw", &[Val::I32(1)]).expect_err("uncaught");
+    assert_eq!((error.kind(), error.trap()), (ErrorKind::Trap, Some(Trap::UncaughtException)));
+    assert_eq!(error.to_string(), "wasm trap: uncaught exception");
+    assert_eq!(error.backtrace()[0].name(), Some("throw"));
+    assert_eq!(i32_of(call(&mut instance, "catch", &[Val::I32(5)])), 5);
+}
+
+/// A reset gives back the room of every exception, and no reference outlives it.
+#[test]
+fn an_instance_in_a_used_slot_has_no_exceptions() {
+    let pooling = Pooling::new(1).verify(Verify::EveryReset);
+    let engine = Engine::new(&Config::new().allocation(Allocation::Pooling(pooling))).expect("an engine");
+    let limits = Limits::new().max_exceptions(10_000);
+    let prepared = Linker::<()>::new(&engine).prepare_with(&module(&engine, GUEST), limits).expect("no imports");
+    for _ in 0..3 {
+        let mut instance = prepared.instantiate(()).expect("the slot");
+        assert_eq!(i32_of(call(&mut instance, "is-fresh", &[])), 1);
+        call(&mut instance, "hoard", &[Val::I32(100)]).expect("room");
+        call(&mut instance, "set-global", &[]).expect("room");
+        assert_eq!(i32_of(call(&mut instance, "is-fresh", &[])), 0);
+        let error = call(&mut instance, "hoard", &[Val::I32(1000)]).expect_err("no room");
+        assert_eq!(error.trap(), Some(Trap::ExceptionsExhausted));
+    }
+}
+
+#[test]
+fn a_live_reference_refuses_a_snapshot_by_where_it_is() {
+    let engine = Engine::new(&Config::new()).expect("an engine");
+    let cases = [
+        ("set-global", Some("the global `global` of `guest` refers to an exception")),
+        ("set-table", Some("element 3 of the table `table` of `guest` refers to an exception")),
+        ("clear", None),
+    ];
+    for (name, expected) in cases {
+        let text = GUEST.replace(&format!(r#"(func (export "{name}")"#), &format!(r#"(func $start (export "{name}")"#));
+        let text = format!("{} (start $start))", text.trim_end().trim_end_matches(')'));
+        let result = module(&engine, &text).snapshot(&Linker::<()>::new(&engine), SnapshotOptions::new(), || ());
+        match expected {
+            Some(expected) => {
+                let error = result.expect_err("a live reference").to_string();
+                assert_eq!(error, format!("the snapshot is refused: {expected}"));
+            }
+            None => assert_eq!(result.expect("no reference").1.steps_run(), 1),
+        }
+    }
+}
+
+#[test]
+fn handlers_are_part_of_an_artifact() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("guest.hatch");
+    let engine = Engine::new(&Config::new()).expect("an engine");
+    module(&engine, GUEST).save(&path).expect("saved");
+    // SAFETY: the test made the file, and nobody writes to it.
+    let opened = unsafe { Module::open(&engine, &path) }.expect("opens");
+    let prepared = Linker::<()>::new(&engine).prepare(&opened).expect("no imports");
+    let mut instance = prepared.instantiate(()).expect("an instance");
+    assert_eq!(i32_of(call(&mut instance, "catch", &[Val::I32(7)])), 7);
+}
+
+#[test]
+fn the_host_neither_gives_tags_nor_has_references() {
+    let engine = Engine::new(&Config::new()).expect("an engine");
+    let refused = |text: &str| Module::new(&engine, text).expect_err("refused");
+    let error = refused(r#"(module (import "host" "e" (tag)))"#);
+    assert_eq!(error.kind(), ErrorKind::Link);
+    assert!(error.to_string().contains("is a tag, and the host provides only functions"), "{error}");
+    let error = refused(r#"(module (import "host" "f" (func (result exnref))))"#);
+    assert_eq!(error.kind(), ErrorKind::Link);
+    assert!(error.to_string().contains("references to exceptions"), "{error}");
+
+    let text = r#"(module (global (export "g") (mut exnref) (ref.null exn)) (func (export "f") (param exnref)))"#;
+    let prepared = Linker::<()>::new(&engine).prepare(&module(&engine, text)).expect("no imports");
+    let mut instance = prepared.instantiate(()).expect("an instance");
+    let Some(Extern::Global(global)) = instance.export("g") else { panic!("a global") };
+    assert_eq!(global.ty(&mut instance).expect("its own"), (ValType::ExnRef, true));
+    assert_eq!(global.get(&mut instance).expect_err("no value").kind(), ErrorKind::Usage);
+    assert_eq!(global.set(&mut instance, Val::ExternRef(None)).expect_err("no value").kind(), ErrorKind::Usage);
+    if let Some(Extern::Func(func)) = instance.export("f") {
+        assert_eq!(func.ty(&mut instance), FuncType::new([ValType::ExnRef], []));
+        let error = func.call_dynamic(&mut instance, &[Val::ExternRef(None)]).expect_err("not callable");
+        assert_eq!(error.kind(), ErrorKind::Usage);
+    }
+}
+
+/// A future that is pending once.
+struct Yield(bool);
+
+impl Future for Yield {
+    type Output = ();
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        context.waker().wake_by_ref();
+        if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// The frame that catches was suspended meanwhile, and goes on under a frame of another thread.
+#[test]
+fn an_exception_is_caught_behind_a_suspension() {
+    let text = r#"(module (import "host" "wait" (func $wait)) (tag $e (param i32))
+        (func $throw (call $wait) (throw $e (i32.const 9)))
+        (func (export "run") (result i32)
+          (block $h (result i32) (try_table (catch $e $h) (call $throw)) (unreachable))
+          (call $wait)))"#;
+    let engine = Engine::new(&Config::new()).expect("an engine");
+    let mut linker = Linker::<()>::new(&engine);
+    let wait = |_: hatchery::Caller<'_, ()>, ()| -> HostFuture<'_, ()> {
+        Box::pin(async {
+            Yield(false).await;
+            Ok(())
+        })
+    };
+    linker.func_async("host", "wait", wait).expect("defined once");
+    let prepared = linker.prepare(&module(&engine, text)).expect("prepared");
+    let mut instance = prepared.instantiate(()).expect("an instance");
+    let run = instance.func::<(), i32>("run").expect("run");
+    let mut future = Box::pin(run.call_async(&mut instance, ()));
+    let mut polls = 0;
+    let result = loop {
+        polls += 1;
+        let poll = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+            thread.join().expect("no panic")
+        });
+        if let Poll::Ready(result) = poll {
+            break result;
+        }
+    };
+    assert_eq!((result.expect("caught"), polls), (9, 3));
+}
+
+/// Fuel is spent the same on every run, and a loop that throws is stopped by it.
+#[test]
+fn a_loop_of_exceptions_is_stopped_by_fuel() {
+    let text = r#"(module (tag $e) (func $throw (throw $e))
+        (func (export "run") (loop $again (block $h (try_table (catch $e $h) (call $throw))) (br $again))))"#;
+    let engine = Engine::new(&Config::new().interruption(Interruption::Fuel)).expect("an engine");
+    let limits = Limits::new().fuel(10_000);
+    let prepared = Linker::<()>::new(&engine).prepare_with(&module(&engine, text), limits).expect("no imports");
+    let mut instance = prepared.instantiate(()).expect("an instance");
+    let error = call(&mut instance, "run", &[]).expect_err("stopped");
+    assert_eq!(error.trap(), Some(Trap::OutOfFuel));
+}
