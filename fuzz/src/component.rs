@@ -1,11 +1,13 @@
 //! Wasmtime as an oracle for components.
 
 use hatchery_fuzzing::ComponentOracle;
-use hatchery_fuzzing::component::{Answer, Composition, Datum, Ending, FAILURE, Happening, Host, Res, Ty};
+use hatchery_fuzzing::component::{Answer, Call, Composition, Datum, Ending, FAILURE, Happening, Res, Ty};
 use hatchery_fuzzing::vocabulary::Trap;
 use std::sync::LazyLock;
 use wasmtime::component::{Component, Instance, Linker, Resource, ResourceAny, ResourceType, Val};
 use wasmtime::{AsContextMut, Config, Engine, OptLevel, Store, StoreContextMut};
+
+type Host = hatchery_fuzzing::component::Host<ResourceAny>;
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let mut config = Config::new();
@@ -44,7 +46,7 @@ fn linker(composition: &Composition) -> Linker<Host> {
         Ok(())
     };
     up.resource("res", ResourceType::host::<Res>(), dropped).expect("defined once");
-    for (number, signature) in composition.signatures.iter().enumerate() {
+    for (number, signature) in composition.imports.iter().enumerate() {
         let ty = signature.result.clone();
         up.func_new(&format!("f{number}"), move |mut cx, _, args, results| {
             let args = args.iter().map(|arg| datum(&mut cx, arg)).collect();
@@ -64,21 +66,46 @@ fn linker(composition: &Composition) -> Linker<Host> {
 }
 
 fn call_all(store: &mut Store<Host>, instance: &Instance, composition: &Composition) {
-    for (number, args) in &composition.calls {
-        let signature = &composition.signatures[*number];
-        let args: Vec<Val> = signature.params.iter().zip(args).map(|(ty, arg)| val(&mut *store, ty, arg)).collect();
-        let func = instance.get_func(&mut *store, &*format!("f{number}")).expect("an export");
-        let mut results = vec![Val::Bool(false); signature.result.iter().count()];
-        let ending = match func.call(&mut *store, &args, &mut results) {
-            Ok(()) => Ending::Returned(results.first().map(|value| datum(&mut *store, value))),
-            Err(error) => ending(&error),
+    for call in &composition.calls {
+        let result = match call {
+            Call::Export(number, args) => call_export(store, instance, composition, *number, args),
+            Call::Drop(number) => {
+                let thing = store.data_mut().take(*number);
+                thing.map(|thing| thing.resource_drop(&mut *store).map(|()| None))
+            }
         };
+        let Some(result) = result else { continue };
+        let ending = result.map_or_else(|error| ending(&error), Ending::Returned);
         let ended = !matches!(ending, Ending::Returned(_));
         store.data_mut().happened.push(Happening::Ended(ending));
         if ended {
             return;
         }
     }
+}
+
+/// Calls an export, unless the host has not what it would have to pass.
+fn call_export(
+    store: &mut Store<Host>,
+    instance: &Instance,
+    composition: &Composition,
+    number: usize,
+    args: &[Datum],
+) -> Option<wasmtime::Result<Option<Datum>>> {
+    let signature = &composition.exports[number];
+    let things = store.data_mut().give(&signature.params, args)?;
+    let arg = |((ty, arg), thing): ((&Ty, &Datum), Option<ResourceAny>)| match thing {
+        Some(thing) => Val::Resource(thing),
+        None => val(&mut *store, ty, arg),
+    };
+    let args: Vec<Val> = signature.params.iter().zip(args).zip(things).map(arg).collect();
+    let func = instance.get_func(&mut *store, &*format!("f{number}")).expect("an export");
+    let mut results = vec![Val::Bool(false); signature.result.iter().count()];
+    let result = func.call(&mut *store, &args, &mut results);
+    Some(result.map(|()| match results.first() {
+        Some(Val::Resource(thing)) if signature.result == Some(Ty::OwnThing) => Some(store.data_mut().got(*thing)),
+        value => value.map(|value| datum(&mut *store, value)),
+    }))
 }
 
 fn ending(error: &wasmtime::Error) -> Ending {
@@ -191,10 +218,7 @@ fn datum(mut cx: impl AsContextMut, val: &Val) -> Datum {
         Val::Result(Ok(of)) => Datum::Case(0, payload(cx, of)),
         Val::Result(Err(of)) => Datum::Case(1, payload(cx, of)),
         Val::Flags(names) => Datum::Flags(names.iter().fold(0, |bits, name| bits | 1 << number(name))),
-        Val::Resource(resource) => match resource.try_into_resource::<Res>(&mut cx) {
-            Ok(resource) => Datum::Handle(resource.rep()),
-            Err(_) => Datum::Guest,
-        },
+        Val::Resource(resource) => Datum::Handle(resource.try_into_resource::<Res>(&mut cx).expect("the host's").rep()),
         other => panic!("{other:?} is of no type there is"),
     }
 }

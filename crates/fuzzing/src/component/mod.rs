@@ -5,6 +5,7 @@
 
 mod bytes;
 mod guest;
+mod handles;
 mod ours;
 mod tree;
 mod types;
@@ -25,17 +26,19 @@ pub use values::Datum;
 /// A component, what its host answers, and the calls of its exports.
 #[derive(Clone)]
 pub struct Composition {
-    /// The text of a component that imports functions `f0`, `f1`, and so on, from `up`, and exports functions of the
-    /// same names and types.
+    /// The text of a component that imports functions `f0`, `f1`, and so on, from `up`, and exports functions with such
+    /// names, too.
     pub text: String,
     /// The same in the binary format.
     pub binary: Vec<u8>,
-    /// Types of the functions.
-    pub signatures: Vec<Signature>,
+    /// Types of what is imported.
+    pub imports: Vec<Signature>,
+    /// Types of what is exported.
+    pub exports: Vec<Signature>,
     /// What the host's functions answer, in this order, again and again.
     pub answers: Vec<Vec<Answer>>,
-    /// Which functions are called, with which arguments.
-    pub calls: Vec<(usize, Vec<Datum>)>,
+    /// What the host does.
+    pub calls: Vec<Call>,
     /// Whether all components do nothing but relay.
     pub honest: bool,
 }
@@ -44,6 +47,15 @@ impl fmt::Debug for Composition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}\ncalls {:?}\nanswers {:?}", self.text, self.calls, self.answers)
     }
+}
+
+/// Something that the host does with an instance.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Call {
+    /// Calls the export of this number with these arguments, unless one is a resource that the host does not have.
+    Export(usize, Vec<Datum>),
+    /// Drops the resource of a component that it got as the one of this number, if it still has it.
+    Drop(usize),
 }
 
 /// What a host function answers.
@@ -84,23 +96,26 @@ pub enum Ending {
     Limit,
 }
 
-/// The host of a composition, for any machine.
+/// The host of a composition, for a machine whose resources are `R`.
 #[derive(Debug)]
-pub struct Host {
+pub struct Host<R> {
     answers: Vec<Vec<Answer>>,
     asked: Vec<usize>,
     /// What happened so far.
     pub happened: Vec<Happening>,
+    /// Resources of components, in the order in which the host got them, as long as it has them.
+    pub things: Vec<Option<R>>,
 }
 
 /// The host's resource.
 #[derive(Debug)]
 pub struct Res;
 
-impl Host {
+impl<R: Copy> Host<R> {
     /// A host that nobody has called yet.
-    pub fn new(of: &Composition) -> Host {
-        Host { answers: of.answers.clone(), asked: vec![0; of.answers.len()], happened: Vec::new() }
+    pub fn new(of: &Composition) -> Host<R> {
+        let (answers, asked) = (of.answers.clone(), vec![0; of.answers.len()]);
+        Host { answers, asked, happened: Vec::new(), things: Vec::new() }
     }
 
     /// A function was called: what it answers.
@@ -109,6 +124,35 @@ impl Host {
         let answers = &self.answers[function];
         self.asked[function] += 1;
         answers[(self.asked[function] - 1) % answers.len()].clone()
+    }
+
+    /// The host got a resource of a component.
+    pub fn got(&mut self, thing: R) -> Datum {
+        self.things.push(Some(thing));
+        Datum::Thing(self.things.len() - 1)
+    }
+
+    /// Whether it has all resources among arguments of these types. Those that it gives away it has no longer.
+    pub fn give(&mut self, types: &[Ty], args: &[Datum]) -> Option<Vec<Option<R>>> {
+        let number = |arg: &Datum| match arg {
+            Datum::Thing(number) => Some(*number),
+            _ => None,
+        };
+        let numbers: Vec<_> = args.iter().map(number).collect();
+        let thing = |number: &Option<usize>| number.map(|number| self.things.get(number).copied().flatten());
+        let things: Vec<_> = numbers.iter().map(thing).collect();
+        if things.iter().any(|thing| matches!(thing, Some(None))) {
+            return None;
+        }
+        for (number, _) in numbers.iter().zip(types).filter(|(_, ty)| **ty == Ty::OwnThing) {
+            self.take((*number)?);
+        }
+        Some(things.into_iter().map(Option::flatten).collect())
+    }
+
+    /// A resource that it has no longer.
+    pub fn take(&mut self, number: usize) -> Option<R> {
+        self.things.get_mut(number)?.take()
     }
 }
 
@@ -187,8 +231,9 @@ fn difference<'a>(
 
 /// What must happen when all relay: each call reaches the host, and its answer reaches the caller.
 fn expected(composition: &Composition) -> Vec<Happening> {
-    let mut host = Host::new(composition);
-    for (function, args) in &composition.calls {
+    let mut host = Host::<()>::new(composition);
+    for call in &composition.calls {
+        let Call::Export(function, args) = call else { continue };
         let answer = host.called(*function, args.clone());
         let ending = match answer {
             Answer::Result(result) => Ending::Returned(result),
@@ -218,9 +263,30 @@ fn keep(composition: &Composition) {
 }
 
 fn case(u: &mut Unstructured<'_>) -> Random<(ours::Mode, Composition)> {
-    let honest = u.ratio(1, 3)?;
+    let kind = u.int_in_range(0..=5)?;
     let mode = ours::Mode::arbitrary(u)?;
-    Ok((mode, composition(u, honest)?))
+    let composition = match kind {
+        0 | 1 => composition(u, true)?,
+        2 | 3 => composition(u, false)?,
+        _ => handles(u)?,
+    };
+    Ok((mode, composition))
+}
+
+fn binary(text: &str) -> Random<Vec<u8>> {
+    wat::parse_str(text).map_err(|error| {
+        debug_assert!(false, "{error}\n{text}");
+        arbitrary::Error::IncorrectFormat
+    })
+}
+
+/// Components that do as they like with handles.
+fn handles(u: &mut Unstructured<'_>) -> Random<Composition> {
+    let (imports, exports) = (handles::imports(), handles::exports());
+    let calls = (0..u.int_in_range(1..=8)?).map(|_| handles::call(u, &exports)).collect::<Random<Vec<_>>>()?;
+    let answers = imports.iter().map(|of| answers(u, of)).collect::<Random<_>>()?;
+    let text = handles::text(u)?;
+    Ok(Composition { binary: binary(&text)?, text, imports, exports, answers, calls, honest: false })
 }
 
 fn composition(u: &mut Unstructured<'_>, honest: bool) -> Random<Composition> {
@@ -237,8 +303,8 @@ fn composition(u: &mut Unstructured<'_>, honest: bool) -> Random<Composition> {
     let answers = signatures.iter().map(|of| answers(u, of)).collect::<Random<_>>()?;
     let text = tree::text(&types.named, &signatures, &parts);
     let honest = honest && signatures.iter().all(Signature::gives_borrows_back);
-    let binary = wat::parse_str(&text).map_err(|_| arbitrary::Error::IncorrectFormat)?;
-    Ok(Composition { text, binary, signatures, answers, calls, honest })
+    let (binary, imports, exports) = (binary(&text)?, signatures.clone(), signatures);
+    Ok(Composition { text, binary, imports, exports, answers, calls, honest })
 }
 
 fn signature(u: &mut Unstructured<'_>, types: &mut Types) -> Random<Signature> {
@@ -255,10 +321,10 @@ fn signature(u: &mut Unstructured<'_>, types: &mut Types) -> Random<Signature> {
     Ok(Signature { params, result })
 }
 
-fn call(u: &mut Unstructured<'_>, signatures: &[Signature]) -> Random<(usize, Vec<Datum>)> {
+fn call(u: &mut Unstructured<'_>, signatures: &[Signature]) -> Random<Call> {
     let function = u.choose_index(signatures.len())?;
     let args = signatures[function].params.iter().map(|ty| Datum::random(u, ty)).collect::<Random<_>>()?;
-    Ok((function, args))
+    Ok(Call::Export(function, args))
 }
 
 fn answers(u: &mut Unstructured<'_>, of: &Signature) -> Random<Vec<Answer>> {

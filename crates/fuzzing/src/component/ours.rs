@@ -2,7 +2,7 @@
 
 use super::types::Ty;
 use super::values::Datum;
-use super::{Answer, Composition, Ending, FAILURE, Happening, Host, Res};
+use super::{Answer, Call, Composition, Ending, FAILURE, Happening, Res};
 use arbitrary::{Result as Random, Unstructured};
 use hatchery::component::{Component, Instance, Linker, Resource, ResourceAny, Val};
 use hatchery::{
@@ -10,6 +10,8 @@ use hatchery::{
     SnapshotOptions, Trap, Verify,
 };
 use std::sync::LazyLock;
+
+type Host = super::Host<ResourceAny>;
 
 /// What a call may use: so little that a guest that does not end is soon stopped, and so much that all others end.
 const FUEL: u64 = 20_000_000;
@@ -103,7 +105,7 @@ fn linker(engine: &Engine, composition: &Composition) -> Linker<Host> {
         Ok(())
     })
     .expect("defined once");
-    for (number, signature) in composition.signatures.iter().enumerate() {
+    for (number, signature) in composition.imports.iter().enumerate() {
         let result = signature.result.clone();
         up.func_dynamic(&format!("f{number}"), move |mut caller, _, args| {
             let args = args.iter().map(datum).collect();
@@ -118,15 +120,17 @@ fn linker(engine: &Engine, composition: &Composition) -> Linker<Host> {
 }
 
 fn call_all(instance: &mut Instance<Host>, composition: &Composition) {
-    for (number, args) in &composition.calls {
-        let types = composition.signatures[*number].params.iter();
-        let args: Vec<Val> = types.zip(args).map(|(ty, arg)| val(ty, arg, *ty != Ty::Borrow)).collect();
-        let func = instance.func_dynamic(format!("f{number}").as_str()).expect("an export");
+    for call in &composition.calls {
         instance.set_fuel(FUEL);
-        let ending = match func.call(instance, &args) {
-            Ok(value) => Ending::Returned(value.as_ref().map(datum)),
-            Err(error) => ending(&error, composition),
+        let result = match call {
+            Call::Export(number, args) => call_export(instance, composition, *number, args),
+            Call::Drop(number) => {
+                let thing = instance.data_mut().take(*number);
+                thing.map(|thing| thing.resource_drop(&mut *instance).map(|()| None))
+            }
         };
+        let Some(result) = result else { continue };
+        let ending = result.map_or_else(|error| ending(&error, composition), Ending::Returned);
         let ended = !matches!(ending, Ending::Returned(_));
         instance.data_mut().happened.push(Happening::Ended(ending));
         assert_eq!(instance.is_poisoned(), ended, "{composition:?}");
@@ -134,6 +138,28 @@ fn call_all(instance: &mut Instance<Host>, composition: &Composition) {
             return;
         }
     }
+}
+
+/// Calls an export, unless the host has not what it would have to pass.
+fn call_export(
+    instance: &mut Instance<Host>,
+    composition: &Composition,
+    number: usize,
+    args: &[Datum],
+) -> Option<Result<Option<Datum>, Error>> {
+    let signature = &composition.exports[number];
+    let things = instance.data_mut().give(&signature.params, args)?;
+    let arg = |((ty, arg), thing): ((&Ty, &Datum), Option<ResourceAny>)| match thing {
+        Some(thing) => Val::Resource(thing),
+        None => val(ty, arg, *ty != Ty::Borrow),
+    };
+    let args: Vec<Val> = signature.params.iter().zip(args).zip(things).map(arg).collect();
+    let func = instance.func_dynamic(format!("f{number}").as_str()).expect("an export");
+    let result = func.call(instance, &args);
+    Some(result.map(|value| match value {
+        Some(Val::Resource(thing)) if signature.result == Some(Ty::OwnThing) => Some(instance.data_mut().got(thing)),
+        value => value.as_ref().map(datum),
+    }))
 }
 
 fn ending(error: &Error, composition: &Composition) -> Ending {
@@ -239,10 +265,7 @@ fn datum(val: &Val) -> Datum {
         Val::Result(Ok(of)) => Datum::Case(0, payload(of)),
         Val::Result(Err(of)) => Datum::Case(1, payload(of)),
         Val::Flags(names) => Datum::Flags(names.iter().fold(0, |bits, name| bits | 1 << number(name))),
-        Val::Resource(resource) => match resource.try_into_resource::<Res>() {
-            Ok(resource) => Datum::Handle(resource.rep()),
-            Err(_) => Datum::Guest,
-        },
+        Val::Resource(resource) => Datum::Handle(resource.try_into_resource::<Res>().expect("the host's").rep()),
         other => panic!("{other:?} is of no type there is"),
     }
 }

@@ -44,6 +44,10 @@ pub enum Ty {
     Own,
     /// The host's resource, lent.
     Borrow,
+    /// A component's resource, given away.
+    OwnThing,
+    /// A component's resource, lent.
+    BorrowThing,
 }
 
 /// What a flat value is.
@@ -222,6 +226,8 @@ impl Ty {
             Ty::Flags(_, count) => format!("(flags{})", names('b', *count)),
             Ty::Own => "(own $res)".into(),
             Ty::Borrow => "(borrow $res)".into(),
+            Ty::OwnThing => "(own $thing)".into(),
+            Ty::BorrowThing => "(borrow $thing)".into(),
         }
     }
 
@@ -268,7 +274,9 @@ impl Ty {
         match self {
             Ty::Bool => 1,
             Ty::Int(bits, _) | Ty::Float(bits) => bits / 8,
-            Ty::Char | Ty::Text | Ty::List(_) | Ty::Map(..) | Ty::Own | Ty::Borrow => 4,
+            Ty::Char | Ty::Text | Ty::List(_) | Ty::Map(..) | Ty::Own | Ty::Borrow | Ty::OwnThing | Ty::BorrowThing => {
+                4
+            }
             Ty::Fixed(of, _) => of.align(),
             Ty::Tuple(types) | Ty::Record(_, types) => types.iter().map(Ty::align).max().unwrap_or(1),
             Ty::Flags(_, count) => flags_bytes(*count),
@@ -284,7 +292,7 @@ impl Ty {
         match self {
             Ty::Bool => 1,
             Ty::Int(bits, _) | Ty::Float(bits) => bits / 8,
-            Ty::Char | Ty::Own | Ty::Borrow => 4,
+            Ty::Char | Ty::Own | Ty::Borrow | Ty::OwnThing | Ty::BorrowThing => 4,
             Ty::Text | Ty::List(_) | Ty::Map(..) => 8,
             Ty::Fixed(of, length) => of.size().saturating_mul(*length),
             Ty::Tuple(types) | Ty::Record(_, types) => record_size(types),
