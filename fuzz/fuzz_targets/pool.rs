@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| drop(hatchery_fuzzing::pool(data)));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    _ = hatchery_fuzzing::pool(data);
+});

@@ -1,5 +1,9 @@
 //! Wasmtime as an oracle: the same programs, on another engine.
 
+mod component;
+
+pub use component::WasmtimeComponents;
+
 use hatchery_fuzzing::Oracle;
 use hatchery_fuzzing::host::{Answer, HOST, HostCall, HostState, answer};
 use hatchery_fuzzing::program::{Event, FUEL, Kind, Machine, Outcome, Program, State, Value, hash, trace};

@@ -6,6 +6,7 @@
 
 mod artifact;
 mod compile;
+pub mod component;
 mod differential;
 pub mod host;
 mod interface;
@@ -20,6 +21,7 @@ mod typed;
 
 pub use artifact::{Opened, artifact};
 pub use compile::compile;
+pub use component::{Became, ComponentOracle, OurOwnComponents, component, component_bytes};
 pub use differential::{Checked, Oracle, OurOwn, differential};
 #[cfg(feature = "inject")]
 pub use pool::{Happened, pool};

@@ -78,3 +78,27 @@ fn instances_in_a_pool_are_as_their_twins() {
     assert!(happened.instances > 500 && happened.acts > 1000, "{happened:?}");
     assert!(happened.failed > 20 && happened.exhausted > 50, "{happened:?}");
 }
+
+#[test]
+fn components_relay_what_they_get() {
+    let mut all = hatchery_fuzzing::component::Relayed::default();
+    for data in corpus("component").into_iter().chain(random(150, 16)) {
+        let one = hatchery_fuzzing::component(&data, &hatchery_fuzzing::OurOwnComponents);
+        all.returned += one.returned;
+        all.failed += one.failed;
+        all.dishonest += one.dishonest;
+    }
+    assert!(all.returned > 50 && all.failed > 20 && all.dishonest > 50, "{all:?}");
+}
+
+#[test]
+fn bytes_are_components_or_errors() {
+    use hatchery_fuzzing::Became;
+    let mut became = [0; 3];
+    for data in corpus("component-bytes").into_iter().chain(random(400, 2)) {
+        became[hatchery_fuzzing::component_bytes(&data) as usize] += 1;
+    }
+    let [refused, _, instantiated] =
+        [Became::Refused, Became::Compiled, Became::Instantiated].map(|became_this| became[became_this as usize]);
+    assert!(refused > 50 && instantiated > 20, "{became:?}");
+}

@@ -256,12 +256,14 @@ pub fn fits(allocator: &dyn InstanceAllocator, plan: &LayoutPlan) -> Result<(), 
 
 /// Lengths of the memories in bytes, as the image's pages have them.
 fn initial_lengths(image: &Image) -> std::io::Result<Vec<u64>> {
-    let length = |place: &hatchery_image::MemoryPlace| {
-        let mut word = [0; 8];
-        image.pages().read(image.layout().vmctx + u64::from(place.length_offset), &mut word)?;
-        Ok(u64::from_le_bytes(word))
-    };
-    image.layout().memories.iter().map(length).collect()
+    image.layout().memories.iter().map(|place| state_word(image, place.length_offset)).collect()
+}
+
+/// A word of the state, as the image's pages have it.
+fn state_word(image: &Image, offset: u32) -> std::io::Result<u64> {
+    let mut word = [0; 8];
+    image.pages().read(image.layout().vmctx + u64::from(offset), &mut word)?;
+    Ok(u64::from_le_bytes(word))
 }
 
 fn check_limits(image: &Image, lengths: &[u64], limits: &Limits) -> Result<(), PrepareImageError> {
@@ -269,9 +271,13 @@ fn check_limits(image: &Image, lengths: &[u64], limits: &Limits) -> Result<(), P
     if needed > limits.memory_bytes {
         return Err(PrepareImageError::Memory { needed, limit: limits.memory_bytes });
     }
-    let needed = image.layout().tables.iter().map(|table| table.minimum).max().unwrap_or(0);
-    if needed > limits.table_elements {
-        return Err(PrepareImageError::Table { needed, limit: limits.table_elements });
+    for place in &image.layout().tables {
+        // What the pages say, as tables of a snapshot may have grown; and no more than there is room for, whatever they say.
+        let needed = state_word(image, place.length_offset)?;
+        let limit = limits.table_elements.min(place.limit);
+        if needed > limit {
+            return Err(PrepareImageError::Table { needed, limit });
+        }
     }
     Ok(())
 }

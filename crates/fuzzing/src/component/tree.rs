@@ -1,0 +1,128 @@
+//! Components in components, which pass on what the host passes to them.
+
+use super::guest::Behaviour;
+use super::types::{Flat, Ty, flat_params, flat_result};
+use std::fmt::Write as _;
+
+/// The type of a function.
+#[derive(Debug, Clone)]
+pub struct Signature {
+    /// Types of its parameters.
+    pub params: Vec<Ty>,
+    /// Type of its result.
+    pub result: Option<Ty>,
+}
+
+impl Signature {
+    /// Parameters and results of the core function that implements it.
+    pub(crate) fn lifted(&self) -> (String, String) {
+        let params = flat_params(&self.params).unwrap_or_else(|| vec![Flat::I32]);
+        let results = flat_result(self.result.as_ref()).unwrap_or_else(|| vec![Flat::I32]);
+        (list("param", &params), list("result", &results))
+    }
+
+    /// Parameters and results of the core function that calls it.
+    pub(crate) fn lowered(&self) -> (String, String) {
+        let mut params = flat_params(&self.params).unwrap_or_else(|| vec![Flat::I32]);
+        let results = flat_result(self.result.as_ref()).unwrap_or_else(|| {
+            params.push(Flat::I32);
+            Vec::new()
+        });
+        (list("param", &params), list("result", &results))
+    }
+
+    /// Whether an honest relay gives back all it is lent: what is lent is a flat parameter.
+    pub(crate) fn gives_borrows_back(&self) -> bool {
+        let nested = self.params.iter().any(|ty| *ty != Ty::Borrow && ty.has_borrows());
+        let spilled = flat_params(&self.params).is_none() && self.params.contains(&Ty::Borrow);
+        !nested && !spilled
+    }
+
+    fn text(&self) -> String {
+        let params = self.params.iter().enumerate().map(|(i, ty)| format!("(param \"p{i}\" {})", ty.text()));
+        let result = self.result.as_ref().map(|ty| format!("(result {})", ty.text())).unwrap_or_default();
+        params.collect::<String>() + &result
+    }
+}
+
+fn list(word: &str, flat: &[Flat]) -> String {
+    if flat.is_empty() {
+        return String::new();
+    }
+    let types: String = flat.iter().map(|flat| format!(" {}", flat.text())).collect();
+    format!("({word}{types})")
+}
+
+/// The component of components: each imports what the one before it exports, the first what the host has.
+pub(crate) fn text(named: &[Ty], signatures: &[Signature], parts: &[Behaviour]) -> String {
+    let import = import(named, signatures);
+    let mut text = format!("(component\n{import}");
+    for (number, part) in parts.iter().enumerate() {
+        text += &component(number, &import, named, signatures, part);
+        let below = if number == 0 { "$up".into() } else { format!("$i{}", number - 1) };
+        let _ = write!(text, "(instance $i{number} (instantiate $c{number} (with \"up\" (instance {below}))))\n");
+    }
+    let last = parts.len() - 1;
+    for (number, signature) in signatures.iter().enumerate() {
+        let ty = signature.text();
+        let _ = write!(text, "(alias export $i{last} \"f{number}\" (func $e{number}))\n");
+        let _ = write!(text, "(export \"f{number}\" (func $e{number}) (func {ty}))\n");
+    }
+    text + ")"
+}
+
+/// The import of everything from below.
+fn import(named: &[Ty], signatures: &[Signature]) -> String {
+    let mut text = String::from("(import \"up\" (instance $up\n(export \"res\" (type $res (sub resource)))\n");
+    for (number, ty) in named.iter().enumerate() {
+        let definition = ty.definition();
+        let _ =
+            write!(text, "(type $d{number} {definition}) (export \"t{number}\" (type $t{number} (eq $d{number})))\n");
+    }
+    for (number, signature) in signatures.iter().enumerate() {
+        let _ = write!(text, "(export \"f{number}\" (func {}))\n", signature.text());
+    }
+    text += "))\n(alias export $up \"res\" (type $res))\n";
+    for number in 0..named.len() {
+        let _ = write!(text, "(alias export $up \"t{number}\" (type $t{number}))\n");
+    }
+    text
+}
+
+fn component(number: usize, import: &str, named: &[Ty], signatures: &[Signature], part: &Behaviour) -> String {
+    let options = format!(
+        "(memory (core memory $libc \"memory\")) (realloc (core func $libc \"realloc\")) string-encoding={}",
+        part.encoding
+    );
+    let mut text = format!("(component $c{number}\n{import}");
+    text += &part.library();
+    text += "(core instance $libc (instantiate $libc))\n";
+    text += "(core func $drop (canon resource.drop $res))\n";
+    let mut exports = String::from("(export \"drop\" (func $drop))");
+    for number in 0..signatures.len() {
+        let _ = write!(text, "(core func $l{number} (canon lower (func $up \"f{number}\") {options}))\n");
+        let _ = write!(exports, "(export \"f{number}\" (func $l{number}))");
+    }
+    text += &part.program(signatures);
+    let _ = write!(
+        text,
+        "(core instance $main (instantiate $main (with \"libc\" (instance $libc)) (with \"up\" (instance {exports}))))\n"
+    );
+    text += "(export \"res\" (type $res))\n";
+    for number in 0..named.len() {
+        let _ = write!(text, "(export \"t{number}\" (type $t{number}))\n");
+    }
+    for (number, signature) in signatures.iter().enumerate() {
+        let post = match part.has_post_return(number) {
+            true => format!("(post-return (core func $main \"post{number}\"))"),
+            false => String::new(),
+        };
+        let _ = write!(
+            text,
+            "(func $f{number} {} (canon lift (core func $main \"f{number}\") {options} {post}))
+             (export \"f{number}\" (func $f{number}))\n",
+            signature.text()
+        );
+    }
+    text + ")\n"
+}
