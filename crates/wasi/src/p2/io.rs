@@ -1,11 +1,13 @@
 //! `wasi:io/streams` as functions on handles.
 
-use super::poll::wait_for;
+use super::poll::{Pollable, look};
 use super::refusal::Refusal;
 use super::stream::{Excess, Failed, Input, IoError, Output, split};
+use super::waiting::Step;
 use super::{Answer, Host};
 use crate::WasiCtx;
 use hatchery::Error;
+use std::time::Duration;
 
 /// `stream-error`; an error is the number of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,20 +41,25 @@ pub(crate) fn read(host: &mut impl Host, this: u32, len: u64) -> Streamed<Vec<u8
     answer(ctx, result)
 }
 
+/// What functions that may have to wait answer, step by step.
+pub(crate) type Waited<T> = Result<Step<Result<T, StreamError>>, Error>;
+
 /// `[method]input-stream.blocking-read`.
-pub(crate) fn blocking_read(host: &mut impl Host, this: u32, len: u64) -> Streamed<Vec<u8>> {
-    loop {
-        match read(host, this, len)? {
-            Ok(bytes) if bytes.is_empty() && len > 0 => await_input(host, this)?,
-            done => return Ok(done),
-        }
+pub(crate) fn blocking_read(ctx: &mut WasiCtx, this: u32, len: u64) -> Waited<Vec<u8>> {
+    match read(ctx, this, len)? {
+        Ok(bytes) if bytes.is_empty() && len > 0 => Ok(Step::Wait(vec![input_ready(ctx, this)?])),
+        done => Ok(Step::Done(done)),
     }
 }
 
-fn await_input(host: &mut impl Host, this: u32) -> Result<(), Error> {
-    let (table, resources) = split(host.ctx());
-    let pollable = resources.get::<Input>(this)?.subscribe(table);
-    wait_for(host, &[pollable]).map(drop)
+fn input_ready(ctx: &mut WasiCtx, this: u32) -> Result<Pollable, Error> {
+    let (table, resources) = split(ctx);
+    Ok(resources.get::<Input>(this)?.subscribe(table))
+}
+
+fn output_ready(ctx: &mut WasiCtx, this: u32) -> Result<Pollable, Error> {
+    let (table, resources) = split(ctx);
+    Ok(resources.get::<Output>(this)?.subscribe(table))
 }
 
 /// `[method]input-stream.skip`.
@@ -61,15 +68,14 @@ pub(crate) fn skip(host: &mut impl Host, this: u32, len: u64) -> Streamed<u64> {
 }
 
 /// `[method]input-stream.blocking-skip`.
-pub(crate) fn blocking_skip(host: &mut impl Host, this: u32, len: u64) -> Streamed<u64> {
-    Ok(blocking_read(host, this, len)?.map(|bytes| bytes.len() as u64))
+pub(crate) fn blocking_skip(ctx: &mut WasiCtx, this: u32, len: u64) -> Waited<u64> {
+    Ok(blocking_read(ctx, this, len)?.map(|read| read.map(|bytes| bytes.len() as u64)))
 }
 
 /// `[method]input-stream.subscribe`.
 pub(crate) fn subscribe_input(host: &mut impl Host, this: u32) -> Result<u32, Error> {
-    let (table, resources) = split(host.ctx());
-    let pollable = resources.get::<Input>(this)?.subscribe(table);
-    resources.add(pollable)
+    let pollable = input_ready(host.ctx(), this)?;
+    host.ctx().resources.add(pollable)
 }
 
 /// `[method]output-stream.check-write`.
@@ -92,18 +98,42 @@ pub(crate) fn write(host: &mut impl Host, this: u32, bytes: &[u8]) -> Streamed<(
 /// As much as a guest may hand over to one of the calls that write and wait.
 const MOST_BLOCKING: u64 = 4096;
 
-/// `[method]output-stream.blocking-write-and-flush`.
-pub(crate) fn blocking_write_and_flush(host: &mut impl Host, this: u32, bytes: &[u8]) -> Streamed<()> {
+/// `[method]output-stream.blocking-write-and-flush`: writing is its first step, [`blocking_flush`] the rest.
+///
+/// # Errors
+///
+/// When more is written at once than the interface allows.
+pub(crate) fn begin_write(ctx: &mut WasiCtx, this: u32, bytes: &[u8]) -> Streamed<()> {
     let wrote = bytes.len() as u64;
     if wrote > MOST_BLOCKING {
         return Err(Refusal::Excess { wrote, permit: MOST_BLOCKING }.into());
     }
-    let ctx = host.ctx();
     let (table, resources) = split(ctx);
     let result = resources.get::<Output>(this)?.accept(table, bytes);
-    match answer(ctx, result)? {
-        Ok(()) => blocking_flush(host, this),
-        Err(error) => Ok(Err(error)),
+    answer(ctx, result)
+}
+
+/// `[method]output-stream.blocking-write-zeroes-and-flush`, as [`begin_write`].
+///
+/// # Errors
+///
+/// As for [`begin_write`].
+pub(crate) fn begin_zeroes(ctx: &mut WasiCtx, this: u32, len: u64) -> Streamed<()> {
+    if len > MOST_BLOCKING {
+        return Err(Refusal::Excess { wrote: len, permit: MOST_BLOCKING }.into());
+    }
+    begin_write(ctx, this, &ZEROS[..len as usize])
+}
+
+/// A step that is taken once, and flushing behind it.
+pub(crate) fn then_flush(
+    this: u32,
+    begin: impl FnOnce(&mut WasiCtx) -> Streamed<()>,
+) -> impl FnMut(&mut WasiCtx) -> Waited<()> {
+    let mut begin = Some(begin);
+    move |ctx| match begin.take().map(|begin| begin(ctx)).transpose()? {
+        Some(Err(error)) => Ok(Step::Done(Err(error))),
+        Some(Ok(())) | None => blocking_flush(ctx, this),
     }
 }
 
@@ -117,30 +147,21 @@ pub(crate) fn flush(host: &mut impl Host, this: u32) -> Streamed<()> {
 }
 
 /// `[method]output-stream.blocking-flush`.
-pub(crate) fn blocking_flush(host: &mut impl Host, this: u32) -> Streamed<()> {
-    loop {
-        let ctx = host.ctx();
-        let (table, resources) = split(ctx);
-        let output = resources.get::<Output>(this)?;
-        match output.drain(table) {
-            Ok(true) => {
-                let result = output.flush(table);
-                return answer(ctx, result);
-            }
-            Ok(false) => {
-                let pollable = output.subscribe(table);
-                wait_for(host, &[pollable])?;
-            }
-            Err(failed) => return answer(ctx, Err(failed)),
-        }
-    }
+pub(crate) fn blocking_flush(ctx: &mut WasiCtx, this: u32) -> Waited<()> {
+    let (table, resources) = split(ctx);
+    let output = resources.get::<Output>(this)?;
+    let result = match output.drain(table) {
+        Ok(true) => output.flush(table),
+        Ok(false) => return Ok(Step::Wait(vec![output.subscribe(table)])),
+        Err(failed) => Err(failed),
+    };
+    answer(ctx, result).map(Step::Done)
 }
 
 /// `[method]output-stream.subscribe`.
 pub(crate) fn subscribe_output(host: &mut impl Host, this: u32) -> Result<u32, Error> {
-    let (table, resources) = split(host.ctx());
-    let pollable = resources.get::<Output>(this)?.subscribe(table);
-    resources.add(pollable)
+    let pollable = output_ready(host.ctx(), this)?;
+    host.ctx().resources.add(pollable)
 }
 
 /// Zeros for the functions that write them.
@@ -164,14 +185,6 @@ pub(crate) fn write_zeroes(host: &mut impl Host, this: u32, len: u64) -> Streame
     Ok(Ok(()))
 }
 
-/// `[method]output-stream.blocking-write-zeroes-and-flush`.
-pub(crate) fn blocking_write_zeroes_and_flush(host: &mut impl Host, this: u32, len: u64) -> Streamed<()> {
-    if len > MOST_BLOCKING {
-        return Err(Refusal::Excess { wrote: len, permit: MOST_BLOCKING }.into());
-    }
-    blocking_write_and_flush(host, this, &ZEROS[..len as usize])
-}
-
 /// `[method]output-stream.splice`.
 pub(crate) fn splice(host: &mut impl Host, this: u32, from: u32, len: u64) -> Streamed<u64> {
     let permit = match check_write(host, this)? {
@@ -186,27 +199,24 @@ pub(crate) fn splice(host: &mut impl Host, this: u32, from: u32, len: u64) -> St
 }
 
 /// `[method]output-stream.blocking-splice`.
-pub(crate) fn blocking_splice(host: &mut impl Host, this: u32, from: u32, len: u64) -> Streamed<u64> {
-    loop {
-        await_output(host, this)?;
-        await_input(host, from)?;
-        match splice(host, this, from, len)? {
-            Ok(0) if len > 0 => {}
-            done => return Ok(done),
+pub(crate) fn blocking_splice(ctx: &mut WasiCtx, this: u32, from: u32, len: u64) -> Waited<u64> {
+    for pollable in [output_ready(ctx, this)?, input_ready(ctx, from)?] {
+        if look(ctx, std::slice::from_ref(&pollable), Duration::ZERO)?.is_empty() {
+            return Ok(Step::Wait(vec![pollable]));
         }
     }
-}
-
-fn await_output(host: &mut impl Host, this: u32) -> Result<(), Error> {
-    let (table, resources) = split(host.ctx());
-    let pollable = resources.get::<Output>(this)?.subscribe(table);
-    wait_for(host, &[pollable]).map(drop)
+    match splice(ctx, this, from, len)? {
+        // Somebody else was faster: both are waited for again.
+        Ok(0) if len > 0 => Ok(Step::Wait(vec![input_ready(ctx, from)?])),
+        done => Ok(Step::Done(done)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::stream::{Sink, Source};
     use super::super::tests::Plain;
+    use super::super::waiting::blocking;
     use super::*;
     use crate::host::{MemoryInput, MemoryOutput};
 
@@ -223,7 +233,7 @@ mod tests {
     fn splicing_moves_input_to_output() {
         let (mut host, out, input, output) = host();
         assert_eq!(skip(&mut host, input, 5).unwrap(), Ok(5));
-        assert_eq!(blocking_splice(&mut host, output, input, 100).unwrap(), Ok(5));
+        assert_eq!(blocking(&mut host, |ctx| blocking_splice(ctx, output, input, 100)).unwrap(), Ok(5));
         assert_eq!(splice(&mut host, output, input, 100).unwrap(), Err(StreamError::Closed));
         assert_eq!(out.contents(), b"input");
     }
@@ -235,8 +245,9 @@ mod tests {
         let permit = check_write(&mut host, output).unwrap().unwrap();
         assert!(permit >= 100_000);
         assert_eq!(write_zeroes(&mut host, output, 100_000).unwrap(), Ok(()));
-        assert_eq!(blocking_write_zeroes_and_flush(&mut host, output, 10).unwrap(), Ok(()));
-        assert!(blocking_write_zeroes_and_flush(&mut host, output, 5000).is_err());
+        let zeros = then_flush(output, |ctx| begin_zeroes(ctx, output, 10));
+        assert_eq!(blocking(&mut host, zeros).unwrap(), Ok(()));
+        assert!(begin_zeroes(host.ctx(), output, 5000).is_err());
         assert_eq!(out.contents(), vec![0; 100_010]);
     }
 
@@ -245,9 +256,7 @@ mod tests {
         let out = MemoryOutput::new(3);
         let mut host = Plain(WasiCtx::builder().stdout(out).build());
         let output = host.ctx().resources.add(Output::new(Sink::Standard(1))).unwrap();
-        let Err(StreamError::LastOperationFailed(error)) =
-            blocking_write_and_flush(&mut host, output, b"too much").unwrap()
-        else {
+        let Err(StreamError::LastOperationFailed(error)) = host.write(output, b"too much") else {
             panic!("the output is full");
         };
         assert!(to_debug_string(&mut host, error).unwrap().contains("space"));

@@ -1,16 +1,14 @@
-//! `wasi:io/poll`: what can be waited for, and waiting for the first of several.
+//! `wasi:io/poll`: what can be waited for, and which of several are ready.
 
 use super::Host;
 use super::refusal::Refusal;
+use super::waiting::Step;
 use crate::WasiCtx;
 use crate::host::{Interest, Ready, Watch, wait};
 use hatchery::Error;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The longest the host's thread sleeps without asking whether the guest is still wanted.
-const SLICE: Duration = Duration::from_millis(10);
 
 /// A `pollable`.
 #[derive(Debug, Clone)]
@@ -35,7 +33,7 @@ impl Pollable {
 }
 
 /// Which of the pollables are ready by now, or become so within the time given: their positions.
-fn look(ctx: &mut WasiCtx, pollables: &[Pollable], patience: Duration) -> Result<Vec<u32>, Error> {
+pub(super) fn look(ctx: &mut WasiCtx, pollables: &[Pollable], patience: Duration) -> Result<Vec<u32>, Error> {
     let mut ready: Vec<u32> = Vec::new();
     let (mut watches, mut watched) = (Vec::new(), Vec::new());
     let now = pollables.iter().any(|p| matches!(p, Pollable::At(_))).then(|| ctx.clock.monotonic());
@@ -59,32 +57,14 @@ fn look(ctx: &mut WasiCtx, pollables: &[Pollable], patience: Duration) -> Result
     Ok(ready)
 }
 
-/// How long to wait next: to the nearest deadline, but no longer than a slice. A clock that can jump does so.
-fn next_slice(ctx: &mut WasiCtx, pollables: &[Pollable]) -> Duration {
+/// How long it takes until the first deadline; `None` when there is none. A clock that can jump there does so.
+pub(super) fn time_left(ctx: &mut WasiCtx, pollables: &[Pollable]) -> Option<Duration> {
     let deadlines = pollables.iter().filter_map(|pollable| match pollable {
         Pollable::At(deadline) => Some(*deadline),
         _ => None,
     });
-    match deadlines.min() {
-        None => SLICE,
-        Some(deadline) => {
-            let left = deadline.saturating_sub(ctx.clock.monotonic());
-            if ctx.clock.skip(left) { Duration::ZERO } else { SLICE.min(Duration::from_nanos(left)) }
-        }
-    }
-}
-
-/// Waits until at least one is ready; the positions of those that are.
-pub(crate) fn wait_for(host: &mut impl Host, pollables: &[Pollable]) -> Result<Vec<u32>, Error> {
-    let mut patience = Duration::ZERO;
-    loop {
-        host.still_wanted()?;
-        let ready = look(host.ctx(), pollables, patience)?;
-        if !ready.is_empty() {
-            return Ok(ready);
-        }
-        patience = next_slice(host.ctx(), pollables);
-    }
+    let left = deadlines.min()?.saturating_sub(ctx.clock.monotonic());
+    Some(if ctx.clock.skip(left) { Duration::ZERO } else { Duration::from_nanos(left) })
 }
 
 /// `[method]pollable.ready`.
@@ -94,30 +74,40 @@ pub(crate) fn ready(host: &mut impl Host, this: u32) -> Result<bool, Error> {
 }
 
 /// `[method]pollable.block`.
-pub(crate) fn block(host: &mut impl Host, this: u32) -> Result<(), Error> {
-    let pollable = host.ctx().resources.get::<Pollable>(this)?.clone();
-    wait_for(host, &[pollable]).map(drop)
+pub(crate) fn block(ctx: &mut WasiCtx, this: u32) -> Result<Step<()>, Error> {
+    let pollable = ctx.resources.get::<Pollable>(this)?.clone();
+    Ok(first_ready(ctx, vec![pollable])?.map(drop))
 }
 
 /// As many pollables as one call may have; each takes some of the host's memory.
 const MOST: usize = 4096;
 
 /// `poll`.
-pub(crate) fn poll(host: &mut impl Host, list: &[u32]) -> Result<Vec<u32>, Error> {
+pub(crate) fn poll(ctx: &mut WasiCtx, list: &[u32]) -> Result<Step<Vec<u32>>, Error> {
     if list.is_empty() || list.len() > MOST {
         return Err(Refusal::Pollables { count: list.len(), most: MOST }.into());
     }
-    let resources = &mut host.ctx().resources;
-    let pollables = list.iter().map(|this| resources.get::<Pollable>(*this).cloned());
+    let pollables = list.iter().map(|this| ctx.resources.get::<Pollable>(*this).cloned());
     let pollables = pollables.collect::<Result<Vec<_>, _>>()?;
-    wait_for(host, &pollables)
+    first_ready(ctx, pollables)
+}
+
+/// The positions of those that are ready, if one is.
+fn first_ready(ctx: &mut WasiCtx, pollables: Vec<Pollable>) -> Result<Step<Vec<u32>>, Error> {
+    let ready = look(ctx, &pollables, Duration::ZERO)?;
+    Ok(if ready.is_empty() { Step::Wait(pollables) } else { Step::Done(ready) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::Plain;
+    use super::super::waiting::blocking;
     use super::*;
     use crate::host::VirtualClock;
+
+    fn wait_for(host: &mut impl Host, pollables: &[Pollable]) -> Vec<u32> {
+        blocking(host, |ctx| first_ready(ctx, pollables.to_vec())).unwrap()
+    }
 
     #[test]
     fn the_first_deadline_ends_the_waiting() {
@@ -125,8 +115,8 @@ mod tests {
         let now = host.ctx().clock.monotonic();
         let far = Pollable::At(now + 1_000_000_000_000);
         let near = Pollable::At(now + 1_000_000_000);
-        assert_eq!(wait_for(&mut host, &[far.clone(), near]).unwrap(), [1]);
-        assert_eq!(wait_for(&mut host, &[far, Pollable::Always]).unwrap(), [1]);
+        assert_eq!(wait_for(&mut host, &[far.clone(), near]), [1]);
+        assert_eq!(wait_for(&mut host, &[far, Pollable::Always]), [1]);
     }
 
     #[test]
@@ -137,7 +127,7 @@ mod tests {
         assert!(!ready(&mut host, pollable).unwrap());
         rustix::io::write(&write, b"x").unwrap();
         assert!(ready(&mut host, pollable).unwrap());
-        assert_eq!(poll(&mut host, &[pollable, pollable]).unwrap(), [0, 1]);
-        assert!(poll(&mut host, &[]).is_err());
+        assert_eq!(blocking(&mut host, |ctx| poll(ctx, &[pollable, pollable])).unwrap(), [0, 1]);
+        assert!(poll(host.ctx(), &[]).is_err());
     }
 }

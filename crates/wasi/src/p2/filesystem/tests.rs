@@ -51,8 +51,8 @@ fn streams_of_a_file_have_positions_of_their_own() {
     let input = read_via_stream(&mut host, file, 4).unwrap().unwrap();
     let output = append_via_stream(&mut host, file).unwrap().unwrap();
     host.ctx().resources.remove(file);
-    assert_eq!(super::super::io::blocking_write_and_flush(&mut host, output, b"!").unwrap(), Ok(()));
-    assert_eq!(super::super::io::blocking_read(&mut host, input, 100).unwrap(), Ok(b"contents!".to_vec()));
+    assert_eq!(host.write(output, b"!"), Ok(()));
+    assert_eq!(host.read(input), Ok(b"contents!".to_vec()));
     assert_eq!(std::fs::read(scratch.path().join("old")).unwrap(), b"old contents!");
 }
 

@@ -115,7 +115,6 @@ pub(crate) fn subscribe(host: &mut impl Host, this: u32) -> Result<u32, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::poll;
     use super::super::super::tests::Plain;
     use super::*;
     use crate::WasiCtx;
@@ -126,7 +125,7 @@ mod tests {
         let mut host = Plain(WasiCtx::builder().network(Network::all()).build());
         let resolution = resolve_addresses(&mut host, "localhost").unwrap().unwrap();
         let pollable = subscribe(&mut host, resolution).unwrap();
-        poll::block(&mut host, pollable).unwrap();
+        host.block(pollable);
         let address = resolve_next_address(&mut host, resolution).unwrap().unwrap().unwrap();
         assert!(address.is_loopback());
     }

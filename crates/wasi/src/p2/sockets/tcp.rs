@@ -424,8 +424,8 @@ pub(crate) fn shutdown(host: &mut impl Host, this: u32, how: ShutdownType) -> Do
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::io;
     use super::super::super::tests::Plain;
-    use super::super::super::{io, poll};
     use super::*;
     use crate::WasiCtx;
     use crate::host::Network;
@@ -453,17 +453,17 @@ mod tests {
         let client = create(&mut host, AddressFamily::Ipv4).unwrap().unwrap();
         start_connect(&mut host, client, address).unwrap().unwrap();
         let connected = subscribe(&mut host, client).unwrap();
-        poll::block(&mut host, connected).unwrap();
+        host.block(connected);
         let (from_server, to_server) = finish_connect(&mut host, client).unwrap().unwrap();
         let incoming = subscribe(&mut host, server).unwrap();
-        poll::block(&mut host, incoming).unwrap();
+        host.block(incoming);
         let (_, from_client, to_client) = accept(&mut host, server).unwrap().unwrap();
-        io::blocking_write_and_flush(&mut host, to_server, b"ping").unwrap().unwrap();
-        assert_eq!(io::blocking_read(&mut host, from_client, 100).unwrap(), Ok(b"ping".to_vec()));
-        io::blocking_write_and_flush(&mut host, to_client, b"pong").unwrap().unwrap();
-        assert_eq!(io::blocking_read(&mut host, from_server, 100).unwrap(), Ok(b"pong".to_vec()));
+        host.write(to_server, b"ping").unwrap();
+        assert_eq!(host.read(from_client), Ok(b"ping".to_vec()));
+        host.write(to_client, b"pong").unwrap();
+        assert_eq!(host.read(from_server), Ok(b"pong".to_vec()));
         shutdown(&mut host, client, ShutdownType::Send).unwrap().unwrap();
-        assert_eq!(io::blocking_read(&mut host, from_client, 100).unwrap(), Err(io::StreamError::Closed));
+        assert_eq!(host.read(from_client), Err(io::StreamError::Closed));
         assert_eq!(remote_address(&mut host, client).unwrap(), Ok(address));
     }
 
@@ -485,7 +485,7 @@ mod tests {
         let started = start_connect(&mut host, client, address).unwrap();
         if started.is_ok() {
             let pollable = subscribe(&mut host, client).unwrap();
-            poll::block(&mut host, pollable).unwrap();
+            host.block(pollable);
             assert_eq!(finish_connect(&mut host, client).unwrap(), Err(ErrorCode::ConnectionRefused));
         } else {
             assert_eq!(started, Err(ErrorCode::ConnectionRefused));

@@ -306,7 +306,6 @@ pub(crate) fn subscribe_outgoing(host: &mut impl Host, this: u32) -> Result<u32,
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::poll;
     use super::super::super::tests::Plain;
     use super::*;
     use crate::WasiCtx;
@@ -331,7 +330,7 @@ mod tests {
         assert!(check_send(&mut host, to_b).unwrap().unwrap() >= 1);
         assert_eq!(send(&mut host, to_b, std::slice::from_ref(&hello)).unwrap(), Ok(1));
         let arrived = subscribe_incoming(&mut host, from_a).unwrap();
-        poll::block(&mut host, arrived).unwrap();
+        host.block(arrived);
         let expected = Datagram { data: b"hello".to_vec(), remote: address_a };
         assert_eq!(receive(&mut host, from_a, 10).unwrap(), Ok(vec![expected]));
         assert_eq!(receive(&mut host, from_a, 10).unwrap(), Ok(vec![]));
