@@ -5,6 +5,7 @@
 use crate::cache::Cache;
 use crate::progress;
 use anyhow::{Context, bail};
+use hatchery::component::Component;
 use hatchery::{Artifact, Config, Engine, Module, ModuleSet};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -44,10 +45,11 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Program> {
     Ok(Program::Source(bytes))
 }
 
-/// Whether a program is a component, and no module: its header says so, or the first word of its text.
+/// Whether a program is a component, and no module: its header says so, or the first word of its text. A core module with
+/// the types of the component that it was made for is one, too.
 pub(crate) fn is_component(bytes: &[u8]) -> bool {
     if let Some(rest) = bytes.strip_prefix(b"\0asm") {
-        return rest.starts_with(&[0x0d, 0, 1, 0]);
+        return rest.starts_with(&[0x0d, 0, 1, 0]) || Component::recognizes_core_module(bytes);
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let code = text.lines().map(str::trim_start).find(|line| !line.is_empty() && !line.starts_with(";;"));

@@ -3,6 +3,7 @@
 use super::exports::Exports;
 use super::options::bug;
 use super::types::FuncType;
+use super::wit::Wit;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::inspection::Inspection;
@@ -34,7 +35,8 @@ impl fmt::Debug for Component {
 const DESCRIPTION: [u8; 4] = *b"cm\0\x01";
 
 impl Component {
-    /// Compiles a component from its binary form, or from the text format.
+    /// Compiles a component from its binary form, or from the text format; or a core module that says which component it is,
+    /// as [`recognizes_core_module`](Component::recognizes_core_module) finds out.
     ///
     /// # Errors
     ///
@@ -54,7 +56,29 @@ impl Component {
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Component, Error> {
         let bytes = binary(None, bytes.as_ref())?;
+        if hatchery_component::wrap::has_types(&bytes) {
+            return Component::compile_binary(engine, &wrap(&bytes, Wit::Embedded)?, progress);
+        }
         Component::compile_binary(engine, &bytes, progress)
+    }
+
+    /// Compiles a core module whose imports and exports have the canonical ABI's names for functions of a WIT world, as if
+    /// it were the component of that world: `test:names/log@1.0.0` and `line`, or `cm32p2|test:names/log@1` and `line`.
+    ///
+    /// # Errors
+    ///
+    /// When there are no types, when the module lacks what the world exports, has it with another type, or imports what
+    /// the world does not; otherwise as for [`new`](Component::new).
+    pub fn from_core_module(engine: &Engine, bytes: impl AsRef<[u8]>, wit: Wit<'_>) -> Result<Component, Error> {
+        let module = binary(None, bytes.as_ref())?;
+        Component::compile_binary(engine, &wrap(&module, wit)?, &|_, _| ())
+    }
+
+    /// Whether bytes are a core module, in the binary form, that says in `component-type` sections which component it is.
+    /// One that imports WASI preview 1 is none: it is a module for a host that has both.
+    pub fn recognizes_core_module(bytes: &[u8]) -> bool {
+        use hatchery_component::wrap::{has_types, imports_any};
+        has_types(bytes) && !imports_any(bytes, &["wasi_snapshot_preview1", "wasi_unstable"])
     }
 
     fn compile_binary(engine: &Engine, bytes: &[u8], progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Component, Error> {
@@ -150,6 +174,11 @@ impl Component {
         let import = |import: &'_ hatchery_component::meta::ImportFunc| FuncType::new(&self.meta, import.ty);
         self.meta.imports.iter().filter_map(move |of| Some((of.interface.as_deref(), &*of.name, import(of)?)))
     }
+}
+
+/// The component that a core module is.
+fn wrap(module: &[u8], wit: Wit<'_>) -> Result<Vec<u8>, Error> {
+    hatchery_component::wrap::wrap(module, wit.lower()).map_err(|e| Error::source_of(ErrorKind::Compile, e))
 }
 
 /// The core modules that a component is, and what its host must know.

@@ -4,6 +4,7 @@
 mod build;
 mod imports;
 mod malformed;
+mod named;
 mod reexports;
 mod smoke;
 mod translated;
