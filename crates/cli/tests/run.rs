@@ -289,7 +289,7 @@ fn a_core_module_that_says_which_component_it_is_runs_as_one() {
     let world = wat::parse_str(COMMAND_WORLD).expect("is well-formed");
     let program = |module: &str| {
         let mut bytes = wat::parse_str(module).expect("is well-formed");
-        let section = [b"\x16component-type:command", &*world].concat();
+        let section = [&b"\x16component-type:command"[..], &world].concat();
         let length = section.len();
         assert!((128..1 << 14).contains(&length));
         bytes.extend([0, length as u8 | 0x80, (length >> 7) as u8]);
