@@ -79,10 +79,11 @@ impl Compiled {
     }
 }
 
-/// Whether bytes are a component, and no module: its header says so, or the first word of its text.
+/// Whether bytes are a component, and no module: its header says so, or the first word of its text. A core module with the
+/// types of the component that it was made for is one, too.
 pub(crate) fn is_component(bytes: &[u8]) -> bool {
     if bytes.starts_with(b"\0asm") {
-        return Component::recognizes(bytes);
+        return Component::recognizes(bytes) || Component::recognizes_core_module(bytes);
     }
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     let word = skip_blanks(text).strip_prefix('(').map(skip_blanks).and_then(|code| code.strip_prefix("component"));

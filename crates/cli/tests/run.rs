@@ -269,3 +269,44 @@ fn a_component_is_a_command_if_it_exports_run() {
     assert_eq!(status("i32.const 1"), Some(1));
     assert_eq!(status("unreachable"), Some(134));
 }
+
+/// What tools that make core modules for a world leave in them: the world, as a component that exports it.
+const COMMAND_WORLD: &str = r#"(component
+    (@custom "wit-component-encoding" "\04\00")
+    (type (component
+        (type (component
+            (type (instance
+                (type (result))
+                (type (func (result 0)))
+                (export "run" (func (type 1)))))
+            (export "wasi:cli/run@0.2.3" (instance (type 0)))))
+        (export "test:command/command" (component (type 0)))))
+    (export "command" (type 0)))"#;
+
+#[test]
+fn a_core_module_that_says_which_component_it_is_runs_as_one() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let world = wat::parse_str(COMMAND_WORLD).expect("is well-formed");
+    let program = |module: &str| {
+        let mut bytes = wat::parse_str(module).expect("is well-formed");
+        let section = [&b"\x16component-type:command"[..], &world].concat();
+        let length = section.len();
+        assert!((128..1 << 14).contains(&length));
+        bytes.extend([0, length as u8 | 0x80, (length >> 7) as u8]);
+        bytes.extend(section);
+        let file = directory.path().join("command.wasm");
+        std::fs::write(&file, bytes).expect("a file");
+        hatchery(&["run", "--no-cache"]).arg(file).output().expect("output")
+    };
+    let command = |core: &str| format!(r#"(module (func (export "wasi:cli/run@0.2.3#run") (result i32) {core}))"#);
+    assert_eq!(program(&command("i32.const 0")).status.code(), Some(0));
+    assert_eq!(program(&command("i32.const 1")).status.code(), Some(1));
+    assert_eq!(program(&command("unreachable")).status.code(), Some(134));
+    fails(&program("(module)"), 1, &["cannot be made a component", "run"]);
+    // One that imports preview 1 runs as the module that it is, whatever it says.
+    let both = r#"(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (func (export "_start") (call $exit (i32.const 7))))"#;
+    assert_eq!(program(both).status.code(), Some(7));
+}

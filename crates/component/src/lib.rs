@@ -14,6 +14,7 @@
 //!   functions, resources.
 //! * [`abi`]: sizes, alignments and flat forms of value types.
 //! * [`glue`]: the core modules between the component's own.
+//! * [`mod@wrap`]: core modules with the canonical ABI's names, as components.
 //! * [`meta`]: what a host must know to call exports and to be called by imports.
 //! * [`check()`]: whether such a description is of an image.
 
@@ -24,6 +25,7 @@ pub mod meta;
 pub mod plan;
 mod translate;
 pub mod types;
+pub mod wrap;
 
 pub use check::{Flaw, check};
 pub use translate::{Budget, BudgetError, TranslateError, translate, translate_within, validate};

@@ -4,6 +4,7 @@ use super::description;
 use super::exports::Exports;
 use super::source::ComponentSource;
 use super::types::FuncType;
+use super::wit::Wit;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::inspection::Inspection;
@@ -29,7 +30,8 @@ impl fmt::Debug for Component {
 }
 
 impl Component {
-    /// Compiles a component from its binary form, or from the text format.
+    /// Compiles a component from its binary form, or from the text format; or a core module that says which component it is,
+    /// as [`recognizes_core_module`](Component::recognizes_core_module) finds out.
     ///
     /// # Errors
     ///
@@ -50,6 +52,24 @@ impl Component {
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Component, Error> {
         ComponentSource::new(engine, bytes)?.compile_with(progress)
+    }
+
+    /// Compiles a core module whose imports and exports have the canonical ABI's names for functions of a WIT world, as if
+    /// it were the component of that world: `test:names/log@1.0.0` and `line`, or `cm32p2|test:names/log@1` and `line`.
+    ///
+    /// # Errors
+    ///
+    /// When there are no types, when the module lacks what the world exports, has it with another type, or imports what
+    /// the world does not; otherwise as for [`new`](Component::new).
+    pub fn from_core_module(engine: &Engine, bytes: impl AsRef<[u8]>, wit: Wit<'_>) -> Result<Component, Error> {
+        ComponentSource::of_core_module(engine, bytes, wit)?.compile()
+    }
+
+    /// Whether bytes are a core module, in the binary form, that says in `component-type` sections which component it is.
+    /// One that imports WASI preview 1 is none: it is a module for a host that has both.
+    pub fn recognizes_core_module(bytes: &[u8]) -> bool {
+        use hatchery_component::wrap::{has_types, imports_any};
+        has_types(bytes) && !imports_any(bytes, &["wasi_snapshot_preview1", "wasi_unstable"])
     }
 
     /// Whether bytes begin as a component does, in the binary form; a module begins otherwise.

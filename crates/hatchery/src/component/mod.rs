@@ -128,6 +128,7 @@ mod types;
 mod val;
 mod variants;
 mod violation;
+mod wit;
 
 #[doc(hidden)]
 pub mod macros;
@@ -155,3 +156,4 @@ pub use types::{
     ResultType, TupleType, Type, VariantType,
 };
 pub use val::Val;
+pub use wit::Wit;

@@ -2,6 +2,7 @@
 
 use super::compiled::Component;
 use super::description::{self, VERSION};
+use super::wit::Wit;
 use crate::artifact::artifact_error;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
@@ -10,6 +11,7 @@ use hatchery_compile::{CompileError, LinkSet};
 use hatchery_component::TranslateError;
 use hatchery_component::glue::{GlueError, glue};
 use hatchery_component::meta::Meta;
+use hatchery_component::wrap::has_types;
 use hatchery_image::Image;
 use hatchery_image::artifact::{ArtifactError, Durability, ImageParts, encode};
 use std::fmt;
@@ -48,11 +50,12 @@ impl fmt::Debug for ComponentSource {
 }
 
 impl ComponentSource {
-    /// Of bytes in the binary or the text format. They are validated when they are compiled.
+    /// Of bytes in the binary or the text format; or of a core module that says which component it is, see
+    /// [`Component::recognizes_core_module`]. They are validated when they are compiled.
     ///
     /// # Errors
     ///
-    /// When the text does not parse.
+    /// When the text does not parse, or the module is not what it says.
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<ComponentSource, Error> {
         ComponentSource::read(engine, None, bytes.as_ref())
     }
@@ -66,12 +69,24 @@ impl ComponentSource {
         ComponentSource::read(engine, Some(file.as_ref()), bytes.as_ref())
     }
 
+    /// Of a core module, as [`Component::from_core_module`] compiles it.
+    ///
+    /// # Errors
+    ///
+    /// When the module is not what the world says, or says nothing.
+    pub fn of_core_module(engine: &Engine, bytes: impl AsRef<[u8]>, wit: Wit<'_>) -> Result<ComponentSource, Error> {
+        let module = binary(None, bytes.as_ref())?;
+        Ok(ComponentSource { engine: engine.clone(), bytes: wrap(&module, wit)?.into() })
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }
 
     fn read(engine: &Engine, file: Option<&Path>, bytes: &[u8]) -> Result<ComponentSource, Error> {
-        Ok(ComponentSource { engine: engine.clone(), bytes: binary(file, bytes)?.into() })
+        let bytes = binary(file, bytes)?;
+        let bytes = if has_types(&bytes) { wrap(&bytes, Wit::Embedded)?.into() } else { bytes.into() };
+        Ok(ComponentSource { engine: engine.clone(), bytes })
     }
 
     /// Compiles it.
@@ -177,6 +192,11 @@ fn compile(
     let inner = &engine.inner;
     let fits = |plan: &_| Ok(hatchery_vm::fits(&*inner.allocator, plan)?);
     hatchery_compile::compile_parts(&set, &inner.tunables, &inner.budget, &fits, progress).map_err(compile_error)
+}
+
+/// The component that a core module is.
+fn wrap(module: &[u8], wit: Wit<'_>) -> Result<Vec<u8>, Error> {
+    hatchery_component::wrap::wrap(module, wit.lower()).map_err(|e| Error::source_of(ErrorKind::Compile, e))
 }
 
 /// The core modules that a component is, and what its host must know.

@@ -5,6 +5,7 @@ mod build;
 mod description;
 mod imports;
 mod malformed;
+mod named;
 mod reexports;
 mod smoke;
 mod translated;
