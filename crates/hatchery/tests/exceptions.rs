@@ -3,8 +3,8 @@
 #![expect(unsafe_code, reason = "opens an artifact that the test has made")]
 
 use hatchery::{
-    Allocation, Config, Engine, Error, ErrorKind, Extern, FuncType, HostFuture, Instance, Interruption, Limits, Linker,
-    Module, Pooling, SnapshotOptions, Trap, Val, ValType, Verify,
+    Allocation, Caller, Config, Engine, Error, ErrorKind, Extern, FuncType, HostFuture, Instance, Interruption, Limits,
+    Linker, Module, Pooling, SnapshotOptions, Trap, Val, ValType, Verify,
 };
 use std::task::{Context, Poll, Waker};
 
@@ -85,7 +85,7 @@ fn a_live_reference_refuses_a_snapshot_by_where_it_is() {
     ];
     for (name, expected) in cases {
         let text = GUEST.replace(&format!(r#"(func (export "{name}")"#), &format!(r#"(func $start (export "{name}")"#));
-        let text = format!("{} (start $start))", text.trim_end().trim_end_matches(')'));
+        let text = format!("{} (start $start))", text.strip_suffix(')').expect("the module ends"));
         let result = module(&engine, &text).snapshot(&Linker::<()>::new(&engine), SnapshotOptions::new(), || ());
         match expected {
             Some(expected) => {
@@ -147,6 +147,13 @@ impl Future for Yield {
     }
 }
 
+fn wait<'a>(_: Caller<'a, ()>, (): ()) -> HostFuture<'a, ()> {
+    Box::pin(async {
+        Yield(false).await;
+        Ok(())
+    })
+}
+
 /// The frame that catches was suspended meanwhile, and goes on under a frame of another thread.
 #[test]
 fn an_exception_is_caught_behind_a_suspension() {
@@ -157,12 +164,6 @@ fn an_exception_is_caught_behind_a_suspension() {
           (call $wait)))"#;
     let engine = Engine::new(&Config::new()).expect("an engine");
     let mut linker = Linker::<()>::new(&engine);
-    let wait = |_: hatchery::Caller<'_, ()>, ()| -> HostFuture<'_, ()> {
-        Box::pin(async {
-            Yield(false).await;
-            Ok(())
-        })
-    };
     linker.func_async("host", "wait", wait).expect("defined once");
     let prepared = linker.prepare(&module(&engine, text)).expect("prepared");
     let mut instance = prepared.instantiate(()).expect("an instance");
