@@ -70,6 +70,9 @@ pub(crate) enum PostReturn {
 #[derive(Debug)]
 pub(crate) struct Behaviour {
     pub(crate) encoding: &'static str,
+    /// Whether `realloc` may do what it should not. How often it is called and for how much is up to a host that passes a
+    /// string in another encoding than its own, so that such components take UTF-8.
+    lies: bool,
     /// What its memory begins with, up to [`RESULTS`].
     memory: Vec<u32>,
     /// For each function.
@@ -86,12 +89,15 @@ impl Behaviour {
             Ok((Vec::new(), if u.arbitrary()? { PostReturn::Honest } else { PostReturn::None }))
         };
         let functions = (0..functions).map(|_| post(u)).collect::<Result<_>>()?;
-        Ok(Behaviour { encoding, memory, functions })
+        Ok(Behaviour { encoding, lies: false, memory, functions })
     }
 
     /// A component that may do anything.
     pub(crate) fn any(u: &mut Unstructured<'_>, signatures: &[Signature]) -> Result<Behaviour> {
         let mut all = Behaviour::honest(u, signatures.len())?;
+        if u.arbitrary()? {
+            (all.encoding, all.lies) = ("utf8", true);
+        }
         for _ in 0..u.int_in_range(0..=60)? {
             let (at, word) = poke(u)?;
             all.memory[(at / 4) as usize] = word;
@@ -115,18 +121,16 @@ impl Behaviour {
         let when =
             |kind: u32, then: &str| format!("(if (i32.eq (local.get $kind) (i32.const {kind})) (then {then}))\n");
         let constant = word(REALLOC + 8);
-        let lies = [
-            when(realloc::GROWS, "(drop (memory.grow (i32.const 1)))"),
-            when(realloc::MISALIGNED, "(return (i32.add (global.get $next) (i32.const 1)))"),
-            when(
-                realloc::AT_THE_END,
-                &format!("(return (i32.sub (i32.mul (memory.size) (i32.const 65536)) {constant}))"),
-            ),
-            when(realloc::CONSTANT, &format!("(return {constant})")),
-            when(realloc::TRAPS, "(unreachable)"),
-            when(realloc::LEAVES, "(call_indirect (type $none) (i32.const 0))"),
-        ]
-        .concat();
+        let mut lies = when(realloc::GROWS, "(drop (memory.grow (i32.const 1)))");
+        if self.lies {
+            lies += &when(realloc::OVERLAPS, "(local.set $overlaps (i32.const 1))");
+            lies += &when(realloc::MISALIGNED, "(return (i32.add (global.get $next) (i32.const 1)))");
+            let end = format!("(return (i32.sub (i32.mul (memory.size) (i32.const 65536)) {constant}))");
+            lies += &when(realloc::AT_THE_END, &end);
+            lies += &when(realloc::CONSTANT, &format!("(return {constant})"));
+            lies += &when(realloc::TRAPS, "(unreachable)");
+            lies += &when(realloc::LEAVES, "(call_indirect (type $none) (i32.const 0))");
+        }
         format!(
             r#"(core module $libc
                  (type $none (func))
@@ -135,7 +139,7 @@ impl Behaviour {
                  (data (i32.const 0) "{data}")
                  (global $next (mut i32) (i32.const {HEAP}))
                  (global $calls (mut i32) (i32.const 0))
-                 (func (export "realloc") (param i32 i32 i32 i32) (result i32) (local $at i32) (local $kind i32)
+                 (func (export "realloc") (param i32 i32 i32 i32) (result i32) (local $at i32) (local $kind i32) (local $overlaps i32)
                    (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
                    (if (i32.gt_u (global.get $calls) {}) (then (local.set $kind {})))
                    {lies}
@@ -147,7 +151,7 @@ impl Behaviour {
                        (i32.mul (memory.size) (i32.const 65536))))
                      (br_if $more (i32.ge_s (memory.grow (i32.const 1)) (i32.const 0)))
                      unreachable))
-                   (if (i32.ne (local.get $kind) (i32.const {}))
+                   (if (i32.eqz (local.get $overlaps))
                      (then (global.set $next (i32.add (local.get $at) (local.get 3)))))
                    (memory.copy (local.get $at) (local.get 0) (select (local.get 1) (local.get 3)
                      (i32.lt_u (local.get 1) (local.get 3))))
@@ -155,7 +159,6 @@ impl Behaviour {
 "#,
             word(REALLOC + 4),
             word(REALLOC),
-            realloc::OVERLAPS,
         )
     }
 
