@@ -3,6 +3,7 @@
 use hatchery_fuzzing::ComponentOracle;
 use hatchery_fuzzing::component::{Answer, Call, Composition, Datum, Ending, FAILURE, Happening, Res, Ty};
 use hatchery_fuzzing::vocabulary::Trap;
+use std::slice::Iter;
 use std::sync::LazyLock;
 use wasmtime::component::{Component, Instance, Linker, Resource, ResourceAny, ResourceType, Val};
 use wasmtime::{AsContextMut, Config, Engine, OptLevel, Store, StoreContextMut};
@@ -30,11 +31,17 @@ impl ComponentOracle for WasmtimeComponents {
     fn observe(&self, composition: &Composition) -> Option<Vec<Happening>> {
         let component = Component::new(&ENGINE, &composition.binary);
         let component = component.unwrap_or_else(|error| panic!("it refuses {composition:?}: {error:?}"));
-        let mut store = Store::new(&ENGINE, Host::new(composition));
-        let instance = linker(composition).instantiate(&mut store, &component);
-        let instance = instance.unwrap_or_else(|error| panic!("it does not start {composition:?}: {error:?}"));
-        call_all(&mut store, &instance, composition);
-        Some(store.into_data().happened)
+        let prepared = linker(composition).instantiate_pre(&component);
+        let prepared = prepared.unwrap_or_else(|error| panic!("it does not link {composition:?}: {error:?}"));
+        let (mut host, mut calls) = (Host::new(composition), composition.calls.iter());
+        while calls.len() > 0 {
+            let mut store = Store::new(&ENGINE, host.again());
+            let instance = prepared.instantiate(&mut store);
+            let instance = instance.unwrap_or_else(|error| panic!("it does not start {composition:?}: {error:?}"));
+            call_until_one_fails(&mut store, &instance, composition, &mut calls);
+            host = store.into_data();
+        }
+        Some(host.happened)
     }
 }
 
@@ -65,8 +72,13 @@ fn linker(composition: &Composition) -> Linker<Host> {
     linker
 }
 
-fn call_all(store: &mut Store<Host>, instance: &Instance, composition: &Composition) {
-    for call in &composition.calls {
+fn call_until_one_fails(
+    store: &mut Store<Host>,
+    instance: &Instance,
+    composition: &Composition,
+    calls: &mut Iter<'_, Call>,
+) {
+    for call in calls {
         let result = match call {
             Call::Export(number, args) => call_export(store, instance, composition, *number, args),
             Call::Drop(number) => {

@@ -5,7 +5,13 @@ use super::types::{Flat, flat_params, flat_result, record_size};
 use arbitrary::{Result, Unstructured};
 use std::fmt::Write as _;
 
-/// Where a core module lets its results be put.
+/// Where words are that say what `realloc` does, from which call on, and what it returns.
+const REALLOC: u32 = 768;
+
+/// Where words are that functions use for others: four for each.
+const WORDS: u32 = 800;
+
+/// Where a core module lets its results be put. What is before can be changed from outside.
 const RESULTS: u32 = 1024;
 
 /// Where its `realloc` begins.
@@ -14,36 +20,35 @@ const HEAP: u32 = 16384;
 /// Most pages of a memory.
 const PAGES: u32 = 6;
 
-/// What `realloc` does from a certain call on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Realloc {
-    Honest,
+/// What `realloc` does from a certain call on: other numbers than these do what it should.
+mod realloc {
+    pub(super) const HONEST: u32 = 0;
     /// Makes the memory larger first.
-    Grows,
+    pub(super) const GROWS: u32 = 1;
     /// Gives the same place twice.
-    Overlaps,
-    Misaligned,
+    pub(super) const OVERLAPS: u32 = 2;
+    pub(super) const MISALIGNED: u32 = 3;
     /// So many bytes before the memory's end.
-    AtTheEnd(u32),
-    Constant(u32),
-    Traps,
+    pub(super) const AT_THE_END: u32 = 4;
+    pub(super) const CONSTANT: u32 = 5;
+    pub(super) const TRAPS: u32 = 6;
     /// Calls out.
-    Leaves,
+    pub(super) const LEAVES: u32 = 7;
 }
 
-/// What happens instead of, or besides, relaying a call.
+/// What happens instead of, or besides, relaying a call. Words are taken from memory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Tamper {
     /// Another flat argument.
-    Argument(usize, u32),
+    Argument(usize),
     /// A word of the parameters in memory.
-    Parameter(u32, u32),
+    Parameter(u32),
     /// Another place for the result.
-    ResultAt(u32),
+    ResultAt,
     /// A word of the result in memory.
-    Result(u32, u32),
+    Result(u32),
     /// Another flat result.
-    Returned(u32),
+    Returned,
     /// A handle is dropped before the call, or after it.
     DropBefore(u32),
     DropAfter(u32),
@@ -65,9 +70,11 @@ pub(crate) enum PostReturn {
 #[derive(Debug)]
 pub(crate) struct Behaviour {
     pub(crate) encoding: &'static str,
-    realloc: Realloc,
-    realloc_after: u32,
-    garbage: Vec<u32>,
+    /// Whether `realloc` may do what it should not. How often it is called and for how much is up to a host that passes a
+    /// string in another encoding than its own, so that such components take UTF-8.
+    lies: bool,
+    /// What its memory begins with, up to [`RESULTS`].
+    memory: Vec<u32>,
     /// For each function.
     functions: Vec<(Vec<Tamper>, PostReturn)>,
 }
@@ -76,22 +83,25 @@ impl Behaviour {
     /// A component that does what it should.
     pub(crate) fn honest(u: &mut Unstructured<'_>, functions: usize) -> Result<Behaviour> {
         let encoding = *u.choose(&["utf8", "utf16", "latin1+utf16"])?;
-        let realloc = if u.ratio(1, 5)? { Realloc::Grows } else { Realloc::Honest };
+        let mut memory = vec![0; (RESULTS / 4) as usize];
+        memory[(REALLOC / 4) as usize] = if u.ratio(1, 5)? { realloc::GROWS } else { realloc::HONEST };
         let post = |u: &mut Unstructured<'_>| {
             Ok((Vec::new(), if u.arbitrary()? { PostReturn::Honest } else { PostReturn::None }))
         };
         let functions = (0..functions).map(|_| post(u)).collect::<Result<_>>()?;
-        Ok(Behaviour { encoding, realloc, realloc_after: 0, garbage: Vec::new(), functions })
+        Ok(Behaviour { encoding, lies: false, memory, functions })
     }
 
     /// A component that may do anything.
     pub(crate) fn any(u: &mut Unstructured<'_>, signatures: &[Signature]) -> Result<Behaviour> {
         let mut all = Behaviour::honest(u, signatures.len())?;
-        if u.ratio(1, 3)? {
-            all.realloc = realloc(u)?;
-            all.realloc_after = u.int_in_range(0..=3)?;
+        if u.arbitrary()? {
+            (all.encoding, all.lies) = ("utf8", true);
         }
-        all.garbage = (0..u.int_in_range(0..=60)?).map(|_| word(u)).collect::<Result<_>>()?;
+        for _ in 0..u.int_in_range(0..=60)? {
+            let (at, word) = poke(u)?;
+            all.memory[(at / 4) as usize] = word;
+        }
         for (number, (tampers, post)) in all.functions.iter_mut().enumerate() {
             for _ in 0..u.int_in_range(0..=3)? {
                 tampers.push(tamper(u, &signatures[number])?);
@@ -106,32 +116,21 @@ impl Behaviour {
     /// The module with the memory and `realloc`.
     pub(crate) fn library(&self) -> String {
         let data: String =
-            self.garbage.iter().flat_map(|word| word.to_le_bytes()).map(|b| format!("\\{b:02x}")).collect();
-        let honest = format!(
-            "(local.set $at (i32.and
-               (i32.add (global.get $next) (i32.sub (local.get 2) (i32.const 1)))
-               (i32.sub (i32.const 0) (local.get 2))))
-             (block $fits (loop $more
-               (br_if $fits (i32.le_u (i32.add (local.get $at) (local.get 3)) (i32.mul (memory.size) (i32.const 65536))))
-               (br_if $more (i32.ge_s (memory.grow (i32.const 1)) (i32.const 0)))
-               unreachable))
-             {}
-             (memory.copy (local.get $at) (local.get 0) (select (local.get 1) (local.get 3)
-               (i32.lt_u (local.get 1) (local.get 3))))
-             (local.get $at)",
-            if self.realloc == Realloc::Overlaps { "" } else { "(global.set $next (i32.add (local.get $at) (local.get 3)))" }
-        );
-        let lie = match self.realloc {
-            Realloc::Honest | Realloc::Overlaps => String::new(),
-            Realloc::Grows => "(drop (memory.grow (i32.const 1)))".into(),
-            Realloc::Misaligned => "(return (i32.add (global.get $next) (i32.const 1)))".into(),
-            Realloc::AtTheEnd(back) => {
-                format!("(return (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const {back})))")
-            }
-            Realloc::Constant(pointer) => format!("(return (i32.const {pointer}))"),
-            Realloc::Traps => "unreachable".into(),
-            Realloc::Leaves => "(call_indirect (type $none) (i32.const 0))".into(),
-        };
+            self.memory.iter().flat_map(|word| word.to_le_bytes()).map(|b| format!("\\{b:02x}")).collect();
+        let word = |at: u32| format!("(i32.load (i32.const {at}))");
+        let when =
+            |kind: u32, then: &str| format!("(if (i32.eq (local.get $kind) (i32.const {kind})) (then {then}))\n");
+        let constant = word(REALLOC + 8);
+        let mut lies = when(realloc::GROWS, "(drop (memory.grow (i32.const 1)))");
+        if self.lies {
+            lies += &when(realloc::OVERLAPS, "(local.set $overlaps (i32.const 1))");
+            lies += &when(realloc::MISALIGNED, "(return (i32.add (global.get $next) (i32.const 1)))");
+            let end = format!("(return (i32.sub (i32.mul (memory.size) (i32.const 65536)) {constant}))");
+            lies += &when(realloc::AT_THE_END, &end);
+            lies += &when(realloc::CONSTANT, &format!("(return {constant})"));
+            lies += &when(realloc::TRAPS, "(unreachable)");
+            lies += &when(realloc::LEAVES, "(call_indirect (type $none) (i32.const 0))");
+        }
         format!(
             r#"(core module $libc
                  (type $none (func))
@@ -140,11 +139,26 @@ impl Behaviour {
                  (data (i32.const 0) "{data}")
                  (global $next (mut i32) (i32.const {HEAP}))
                  (global $calls (mut i32) (i32.const 0))
-                 (func (export "realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
+                 (func (export "realloc") (param i32 i32 i32 i32) (result i32) (local $at i32) (local $kind i32) (local $overlaps i32)
                    (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
-                   (if (i32.gt_u (global.get $calls) (i32.const {})) (then {lie}))
-                   {honest}))"#,
-            self.realloc_after
+                   (if (i32.gt_u (global.get $calls) {}) (then (local.set $kind {})))
+                   {lies}
+                   (local.set $at (i32.and
+                     (i32.add (global.get $next) (i32.sub (local.get 2) (i32.const 1)))
+                     (i32.sub (i32.const 0) (local.get 2))))
+                   (block $fits (loop $more
+                     (br_if $fits (i32.le_u (i32.add (local.get $at) (local.get 3))
+                       (i32.mul (memory.size) (i32.const 65536))))
+                     (br_if $more (i32.ge_s (memory.grow (i32.const 1)) (i32.const 0)))
+                     unreachable))
+                   (if (i32.eqz (local.get $overlaps))
+                     (then (global.set $next (i32.add (local.get $at) (local.get 3)))))
+                   (memory.copy (local.get $at) (local.get 0) (select (local.get 1) (local.get 3)
+                     (i32.lt_u (local.get 1) (local.get 3))))
+                   (local.get $at)))
+"#,
+            word(REALLOC + 4),
+            word(REALLOC),
         )
     }
 
@@ -161,6 +175,9 @@ impl Behaviour {
             let _ = write!(text, "(import \"up\" \"f{number}\" (func $up{number} {params} {results}))\n");
         }
         text += "(func $leave (call $drop (i32.const 1))) (elem (i32.const 0) func $leave)\n";
+        let mask = RESULTS - 4;
+        let poke = format!("(i32.store (i32.and (local.get 0) (i32.const {mask})) (local.get 1))");
+        let _ = writeln!(text, "(func (export \"poke\") (param i32 i32) {poke})");
         for ((number, signature), (tampers, post)) in signatures.iter().enumerate().zip(&self.functions) {
             text += &Body { number, signature, tampers }.text();
             let (_, results) = signature.lifted();
@@ -197,10 +214,10 @@ impl Body<'_> {
         if let Some([flat]) = flat.as_deref() {
             let _ = write!(text, " (local $r {})", flat.text());
         }
-        for tamper in self.tampers {
+        for (i, tamper) in self.tampers.iter().enumerate() {
             match tamper {
-                Tamper::Parameter(at, word) if self.spilled() => {
-                    let _ = write!(text, "(i32.store offset={at} align=1 (local.get 0) (i32.const {word}))");
+                Tamper::Parameter(at) if self.spilled() => {
+                    let _ = write!(text, "(i32.store offset={at} align=1 (local.get 0) {})", self.word(i));
                 }
                 Tamper::DropBefore(handle) => text += &format!("(call $drop {})", self.handle(*handle)),
                 Tamper::Traps => text += "(unreachable)",
@@ -214,10 +231,10 @@ impl Body<'_> {
         } else {
             text += &self.call();
         }
-        for tamper in self.tampers {
+        for (i, tamper) in self.tampers.iter().enumerate() {
             match tamper {
-                Tamper::Result(at, word) => {
-                    let _ = write!(text, "(i32.store align=1 (i32.const {}) (i32.const {word}))", RESULTS + at);
+                Tamper::Result(at) => {
+                    let _ = write!(text, "(i32.store align=1 (i32.const {}) {})", RESULTS + at, self.word(i));
                 }
                 Tamper::DropAfter(handle) => text += &format!("(call $drop {})", self.handle(*handle)),
                 _ => {}
@@ -225,6 +242,16 @@ impl Body<'_> {
         }
         text += &self.dropped_borrows();
         text + &self.returned(flat.as_deref()) + ")\n"
+    }
+
+    /// The word in memory for the tampering of this number.
+    fn word(&self, tamper: usize) -> String {
+        format!("(i32.load (i32.const {}))", WORDS + 16 * self.number as u32 + 4 * tamper as u32)
+    }
+
+    /// The word for the first tampering that is of this kind.
+    fn word_for(&self, is: impl Fn(&Tamper) -> bool) -> Option<String> {
+        self.tampers.iter().position(is).map(|tamper| self.word(tamper))
     }
 
     fn spilled(&self) -> bool {
@@ -243,18 +270,12 @@ impl Body<'_> {
         let flat = flat_params(&self.signature.params).unwrap_or_else(|| vec![Flat::I32]);
         let mut text = format!("(call $up{}", self.number);
         for (i, flat) in flat.iter().enumerate() {
-            let other = self.tampers.iter().find_map(|tamper| match tamper {
-                Tamper::Argument(at, word) if *at == i => Some(*word),
-                _ => None,
-            });
-            text += &other.map_or_else(|| format!(" (local.get {i})"), |word| constant(*flat, word));
+            let other = self.word_for(|tamper| matches!(tamper, Tamper::Argument(at) if *at == i));
+            text += &other.map_or_else(|| format!(" (local.get {i})"), |word| converted(*flat, &word));
         }
         if flat_result(self.signature.result.as_ref()).is_none() {
-            let other = self.tampers.iter().find_map(|tamper| match tamper {
-                Tamper::ResultAt(at) => Some(*at),
-                _ => None,
-            });
-            let _ = write!(text, " (i32.const {})", other.unwrap_or(RESULTS));
+            let other = self.word_for(|tamper| matches!(tamper, Tamper::ResultAt));
+            text += &other.unwrap_or_else(|| format!(" (i32.const {RESULTS})"));
         }
         text + ")"
     }
@@ -274,50 +295,48 @@ impl Body<'_> {
     }
 
     fn returned(&self, flat: Option<&[Flat]>) -> String {
-        let other = self.tampers.iter().find_map(|tamper| match tamper {
-            Tamper::Returned(word) => Some(*word),
-            _ => None,
-        });
+        let other = self.word_for(|tamper| matches!(tamper, Tamper::Returned));
         match (flat, other) {
             (Some([]), _) => String::new(),
-            (Some([flat, ..]), Some(word)) => constant(*flat, word),
+            (Some([flat, ..]), Some(word)) => converted(*flat, &word),
             (Some(_), None) => "(local.get $r)".into(),
-            (None, Some(word)) => format!("(i32.const {word})"),
+            (None, Some(word)) => word,
             (None, None) => format!("(i32.const {RESULTS})"),
         }
     }
 }
 
-fn constant(flat: Flat, word: u32) -> String {
+/// A flat value out of a word.
+fn converted(flat: Flat, word: &str) -> String {
     match flat {
-        Flat::I32 => format!("(i32.const {word})"),
-        Flat::I64 => format!("(i64.const {})", u64::from(word) << (word % 3 * 16)),
-        Flat::F32 => format!("(f32.reinterpret_i32 (i32.const {word}))"),
-        Flat::F64 => format!("(f64.convert_i32_u (i32.const {word}))"),
+        Flat::I32 => word.into(),
+        Flat::I64 => format!("(i64.mul (i64.extend_i32_u {word}) (i64.const 0x100010001))"),
+        Flat::F32 => format!("(f32.reinterpret_i32 {word})"),
+        Flat::F64 => format!("(f64.convert_i32_u {word})"),
     }
 }
 
-fn realloc(u: &mut Unstructured<'_>) -> Result<Realloc> {
-    Ok(match u.int_in_range(0..=7)? {
-        0 => Realloc::Overlaps,
-        1 => Realloc::Misaligned,
-        2 => Realloc::AtTheEnd(u.int_in_range(0..=40)?),
-        3 | 4 => Realloc::Constant(word(u)?),
-        5 => Realloc::Traps,
-        6 => Realloc::Leaves,
-        _ => Realloc::Grows,
-    })
+/// A place in memory that can be changed from outside, and a word for it.
+pub(crate) fn poke(u: &mut Unstructured<'_>) -> Result<(u32, u32)> {
+    let (at, word) = match u.int_in_range(0..=9)? {
+        0 | 1 => (REALLOC, u.int_in_range(0..=7)?),
+        2 => (REALLOC + 4, u.int_in_range(0..=3)?),
+        3 => (REALLOC + 8, word(u)?),
+        4..=6 => (WORDS + 4 * u.int_in_range(0..=11)?, word(u)?),
+        _ => (4 * u.int_in_range(0..=REALLOC / 4 - 1)?, word(u)?),
+    };
+    Ok((at, word))
 }
 
 fn tamper(u: &mut Unstructured<'_>, signature: &Signature) -> Result<Tamper> {
     let params = flat_params(&signature.params).map_or(0, |flat| flat.len());
     let place = |u: &mut Unstructured<'_>, bytes: u32| u.int_in_range(0..=bytes.max(4) - 1);
     Ok(match u.int_in_range(0..=15)? {
-        0..=3 if params > 0 => Tamper::Argument(u.choose_index(params)?, word(u)?),
-        4 | 5 => Tamper::Parameter(place(u, record_size(&signature.params))?, word(u)?),
-        6 => Tamper::ResultAt(word(u)?),
-        7..=10 => Tamper::Result(place(u, signature.result.as_ref().map_or(4, |ty| ty.size()))?, word(u)?),
-        11 => Tamper::Returned(word(u)?),
+        0..=3 if params > 0 => Tamper::Argument(u.choose_index(params)?),
+        4 | 5 => Tamper::Parameter(place(u, record_size(&signature.params))?),
+        6 => Tamper::ResultAt,
+        7..=10 => Tamper::Result(place(u, signature.result.as_ref().map_or(4, |ty| ty.size()))?),
+        11 => Tamper::Returned,
         12 => Tamper::DropBefore(u.int_in_range(0..=4)?),
         13 => Tamper::DropAfter(u.int_in_range(0..=4)?),
         14 => Tamper::NoCall,

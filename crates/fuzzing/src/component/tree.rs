@@ -68,7 +68,19 @@ pub(crate) fn text(named: &[Ty], signatures: &[Signature], parts: &[Behaviour]) 
         let _ = write!(text, "(alias export $i{last} \"f{number}\" (func $e{number}))\n");
         let _ = write!(text, "(export \"f{number}\" (func $e{number}) (func {ty}))\n");
     }
+    for number in 0..parts.len() {
+        let export = signatures.len() + number;
+        let _ = writeln!(
+            text,
+            "(alias export $i{number} \"poke\" (func $p{number})) (export \"f{export}\" (func $p{number}))"
+        );
+    }
     text + ")"
+}
+
+/// The function that each part has, in their order, behind those that relay: it changes a word of the part's memory.
+pub(crate) fn poke() -> Signature {
+    Signature { params: vec![Ty::Int(32, false), Ty::Int(32, false)], result: None }
 }
 
 /// The import of everything from below.
@@ -112,6 +124,8 @@ fn component(number: usize, import: &str, named: &[Ty], signatures: &[Signature]
     for number in 0..named.len() {
         let _ = write!(text, "(export \"t{number}\" (type $t{number}))\n");
     }
+    text +=
+        "(func (export \"poke\") (param \"at\" u32) (param \"word\" u32) (canon lift (core func $main \"poke\")))\n";
     for (number, signature) in signatures.iter().enumerate() {
         let post = match part.has_post_return(number) {
             true => format!("(post-return (core func $main \"post{number}\"))"),
