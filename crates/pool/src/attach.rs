@@ -6,6 +6,7 @@ use crate::ground::Core;
 use crate::pages::{PageSet, bytes};
 use crate::record::Record;
 use crate::stock::Stock;
+use crate::succession::Ground;
 use crate::sys::Access;
 use core::ops::Range;
 use core::sync::atomic::Ordering;
@@ -22,16 +23,33 @@ pub(crate) enum Thrift {
     Utmost,
 }
 
-/// What a new slot of a stock starts with.
-fn first_set(core: &Core, stock: &Stock, thrift: Thrift) -> Option<PageSet> {
-    if core.options.reset != Reset::WorkingSet {
-        return None;
-    }
-    let unknown = if core.pagemap.is_some() { None } else { Some(PageSet::default()) };
-    match thrift {
-        Thrift::Usual => stock.seed().or(unknown),
+/// Runs of a set up to which a new slot is protected at once. Beyond, cutting its mappings takes longer than bringing
+/// the pages in, so that the first use is not kept waiting for it: the slot is open, and protected when it is released.
+const AT_ONCE: usize = 4;
+
+/// How a new slot starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Start {
+    /// Protected outside the set.
+    Guarded(PageSet),
+    /// Open, with these pages brought in, which are known to be written.
+    Open(PageSet),
+}
+
+/// How a new slot of a stock starts.
+fn start(core: &Core, stock: &Stock, thrift: Thrift) -> Start {
+    // Who resets by a set and cannot scan needs to know from the start what is written.
+    let can_open = core.options.reset != Reset::WorkingSet || core.pagemap.is_some();
+    let unknown = if can_open { Start::Open } else { Start::Guarded };
+    let known = match thrift {
+        Thrift::Usual if core.options.reset == Reset::WorkingSet => stock.seed(),
         // A slot that is open, or all protected, has no mappings but those of its layout.
-        Thrift::Utmost => unknown,
+        _ => None,
+    };
+    match known {
+        None => unknown(PageSet::default()),
+        Some(set) if set.runs().len() > AT_ONCE && can_open && !stock.is_frozen() => Start::Open(set),
+        Some(set) => Start::Guarded(set),
     }
 }
 
@@ -43,31 +61,41 @@ pub(crate) fn attach(
     stock: &Arc<Stock>,
     surplus: bool,
     thrift: Thrift,
+    ground: &Ground,
 ) -> io::Result<Box<Attachment>> {
-    let pristine = stock.pristine()?;
-    let set = first_set(core, stock, thrift);
-    let (mode, first) = match (&set, core.options.reset) {
-        (Some(_), _) => (Mode::Guarded, 0),
-        (None, Reset::WorkingSet) => (Mode::Open, attention::OPENED),
-        (None, _) => (Mode::Open, attention::ALWAYS),
+    let pristine = stock.pristine();
+    let start = start(core, stock, thrift);
+    let (mode, first) = match (&start, core.options.reset) {
+        (Start::Guarded(_), _) => (Mode::Guarded, 0),
+        (Start::Open(_), Reset::WorkingSet) => (Mode::Open, attention::OPENED),
+        (Start::Open(_), _) => (Mode::Open, attention::ALWAYS),
     };
     let charge = stock.template.layout().accessible_bytes();
     let mut a = Box::new(Attachment::new(core, record, stock, pristine, surplus, charge, mode, first));
-    map(core, &a, &stock.template, mode)?;
-    if let Some(set) = set {
-        let set = bounded(core, &a, set);
-        for run in mapped(&a, &set).runs() {
-            core.space.protect(a.place(bytes(run)), Access::ReadWrite)?;
-            core.space.populate(a.place(bytes(run)));
-        }
-        for run in set.runs() {
-            a.bits.put(run.start as usize..run.end as usize, true);
-        }
-        a.set = set;
+    map(core, &a, &stock.template, mode, ground)?;
+    a.set = match start {
+        Start::Guarded(set) => guard(core, &a, set)?,
+        Start::Open(set) => set,
+    };
+    for run in mapped(&a, &a.set).runs() {
+        core.space.populate(a.place(bytes(run)));
     }
-    map_tails(core, &a)?;
-    replan(core, &mut a);
+    // A slot that is not attached has no bits.
+    let planned = map_tails(core, &a).and_then(|()| replan(core, &mut a));
+    planned.inspect_err(|_| clear_bits(&a))?;
     Ok(a)
+}
+
+/// Opens a set, or one that covers it, of a slot that is protected, and says which.
+fn guard(core: &Core, a: &Attachment, set: PageSet) -> io::Result<PageSet> {
+    let set = bounded(core, a, set);
+    for run in mapped(a, &set).runs() {
+        core.space.protect(a.place(bytes(run)), Access::ReadWrite)?;
+    }
+    for run in set.runs() {
+        a.bits.put(run.start as usize..run.end as usize, true);
+    }
+    Ok(set)
 }
 
 /// Maps the tails that uses are known to grow over, as far as they stay: the first use then finds what later ones find.
@@ -75,7 +103,7 @@ pub(crate) fn attach(
 fn map_tails(core: &Core, a: &Attachment) -> io::Result<()> {
     for (index, region) in a.regions.iter().enumerate() {
         let to = a.stock.grown(index).min(region.keeps);
-        if to > region.mapped() && a.map_tail(core, region, to).is_ok() && a.mode() == Mode::Guarded {
+        if to > region.mapped() && a.map_tail(core, region, to).is_ok() {
             for run in a.set.within(pages_of(&region.tail())) {
                 core.space.populate(a.place(bytes(&run)));
             }
@@ -88,14 +116,18 @@ fn pages_of(range: &Range<usize>) -> Range<u32> {
     (range.start / PAGE) as u32..(range.end / PAGE) as u32
 }
 
-/// Gives the accessible parts of a cold slot their access and contents.
-fn map(core: &Core, a: &Attachment, template: &Template, mode: Mode) -> io::Result<()> {
+/// Gives the accessible parts of a slot their access and contents.
+fn map(core: &Core, a: &Attachment, template: &Template, mode: Mode, ground: &Ground) -> io::Result<()> {
     let image = if mode == Mode::Open { Access::ReadWrite } else { Access::Read };
     for region in &a.regions {
-        let access = if region.kind == RegionKind::Volatile { Access::ReadWrite } else { image };
         let range = region.offset..region.offset + region.initial;
-        for gap in uncovered(range, template) {
-            core.space.protect(a.place(gap), access)?;
+        match (region.kind, ground) {
+            (RegionKind::Image, _) => {
+                uncovered(range, template).into_iter().try_for_each(|gap| ground.clear(core, a, gap, image))?;
+            }
+            (RegionKind::Volatile, Ground::Bare) => core.space.protect(a.place(range), Access::ReadWrite)?,
+            // Clean, and always writable.
+            (RegionKind::Volatile, Ground::Like(..)) => {}
         }
     }
     for piece in template.pieces() {
@@ -131,7 +163,7 @@ pub(crate) fn bounded(core: &Core, a: &Attachment, set: PageSet) -> PageSet {
 }
 
 /// Writes down what a release has to put back, after the set changed.
-pub(crate) fn replan(core: &Core, a: &mut Attachment) {
+pub(crate) fn replan(core: &Core, a: &mut Attachment) -> io::Result<()> {
     let at = |offset: usize| a.base.as_ptr().wrapping_add(offset);
     let (mut runs, mut tails, mut volatile) = (Vec::new(), Vec::new(), Vec::new());
     for region in &a.regions {
@@ -145,7 +177,7 @@ pub(crate) fn replan(core: &Core, a: &mut Attachment) {
             continue;
         }
         for pages in a.set.within(pages_of(&range)) {
-            let sources = a.pristine.sources(bytes(&pages));
+            let sources = a.sources(bytes(&pages))?;
             runs.extend(sources.iter().map(|s| Run { to: at(s.range.start), from: s.from, len: s.range.len() }));
         }
         // Behind what is accessible at first there are no contents.
@@ -156,7 +188,7 @@ pub(crate) fn replan(core: &Core, a: &mut Attachment) {
     a.pages = pages(&runs);
     a.ages = vec![0; a.pages + pages(&tails)];
     a.regions.iter_mut().for_each(|region| region.planned = region.mapped());
-    (a.runs, a.tails, a.volatile) = (runs, tails, volatile);
+    (a.runs, a.tails, a.volatile) = (runs.into(), tails, volatile.into());
     let pieces = a.stock.template.pieces().len();
     let sets = if a.mode() == Mode::Open { 0 } else { 2 * a.set.runs().len() };
     let tails = a.regions.iter().filter(|region| !region.tail().is_empty()).count();
@@ -166,6 +198,7 @@ pub(crate) fn replan(core: &Core, a: &mut Attachment) {
     let ledger = &a.record().ledger;
     ledger.set_pages.store(a.set.len(), Ordering::Relaxed);
     ledger.mappings.store(mappings, Ordering::Relaxed);
+    Ok(())
 }
 
 /// Makes a clean slot's protections those of a set (P3). Before, `a.set` has to cover all bits and all pages that
@@ -193,8 +226,7 @@ pub(crate) fn settle(core: &Core, a: &mut Attachment, set: PageSet) -> io::Resul
     a.set = set;
     a.set_mode(Mode::Guarded);
     a.unflag(attention::DEVIATED | attention::OPENED);
-    replan(core, a);
-    Ok(())
+    replan(core, a)
 }
 
 /// Makes all accessible pages of a clean slot writable: it is reset by other means than its set.
@@ -209,8 +241,7 @@ pub(crate) fn unsettle(core: &Core, a: &mut Attachment) -> io::Result<()> {
     a.set_mode(Mode::Open);
     a.unflag(attention::DEVIATED);
     a.flag(attention::OPENED);
-    replan(core, a);
-    Ok(())
+    replan(core, a)
 }
 
 /// Adds to the set what was opened beyond it. Before any tail is taken away.

@@ -10,7 +10,8 @@ use crate::bits::Bits;
 use crate::ground::Core;
 use crate::pages::PageSet;
 use crate::record::Record;
-use crate::stock::{Pristine, Stock};
+use crate::reset::Milestone;
+use crate::stock::{Pristine, Source, Stock};
 use crate::sys::Access;
 use core::ops::Range;
 use core::ptr::NonNull;
@@ -65,6 +66,8 @@ pub(crate) struct RegionState {
     accessible: AtomicUsize,
     /// Bytes that the kernel lets be accessed: more than `accessible` where tails stay.
     mapped: AtomicUsize,
+    /// Bytes that were mapped at most, ever: what is not mapped any more may have pages all the same.
+    furthest: AtomicUsize,
 }
 
 impl RegionState {
@@ -82,12 +85,23 @@ impl RegionState {
 
     pub(crate) fn set_mapped(&self, bytes: usize) {
         self.mapped.store(bytes, Ordering::Relaxed);
+        self.furthest.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether more of it was mapped at any time than is accessible at first.
+    pub(crate) fn had_tail(&self) -> bool {
+        self.furthest.load(Ordering::Relaxed) > self.initial
     }
 
     /// Whether the range of the slot is inside the accessible part.
     #[inline]
     fn contains(&self, range: &Range<usize>) -> bool {
         self.offset <= range.start && range.start <= range.end && range.end - self.offset <= self.accessible()
+    }
+
+    /// The pages that are accessible.
+    pub(crate) fn accessible_pages(&self) -> Range<u32> {
+        (self.offset / PAGE) as u32..((self.offset + self.accessible()) / PAGE) as u32
     }
 
     /// The pages that the kernel lets be accessed.
@@ -124,7 +138,11 @@ pub(crate) struct Run {
 
 /// A slot mapped for a template. Whoever owns the slot owns this (P2); while the slot is in use, it is shared between its
 /// user and a signal handler on the same thread (C2), which is why what both change is atomic, and relaxed.
+///
+/// What every cycle needs comes first, in as few lines of a cache as it fits: where many slots take turns, each of them
+/// comes from memory.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Attachment {
     pub(crate) record: NonNull<Record>,
     /// Address of the template.
@@ -132,37 +150,43 @@ pub(crate) struct Attachment {
     /// The reference that the next handle will hold; none while one does.
     pub(crate) parked: Option<Arc<Template>>,
     pub(crate) base: NonNull<u8>,
+    attention: AtomicU32,
+    /// Not kept at release: its template has its share of warm slots already.
+    pub(crate) surplus: bool,
+    /// Whether the last reset gave all pages of image regions back to the kernel.
+    pub(crate) blank: bool,
+    /// Whether users were found to write only a little of each page of the set.
+    pub(crate) sparse: bool,
+    mode: AtomicU8,
+    pub(crate) uses: u64,
+    /// The use after which to age.
+    pub(crate) next_aging: u64,
+    /// When it was reset last.
+    pub(crate) milestone: Milestone,
+    /// Pages of `runs`.
+    pub(crate) pages: usize,
+    /// What a release puts back: the set, in the accessible parts that there are at first.
+    pub(crate) runs: Box<[Run]>,
+    /// What it clears in volatile regions.
+    pub(crate) volatile: Box<[Run]>,
     /// Its offset in the reservation, and its bytes.
     pub(crate) start: usize,
     pub(crate) bytes: usize,
+    pub(crate) regions: Box<[RegionState]>,
+    pub(crate) bits: Bits,
     /// Keeps what the runs point to.
     pub(crate) pristine: Arc<Pristine>,
     pub(crate) stock: Arc<Stock>,
-    pub(crate) regions: Box<[RegionState]>,
-    pub(crate) bits: Bits,
-    mode: AtomicU8,
-    attention: AtomicU32,
     /// Openings of this use.
     pub(crate) openings: AtomicU32,
     /// The set: of a guarded slot that nobody deviated in, what its bits say.
     pub(crate) set: PageSet,
-    /// What a release puts back: the set, in the accessible parts that there are at first.
-    pub(crate) runs: Vec<Run>,
-    /// The same, in tails that stay mapped; for a use that grew.
+    /// What a release puts back in tails that stay mapped; for a use that grew.
     pub(crate) tails: Vec<Run>,
-    /// What it clears in volatile regions.
-    pub(crate) volatile: Vec<Run>,
-    /// Pages of `runs`.
-    pub(crate) pages: usize,
     /// For each page of `runs` and `tails`, how often in a row it was found unchanged.
     pub(crate) ages: Vec<u8>,
-    pub(crate) uses: u64,
-    /// The use after which to age.
-    pub(crate) next_aging: u64,
     /// The use after which pages were dropped last.
     pub(crate) dropped_at: Option<u64>,
-    /// Not kept at release: its template has its share of warm slots already.
-    pub(crate) surplus: bool,
     /// Bytes of the resident account that it may use (P5).
     pub(crate) charge: AtomicUsize,
     /// Kernel mappings, about.
@@ -199,6 +223,7 @@ impl Attachment {
             spared: 0,
             accessible: AtomicUsize::new(region.accessible),
             mapped: AtomicUsize::new(region.accessible),
+            furthest: AtomicUsize::new(region.accessible),
         };
         let base = core.space.base().as_ptr().wrapping_add(record.start);
         Attachment {
@@ -216,11 +241,14 @@ impl Attachment {
             attention: AtomicU32::new(attention),
             openings: AtomicU32::new(0),
             set: PageSet::default(),
-            runs: Vec::new(),
+            runs: Box::default(),
             tails: Vec::new(),
-            volatile: Vec::new(),
+            volatile: Box::default(),
             pages: 0,
             ages: Vec::new(),
+            blank: false,
+            sparse: false,
+            milestone: Milestone::default(),
             uses: 0,
             next_aging: match core.options.working_sets.aging_interval {
                 0 => u64::MAX,
@@ -271,6 +299,11 @@ impl Attachment {
     pub(crate) fn place(&self, range: Range<usize>) -> Range<usize> {
         debug_assert!(range.end <= self.bytes);
         self.start + range.start..self.start + range.end
+    }
+
+    /// Cuts a range of the slot into parts with one source each.
+    pub(crate) fn sources(&self, range: Range<usize>) -> io::Result<Vec<Source>> {
+        self.pristine.sources(&self.stock.template, range)
     }
 
     pub(crate) fn images(&self) -> impl Iterator<Item = &RegionState> {

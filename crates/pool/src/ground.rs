@@ -3,7 +3,7 @@
 use crate::bits::{Bitmap, Bits};
 use crate::config::{Discovery, PoolError, PoolOptions, Reset};
 use crate::sys::{Access, Pagemap, Reservation, max_mappings};
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use hatchery_alloc::PAGE;
 
 /// Where the slots of a class are.
@@ -98,6 +98,27 @@ impl Account {
     }
 }
 
+/// Whether slots change hands before they are used again: many more images than slots, each used now and then. What a
+/// first use teaches is wasted then.
+#[derive(Debug, Default)]
+pub(crate) struct Haste(AtomicU32);
+
+impl Haste {
+    /// Evictions in a row of slots that were used once from which on the next ones are expected to be like that.
+    const DUE: u32 = 16;
+
+    /// A slot is evicted that was used so often.
+    pub(crate) fn note(&self, uses: u64) {
+        // Relaxed, and not exchanged: it is a guess.
+        let before = self.0.load(Ordering::Relaxed);
+        self.0.store(if uses <= 1 { before.saturating_add(1) } else { 0 }, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= Haste::DUE
+    }
+}
+
 /// Shared by all parts of a pool.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -112,6 +133,7 @@ pub(crate) struct Core {
     /// Kernel mappings that each slot may have in any case, and those that all together may have beyond that.
     share: usize,
     extra: Account,
+    pub(crate) haste: Haste,
     /// Counts attachments: the clock by which stocks are used recently or not.
     pub(crate) clock: AtomicU64,
 }
@@ -135,7 +157,18 @@ impl Core {
         let share = mappings / 2 / slots.max(1);
         let resident = Account::new(options.max_resident_bytes);
         let extra = Account::new(mappings / 2);
-        Ok(Core { options, classes, space, bitmap, pagemap, resident, share, extra, clock: AtomicU64::new(1) })
+        Ok(Core {
+            options,
+            classes,
+            space,
+            bitmap,
+            pagemap,
+            resident,
+            share,
+            extra,
+            haste: Haste::default(),
+            clock: AtomicU64::new(1),
+        })
     }
 
     /// Slots of all classes.

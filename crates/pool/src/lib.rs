@@ -8,12 +8,13 @@
 //! pristine view, and the steady state contains no system call, no lock, no shared cache line.
 //!
 //! ```text
-//!  pool.rs      hands out and takes back; the slow path of allocation, step by step
-//!  stock.rs     what there is for one template        registry.rs  which stock gives up a slot first
-//!  record.rs    one slot's life                       free/        lock-free lists, cold indices
-//!  tenancy.rs   a slot mapped for a template: faults, growth, preparation
-//!  attach.rs    mapping it                            reset/       cleaning it, by strategy
-//!  sys/         every system call there is            pages.rs     sets of pages, as plain values
+//!  pool.rs        hands out and takes back            slow.rs      what allocation tries, step by step
+//!  stock.rs       what there is for one template      registry.rs  which stock gives up a slot first
+//!  record.rs      one slot's life                     free/        lock-free lists, cold indices
+//!  attachment.rs  a slot mapped for a template: faults, growth, preparation
+//!  attach.rs      mapping it                          reset/       cleaning it, by strategy
+//!  succession.rs  what it leaves to another template  pages.rs     sets of pages, as plain values
+//!  sys/           every system call there is
 //! ```
 //!
 //! The invariants P1 to P6 that `unsafe` blocks cite are in the module `record`.
@@ -37,6 +38,7 @@ mod registry;
 mod reset;
 mod slow;
 mod stock;
+mod succession;
 mod sync;
 mod sys;
 

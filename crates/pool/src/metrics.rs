@@ -30,6 +30,8 @@ pub struct Metrics {
     pub resets: [u64; 3],
     /// Pages put back.
     pub pages_copied: u64,
+    /// Those of them that went around the caches.
+    pub pages_streamed: u64,
     /// Protected pages, or groups of them, that were opened because somebody wrote to them.
     pub faults_learned: u64,
     /// Pages in the working sets of attached slots.
@@ -58,6 +60,7 @@ impl Metrics {
             *sum += resets.get();
         }
         self.pages_copied += ledger.pages_copied.get();
+        self.pages_streamed += ledger.pages_streamed.get();
         self.faults_learned += ledger.openings.get();
         let (pages, charge) = (ledger.set_pages.load(Ordering::Relaxed), ledger.charge.load(Ordering::Relaxed));
         self.working_set_pages += pages;

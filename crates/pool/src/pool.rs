@@ -103,6 +103,7 @@ impl Pool {
             resets_pagemap_scan = m.resets[Reset::PagemapScan as usize],
             resets_decommit = m.resets[Reset::Decommit as usize],
             pages_copied = m.pages_copied,
+            pages_streamed = m.pages_streamed,
             faults_learned = m.faults_learned,
             working_set_pages = m.working_set_pages,
             kernel_mappings = m.kernel_mappings,
@@ -293,8 +294,10 @@ unsafe impl InstanceAllocator for Pool {
         } else if let Err(failure) = reset::thorough(&self.core, a) {
             return self.withdraw_after_use(record, &failure);
         }
-        if self.core.options.verify != Verify::Off {
-            self.verify(record);
+        if self.core.options.verify != Verify::Off
+            && let Err(failure) = self.verify(record)
+        {
+            return self.withdraw_after_use(record, &failure);
         }
         if surplus {
             return self.retire(record);

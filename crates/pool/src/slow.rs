@@ -8,6 +8,7 @@ use crate::pool::Pool;
 use crate::record::{Record, State};
 use crate::reset::{Failure, difference};
 use crate::stock::Stock;
+use crate::succession::Ground;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use hatchery_alloc::{AllocateError, InstanceAllocator, Slot, Template};
@@ -94,21 +95,16 @@ impl Pool {
     /// Maps a slot of a class for a template: a cold one, or one that another template gives up.
     fn attach_in(&self, class: usize, stock: &Arc<Stock>) -> Result<Slot, Without> {
         self.evict_forgotten();
-        let index = self.find_cold(class).ok_or(Without::Slots)?;
+        let (index, ground) = self.find_cold(class, stock).ok_or(Without::Slots)?;
         let record = self.record(index);
-        let charge = stock.template.layout().accessible_bytes();
-        while !self.core.resident.take(charge) {
-            if !self.evict_any() {
-                self.registry().give_cold(&self.core, index);
-                return Err(Without::Memory);
-            }
+        if let Ground::Bare = ground {
+            self.charge(record, stock)?;
         }
-        record.ledger.charge.store(charge, Ordering::Relaxed);
         let surplus = !take_share(&stock.kept, self.core.options.max_warm_per_template);
         stock.attached.fetch_add(1, Ordering::Relaxed);
         let now = self.core.tick();
         self.registry().note_use(class, stock, now);
-        match self.attach_trying(record, stock, surplus) {
+        match self.attach_trying(record, stock, surplus, &ground) {
             Ok(attached) => Ok(self.hand_out_new(record, attached)),
             Err(error) => {
                 leave(stock, surplus);
@@ -119,15 +115,34 @@ impl Pool {
         }
     }
 
-    fn attach_trying(&self, record: &Record, stock: &Arc<Stock>, surplus: bool) -> io::Result<Box<Attachment>> {
-        let mut attached = attach(&self.core, record, stock, surplus, Thrift::Usual);
+    /// Charges a cold slot for what the template's slots have; where that is too much, the slot is given back.
+    fn charge(&self, record: &Record, stock: &Stock) -> Result<(), Without> {
+        let charge = stock.template.layout().accessible_bytes();
+        while !self.core.resident.take(charge) {
+            if !self.evict_any() {
+                self.registry().give_cold(&self.core, record.index);
+                return Err(Without::Memory);
+            }
+        }
+        record.ledger.charge.store(charge, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn attach_trying(
+        &self,
+        record: &Record,
+        stock: &Arc<Stock>,
+        surplus: bool,
+        ground: &Ground,
+    ) -> io::Result<Box<Attachment>> {
+        let mut attached = attach(&self.core, record, stock, surplus, Thrift::Usual, ground);
         for _ in 0..RETRIES {
             // What was mapped of the slot must not survive a failure.
             if attached.is_ok() || self.core.space.vanish(self.whole(record)).is_err() {
                 break;
             }
             self.evict_any();
-            attached = attach(&self.core, record, stock, surplus, Thrift::Utmost);
+            attached = attach(&self.core, record, stock, surplus, Thrift::Utmost, &Ground::Bare);
         }
         attached
     }
@@ -142,22 +157,38 @@ impl Pool {
         self.hand_out(record, a, State::Cold)
     }
 
-    /// A cold slot of a class that the caller then owns, made by eviction or scrubbing if there is none.
-    fn find_cold(&self, class: usize) -> Option<u32> {
+    /// A cold slot of a class that the caller then owns, made by eviction or scrubbing if there is none; and what is mapped
+    /// there. It is charged for if that is anything.
+    fn find_cold(&self, class: usize, stock: &Stock) -> Option<(u32, Ground)> {
         loop {
             let mut registry = self.registry();
             if let Some(index) = registry.take_cold(&self.core, class) {
-                return Some(index);
+                return Some((index, Ground::Bare));
             }
             let Some(index) = registry.evict(class, |stock| self.take_warm(stock, class)) else {
                 drop(registry);
-                return self.scrub_one(class);
+                return Some((self.scrub_one(class)?, Ground::Bare));
             };
             drop(registry);
-            if self.detach(self.record(index), State::Warm) {
-                return Some(index);
+            if let Some(ground) = self.make_way(self.record(index), stock) {
+                return Some((index, ground));
             }
         }
+    }
+
+    /// Takes a warm slot, which the caller owns, away from its template for the sake of another. `None` if it had to be
+    /// withdrawn.
+    fn make_way(&self, record: &Record, stock: &Stock) -> Option<Ground> {
+        // SAFETY: the caller owns the slot (P2).
+        let a = unsafe { self.attachment(record) }.expect("a warm slot is attached");
+        self.core.haste.note(a.uses);
+        let Some(ground) = Ground::of(a, &stock.template) else {
+            return self.detach(record, State::Warm).then_some(Ground::Bare);
+        };
+        tracing::debug!(slot = record.index, "slot passed on");
+        self.forget(record);
+        record.pass(State::Warm, State::Cold);
+        Some(ground)
     }
 
     /// Evicts one warm slot, of whatever class; `false` if there is none.
@@ -305,16 +336,21 @@ impl Pool {
 
     /// Compares a slot that was just reset, and that the caller owns, with its template.
     #[cold]
-    pub(crate) fn verify(&self, record: &Record) {
+    ///
+    /// # Errors
+    ///
+    /// When the template cannot be read.
+    pub(crate) fn verify(&self, record: &Record) -> Result<(), Failure> {
         // SAFETY: the caller owns the slot (P2) and keeps no other reference in use.
         let a = unsafe { self.attachment(record) }.expect("a live slot is attached");
-        if let Some(at) = difference(a) {
+        if let Some(at) = difference(a)? {
             let mode = a.mode();
             self.forget(record);
             record.pass(State::Live, State::Withdrawn);
             self.withdraw(record, &"a reset left a byte of an earlier use");
             panic!("G2: byte {at:#x} of slot {} differs from its template after a reset ({mode:?})", record.index);
         }
+        Ok(())
     }
 }
 

@@ -3,27 +3,20 @@
 use crate::config::WorkingSets;
 use crate::free::Stack;
 use crate::pages::PageSet;
-use crate::sys::{Background, View};
+use crate::sys::View;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use hatchery_alloc::{Learned, Learning, PAGE, RegionKind, Tails, Template};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
-/// A part of the template's contents, readable.
-#[derive(Debug)]
-struct Piece {
-    /// Bytes of the slot.
-    range: Range<usize>,
-    view: View,
-}
-
-/// The pristine view: all contents of a template, mapped once, read-only and shared. Unmapped when the last slot
-/// of the template is detached.
-#[derive(Debug)]
+/// The pristine view: all contents of a template, mapped read-only and shared when something is first put back from
+/// them, and once. Unmapped when the last slot of the template is detached.
+#[derive(Debug, Default)]
 pub(crate) struct Pristine {
-    pieces: Vec<Piece>,
+    /// Of each of the template's pieces.
+    views: OnceLock<Box<[View]>>,
 }
 
 /// Bytes of a slot with what they are when nobody wrote them.
@@ -34,39 +27,40 @@ pub(crate) struct Source {
     pub(crate) from: *const u8,
 }
 
-impl Source {
-    pub(crate) fn background(&self) -> Background {
-        if self.from.is_null() { Background::Zeros } else { Background::File }
-    }
-}
-
 impl Pristine {
-    fn new(template: &Template) -> io::Result<Pristine> {
+    /// The views of a template's pieces, whose the pristine view is.
+    fn views(&self, template: &Template) -> io::Result<&[View]> {
+        if let Some(views) = self.views.get() {
+            return Ok(views);
+        }
         let file = || template.file().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
-        let piece = |run: &hatchery_alloc::Run| {
-            Ok(Piece { range: run.range(), view: View::new(file()?, run.file_offset, run.len)? })
-        };
-        Ok(Pristine { pieces: template.pieces().iter().map(piece).collect::<io::Result<_>>()? })
+        let view = |run: &hatchery_alloc::Run| View::new(file()?, run.file_offset, run.len);
+        let views = template.pieces().iter().map(view).collect::<io::Result<_>>()?;
+        // Of two threads that are here at a time one maps them for nothing.
+        Ok(self.views.get_or_init(|| views))
     }
 
-    /// Cuts a range of the slot into parts with one source each, ascending.
-    pub(crate) fn sources(&self, range: Range<usize>) -> Vec<Source> {
+    /// Cuts a range of the slot into parts with one source each, ascending. The template is the one whose the
+    /// pristine view is.
+    pub(crate) fn sources(&self, template: &Template, range: Range<usize>) -> io::Result<Vec<Source>> {
+        let pieces = template.pieces();
+        let first = pieces.partition_point(|piece| piece.range().end <= range.start);
         let mut parts = Vec::new();
         let mut at = range.start;
-        let first = self.pieces.partition_point(|piece| piece.range.end <= range.start);
-        for piece in self.pieces[first..].iter().take_while(|piece| piece.range.start < range.end) {
-            let (start, end) = (piece.range.start.max(range.start), piece.range.end.min(range.end));
+        for (i, piece) in pieces.iter().enumerate().skip(first).take_while(|(_, piece)| piece.slot_offset < range.end) {
+            let (start, end) = (piece.slot_offset.max(range.start), piece.range().end.min(range.end));
             if at < start {
                 parts.push(Source { range: at..start, from: core::ptr::null() });
             }
-            let from = piece.view.base().as_ptr().wrapping_add(start - piece.range.start);
-            parts.push(Source { range: start..end, from });
+            let view = &self.views(template)?[i];
+            parts
+                .push(Source { range: start..end, from: view.base().as_ptr().wrapping_add(start - piece.slot_offset) });
             at = end;
         }
         if at < range.end {
             parts.push(Source { range: at..range.end, from: core::ptr::null() });
         }
-        parts
+        Ok(parts)
     }
 }
 
@@ -164,15 +158,14 @@ impl Stock {
         Arc::strong_count(&self.template) <= 1 + self.attached.load(Ordering::Relaxed)
     }
 
-    /// The pristine view, mapped if it is not.
-    pub(crate) fn pristine(&self) -> io::Result<Arc<Pristine>> {
+    /// The pristine view.
+    pub(crate) fn pristine(&self) -> Arc<Pristine> {
         let mut current = lock(&self.pristine);
-        if let Some(view) = current.upgrade() {
-            return Ok(view);
-        }
-        let view = Arc::new(Pristine::new(&self.template)?);
-        *current = Arc::downgrade(&view);
-        Ok(view)
+        current.upgrade().unwrap_or_else(|| {
+            let view = Arc::new(Pristine::default());
+            *current = Arc::downgrade(&view);
+            view
+        })
     }
 
     /// What new slots start with; `None` where nothing is known.

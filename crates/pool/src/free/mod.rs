@@ -3,7 +3,7 @@
 mod indices;
 mod shards;
 mod stack;
-mod thread;
+pub(crate) mod thread;
 
 pub(crate) use indices::Indices;
 pub(crate) use shards::Shards;

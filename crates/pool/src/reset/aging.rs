@@ -1,6 +1,7 @@
 //! Every so often a reset compares before it copies. Pages that nobody writes any more leave the set.
 
-use super::{Failure, cut_tail, put_back};
+use super::put::{PROBES, probe, put_back};
+use super::{Failure, cut_tail, manner, put_back_volatile};
 use crate::attach::{bounded, replan, settle};
 use crate::attachment::{Attachment, Run, attention};
 use crate::ground::Core;
@@ -12,16 +13,17 @@ use hatchery_alloc::PAGE;
 const OLD: u8 = 4;
 /// The longest a slot goes without a comparison, in uses.
 const MAX_INTERVAL: u32 = 1 << 14;
+/// A set is sparsely written if users change less than this fraction of its pages' lines: one in so many.
+const SPARSE: usize = 4;
 
 /// Resets what is planned of a slot in whose use nothing was opened, and says which pages are old.
 pub(super) fn put_back_changed(a: &mut Attachment) -> PageSet {
-    for run in &a.volatile {
-        // SAFETY: as in `put_back_all`.
-        unsafe { put_back(run) }
-    }
+    put_back_volatile(a);
+    // Notes the reset; what was compared is in a cache by now.
+    let _ = manner(a);
     let base = a.base.as_ptr() as usize;
     let mut old = Vec::new();
-    let (mut nth, mut copied) = (0, 0);
+    let (mut nth, mut copied, mut lines) = (0, 0, 0);
     // Tails are out of bounds for uses that do not grow.
     let grown = a.attention() & (attention::GROWN | attention::STRETCHED) != 0;
     let tails = if grown { &a.tails[..] } else { &[] };
@@ -31,17 +33,20 @@ pub(super) fn put_back_changed(a: &mut Attachment) -> PageSet {
             nth += 1;
             // SAFETY: as in `put_back_all`; the page is readable as well.
             *age = match unsafe { put_back_if_changed(&page) } {
-                true => 0,
-                false => age.saturating_add(1),
+                Some(changed) => {
+                    (copied, lines) = (copied + 1, lines + changed);
+                    0
+                }
+                None => age.saturating_add(1),
             };
-            copied += u64::from(*age == 0);
             if *age >= OLD {
                 let page = ((page.to as usize - base) / PAGE) as u32;
                 old.push(page..page + 1);
             }
         }
     }
-    a.record().ledger.pages_copied.add(copied);
+    a.sparse = lines * SPARSE < copied * PROBES;
+    a.record().ledger.pages_copied.add(copied as u64);
     a.next_aging = a.uses + u64::from(a.stock.interval.load(Ordering::Relaxed));
     PageSet::new(old)
 }
@@ -54,22 +59,23 @@ fn pages_of(run: Run) -> impl Iterator<Item = Run> {
     })
 }
 
-/// Puts a page back if it is not as it should be, and says whether.
+/// Puts a page back if it is not as it should be, and then says how many of some lines were not.
 ///
 /// # Safety
 ///
 /// As `put_back`, for one page.
-unsafe fn put_back_if_changed(page: &Run) -> bool {
+unsafe fn put_back_if_changed(page: &Run) -> Option<usize> {
     static ZEROS: [u8; PAGE] = [0; PAGE];
     let from = if page.from.is_null() { ZEROS.as_ptr() } else { page.from };
     // SAFETY: both are readable for a page, the caller says; nobody writes either while we look.
     let (is, should) = unsafe { (core::slice::from_raw_parts(page.to, PAGE), core::slice::from_raw_parts(from, PAGE)) };
-    let changed = is != should;
-    if changed {
-        // SAFETY: the caller's.
-        unsafe { put_back(page) }
+    if is == should {
+        return None;
     }
-    changed
+    let lines = probe(is, should);
+    // SAFETY: the caller's.
+    unsafe { put_back(page) }
+    Some(lines)
 }
 
 /// Gives up what of a clean slot's tails no use needed for some time.
@@ -90,7 +96,7 @@ pub(super) fn spare_tails(core: &Core, a: &mut Attachment) -> Result<(), Failure
         }
     }
     if cut {
-        replan(core, a);
+        replan(core, a)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "writes to slots that nobody uses")]
 
 mod aging;
+mod put;
 mod scan;
 mod verify;
 mod working_set;
@@ -19,6 +20,8 @@ use core::sync::atomic::Ordering;
 use hatchery_alloc::{PAGE, RegionKind};
 use std::io;
 
+pub(crate) use put::Milestone;
+use put::{Manner, put_back, stream};
 pub(crate) use verify::difference;
 
 /// Why a slot could not be reset.
@@ -32,27 +35,11 @@ pub(crate) enum Failure {
     Broken,
 }
 
-/// Puts back what a run covers.
-///
-/// # Safety
-///
-/// The run lies in accessible, writable pages of a slot that the caller owns and nobody uses (P2, C3); its source is
-/// null or readable for its whole length, elsewhere.
-#[inline]
-unsafe fn put_back(run: &Run) {
-    if run.from.is_null() {
-        // SAFETY: the caller's.
-        unsafe { run.to.write_bytes(0, run.len) }
-    } else {
-        // SAFETY: the caller's.
-        unsafe { run.from.copy_to_nonoverlapping(run.to, run.len) }
-    }
-}
-
 /// The whole reset of the steady state: the set is put back, volatile bytes cleared. For a quiet slot.
 #[inline]
 pub(crate) fn quick(a: &mut Attachment) {
     a.uses += 1;
+    a.blank = false;
     put_back_all(a);
     let mut pages = a.pages;
     if a.attention() != 0 {
@@ -75,9 +62,16 @@ fn put_back_tails(a: &mut Attachment) {
     a.unflag(attention::STRETCHED);
 }
 
+/// Puts back what is planned of a slot in whose use nothing was opened.
 #[inline]
-fn put_back_all(a: &Attachment) {
-    for run in a.volatile.iter().chain(&a.runs) {
+fn put_back_all(a: &mut Attachment) {
+    put_back_volatile(a);
+    if manner(a) == Manner::Streamed {
+        a.record().ledger.pages_streamed.add(a.pages as u64);
+        // SAFETY: as below; runs of image regions are whole pages.
+        return unsafe { stream(&a.runs) };
+    }
+    for run in &a.runs {
         // SAFETY: runs were planned inside accessible parts of this slot, which we own (P2); pages of the set
         // are writable by P3's other half: their bits were set when they were opened. Sources are in the
         // view that the attachment keeps.
@@ -85,11 +79,27 @@ fn put_back_all(a: &Attachment) {
     }
 }
 
+#[inline]
+fn put_back_volatile(a: &Attachment) {
+    for run in &a.volatile {
+        // SAFETY: volatile regions are always writable, and we own the slot (P2).
+        unsafe { put_back(run) }
+    }
+}
+
+/// How a slot's set is put back now.
+#[inline]
+fn manner(a: &mut Attachment) -> Manner {
+    let far = a.milestone.pass(a.pages * PAGE);
+    if far && a.sparse { Manner::Streamed } else { Manner::Cached }
+}
+
 /// Resets a slot by the pool's strategy.
 #[cold]
 #[inline(never)]
 pub(crate) fn thorough(core: &Core, a: &mut Attachment) -> Result<(), Failure> {
     a.uses += 1;
+    a.blank = false;
     if a.attention() & attention::BROKEN != 0 {
         return Err(Failure::Broken);
     }
@@ -108,19 +118,23 @@ pub(crate) fn thorough(core: &Core, a: &mut Attachment) -> Result<(), Failure> {
 
 /// Gives all private pages of image regions back to the kernel, tails included, and takes the tails away.
 fn decommit(core: &Core, a: &mut Attachment) -> io::Result<()> {
-    for region in a.images() {
-        core.space.decommit(a.place(region.offset..region.offset + region.mapped()))?;
+    // What lies between has no pages, or is volatile and cleared anyway.
+    let ends = a.images().map(|region| (region.offset, region.offset + region.mapped()));
+    if let Some((start, end)) = ends.reduce(|all, next| (all.0, next.1)) {
+        core.space.decommit(a.place(start..end))?;
     }
     clear_volatile(core, a)?;
-    take_tails(core, a)
+    take_tails(core, a)?;
+    a.blank = true;
+    Ok(())
 }
 
 /// Puts pages back that may have been written, wherever they are accessible.
-fn restore(a: &Attachment, set: &PageSet) {
+fn restore(a: &Attachment, set: &PageSet) -> io::Result<()> {
     for region in a.images() {
         let end = region.offset + region.accessible();
         for pages in set.within((region.offset / PAGE) as u32..(end / PAGE) as u32) {
-            for source in a.pristine.sources(bytes(&pages)) {
+            for source in a.sources(bytes(&pages))? {
                 let to = a.base.as_ptr().wrapping_add(source.range.start);
                 // SAFETY: the pages are accessible; they were writable, because they were written or are
                 // in the set, and nothing took that away. We own the slot (P2).
@@ -129,14 +143,12 @@ fn restore(a: &Attachment, set: &PageSet) {
         }
     }
     a.record().ledger.pages_copied.add(set.len() as u64);
+    Ok(())
 }
 
 /// Clears volatile regions: what is used of them by stores, grown tails by the kernel.
 fn clear_volatile(core: &Core, a: &Attachment) -> io::Result<()> {
-    for run in &a.volatile {
-        // SAFETY: volatile regions are always writable, and we own the slot (P2).
-        unsafe { put_back(run) }
-    }
+    put_back_volatile(a);
     for region in a.regions.iter().filter(|region| region.kind == RegionKind::Volatile) {
         core.space.decommit(a.place(region.offset + region.initial..region.offset + region.mapped()))?;
     }
@@ -154,7 +166,7 @@ fn take_tails(core: &Core, a: &mut Attachment) -> io::Result<()> {
         a.regions[index].shrink();
     }
     if a.regions.iter().any(|region| region.planned != region.mapped()) {
-        replan(core, a);
+        replan(core, a)?;
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Asking the kernel which pages are private copies: a strategy of its own, and how working sets are learned.
 
 use super::{Failure, clear_volatile, decommit, restore, take_tails};
-use crate::attachment::Attachment;
+use crate::attachment::{Attachment, RegionState};
 use crate::ground::Core;
-use crate::pages::PageSet;
-use crate::sys::ScanError;
+use crate::pages::{PageSet, bytes};
+use crate::sys::{Private, ScanError};
+use core::ops::Range;
 use hatchery_alloc::PAGE;
 use std::io;
 
@@ -14,29 +15,33 @@ pub(super) fn reset(core: &Core, a: &mut Attachment) -> Result<(), Failure> {
     if written.len() > core.options.working_sets.max_pages {
         return Ok(decommit(core, a)?);
     }
-    restore(a, &written);
+    restore(a, &written)?;
     clear_volatile(core, a)?;
     take_tails(core, a)?;
     Ok(())
 }
 
 /// The pages that are private in the accessible parts of image regions: all that were written since the slot was
-/// attached or decommitted, and some that were only put back.
+/// attached or decommitted, and some that were only put back. One question for all of them: what lies between was never
+/// touched, and is passed over quickly.
 pub(super) fn written(core: &Core, a: &Attachment) -> io::Result<PageSet> {
     let map = core.pagemap.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+    let accessible: Vec<_> = a.images().map(RegionState::accessible_pages).collect();
+    let (Some(first), Some(last)) = (accessible.first(), accessible.last()) else { return Ok(PageSet::default()) };
     let base = a.base.as_ptr() as usize;
-    let mut found = Vec::new();
-    for region in a.images() {
-        for source in a.pristine.sources(region.offset..region.offset + region.accessible()) {
-            let range = base + source.range.start..base + source.range.end;
-            map.scan(range, source.background(), &mut |r| {
-                found.push(((r.start - base) / PAGE) as u32..((r.end - base) / PAGE) as u32);
-            })
-            .map_err(|error| match error {
-                ScanError::System(error) => error,
-                ScanError::Forked => io::Error::other(error),
-            })?;
-        }
-    }
-    Ok(PageSet::new(found))
+    let span = bytes(&(first.start..last.end));
+    let (mut copies, mut zeros) = (Vec::new(), Vec::new());
+    let mut note = |r: Range<usize>, private| {
+        let list = if private == Private::Copy { &mut copies } else { &mut zeros };
+        list.push(((r.start - base) / PAGE) as u32..((r.end - base) / PAGE) as u32);
+    };
+    map.scan(base + span.start..base + span.end, &mut note).map_err(|error| match error {
+        ScanError::System(error) => error,
+        ScanError::Forked => io::Error::other(error),
+    })?;
+    // A page of zeros is as good as none where there are no contents.
+    let zeros = PageSet::new(zeros);
+    let contents = PageSet::touched(a.stock.template.pieces().iter().map(hatchery_alloc::Run::range));
+    let suspect = contents.runs().iter().flat_map(|contents| zeros.within(contents.clone()));
+    Ok(PageSet::new(copies.into_iter().chain(suspect)).clipped(&accessible))
 }

@@ -2,20 +2,26 @@
 
 use crate::attachment::Attachment;
 use hatchery_alloc::{PAGE, RegionKind};
+use std::io;
 
 /// The first byte of a slot that is not what it should be after a reset.
-pub(crate) fn difference(a: &Attachment) -> Option<usize> {
-    a.regions.iter().find_map(|region| {
+///
+/// # Errors
+///
+/// When the template cannot be read.
+pub(crate) fn difference(a: &Attachment) -> io::Result<Option<usize>> {
+    for region in &a.regions {
         // A kept tail is compared as far as it is mapped.
         let bytes = region.offset..region.offset + region.mapped();
-        match region.kind {
+        let difference = match region.kind {
             RegionKind::Volatile => differs(a, bytes, core::ptr::null()),
-            RegionKind::Image => {
-                let sources = a.pristine.sources(bytes);
-                sources.into_iter().find_map(|source| differs(a, source.range, source.from))
-            }
+            RegionKind::Image => a.sources(bytes)?.into_iter().find_map(|source| differs(a, source.range, source.from)),
+        };
+        if difference.is_some() {
+            return Ok(difference);
         }
-    })
+    }
+    Ok(None)
 }
 
 fn differs(a: &Attachment, range: core::ops::Range<usize>, from: *const u8) -> Option<usize> {

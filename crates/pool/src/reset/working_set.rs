@@ -27,7 +27,7 @@ pub(super) fn reset(core: &Core, a: &mut Attachment, openings: u64) -> Result<()
         PageSet::default()
     };
     if flags & (attention::GROWN | attention::STRETCHED) != 0 {
-        restore_tails(a);
+        restore_tails(a)?;
         clear_volatile(core, a)?;
         take_tails(core, a)?;
     }
@@ -38,11 +38,11 @@ pub(super) fn reset(core: &Core, a: &mut Attachment, openings: u64) -> Result<()
 }
 
 /// Zeroes what of the set lies in grown tails.
-fn restore_tails(a: &Attachment) {
+fn restore_tails(a: &Attachment) -> std::io::Result<()> {
     let page = |offset: usize| (offset / PAGE) as u32;
     let tail = |r: &crate::attachment::RegionState| page(r.offset + r.initial)..page(r.offset + r.accessible());
     let tails: Vec<_> = a.images().map(tail).collect();
-    restore(a, &a.set.clipped(&tails));
+    restore(a, &a.set.clipped(&tails))
 }
 
 /// A use without protection: what it wrote becomes the set, if that is allowed and not too much.
@@ -52,6 +52,11 @@ fn from_open(core: &Core, a: &mut Attachment, openings: u64) -> Result<(), Failu
         return Err(Failure::Broken);
     }
     absorb(a);
+    if a.uses == 1 && core.haste.is_due() && !a.stock.is_frozen() {
+        // Most likely the slot goes to another template now: what is learned of this one would be of no use.
+        decommit(core, a)?;
+        return stay_open(core, a);
+    }
     let sets = &core.options.working_sets;
     // Without a scan nothing is known but what was opened before everything was: all pages are given back, and these
     // are where the next use starts.
@@ -61,7 +66,7 @@ fn from_open(core: &Core, a: &mut Attachment, openings: u64) -> Result<(), Failu
     };
     let learned = match written {
         Some(written) => {
-            restore(a, &written.union(&a.set));
+            restore(a, &written.union(&a.set))?;
             clear_volatile(core, a)?;
             a.set = a.set.union(&written);
             take_tails(core, a)?;
@@ -78,7 +83,11 @@ fn from_open(core: &Core, a: &mut Attachment, openings: u64) -> Result<(), Failu
         return Ok(settle(core, a, set)?);
     }
     match learned {
-        Some(learned) => adopt(core, a, learned, openings.max(1)),
+        Some(learned) => {
+            // What others have learned, and paid for, costs nothing.
+            let known = a.stock.seed().is_some_and(|seed| learned.minus(&seed).is_empty());
+            adopt(core, a, learned, if known { openings } else { openings.max(1) })
+        }
         None => stay_open(core, a),
     }
 }
@@ -86,7 +95,7 @@ fn from_open(core: &Core, a: &mut Attachment, openings: u64) -> Result<(), Failu
 /// Pages were opened one by one. They join the set.
 fn deviated(core: &Core, a: &mut Attachment, openings: u64) -> Result<(), Failure> {
     absorb(a);
-    restore(a, &a.set);
+    restore(a, &a.set)?;
     clear_volatile(core, a)?;
     take_tails(core, a)?;
     if a.stock.is_frozen() {

@@ -56,4 +56,4 @@ mod inject {
 }
 
 pub(crate) use memory::{Access, Reservation, View, max_mappings};
-pub(crate) use pagemap::{Background, Pagemap, ScanError};
+pub(crate) use pagemap::{Pagemap, Private, ScanError};

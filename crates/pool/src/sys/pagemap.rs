@@ -18,6 +18,9 @@ const SWAPPED: u64 = 1 << 4;
 /// The page is the kernel's page of zeros.
 const ZERO: u64 = 1 << 5;
 
+/// Ranges that one call can answer with.
+const MOST: usize = 128;
+
 #[repr(C)]
 #[derive(Debug, Default, Clone, Copy)]
 struct Found {
@@ -46,14 +49,14 @@ struct Question {
 /// `_IOWR('f', 16, struct pm_scan_arg)`.
 const PAGEMAP_SCAN: libc::c_ulong = (3 << 30) | ((size_of::<Question>() as libc::c_ulong) << 16) | (0x66 << 8) | 16;
 
-/// What a range shows where nothing was written.
+/// What is private in a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Background {
-    /// Zeros: a page of zeros of the kernel's is as good as untouched.
+pub(crate) enum Private {
+    /// A copy: written, or only copied, or no longer in memory.
+    Copy,
+    /// The kernel's page of zeros. Over nothing it is as good as untouched; over a file the kernel may have merged a page
+    /// with it that was overwritten with zeros.
     Zeros,
-    /// A file. The kernel may have merged a page that was overwritten with zeros with its own, so that one counts
-    /// as written.
-    File,
 }
 
 /// Why there is no answer.
@@ -80,29 +83,23 @@ impl Pagemap {
         gate()?;
         let map = Pagemap { file: File::open("/proc/self/pagemap")?, process: std::process::id() };
         let here = core::ptr::from_ref(&map) as usize / PAGE * PAGE;
-        match map.scan(here..here + PAGE, Background::Zeros, &mut |_| ()) {
+        match map.scan(here..here + PAGE, &mut |_, _| ()) {
             Ok(()) => Ok(map),
             Err(ScanError::System(error)) => Err(error),
             Err(ScanError::Forked) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
-    /// Tells `each` the ranges of addresses whose pages are private: written, or copied, or no longer in memory.
-    /// May tell too many; never too few.
+    /// Tells `each` the ranges of addresses whose pages are private, ascending. May tell too many; never too few.
     pub(crate) fn scan(
         &self,
         range: Range<usize>,
-        background: Background,
-        each: &mut dyn FnMut(Range<usize>),
+        each: &mut dyn FnMut(Range<usize>, Private),
     ) -> Result<(), ScanError> {
         if std::process::id() != self.process {
             return Err(ScanError::Forked);
         }
-        let not = match background {
-            Background::Zeros => FILE | ZERO,
-            Background::File => FILE,
-        };
-        let mut found = [Found::default(); 64];
+        let mut found = [Found::default(); MOST];
         let mut start = range.start as u64;
         while start < range.end as u64 {
             let mut question = Question {
@@ -111,10 +108,10 @@ impl Pagemap {
                 end: range.end as u64,
                 found: found.as_mut_ptr() as u64,
                 found_len: found.len() as u64,
-                inverted: not,
-                all_of: not,
+                inverted: FILE,
+                all_of: FILE,
                 any_of: PRESENT | SWAPPED,
-                returned: PRESENT,
+                returned: PRESENT | SWAPPED | ZERO,
                 ..Question::default()
             };
             gate()?;
@@ -125,7 +122,8 @@ impl Pagemap {
                 return Err(io::Error::last_os_error().into());
             }
             for f in &found[..n as usize] {
-                each(f.start as usize..f.end as usize);
+                let private = if f.categories & ZERO != 0 { Private::Zeros } else { Private::Copy };
+                each(f.start as usize..f.end as usize, private);
             }
             if question.walk_end <= start {
                 return Err(io::Error::from(io::ErrorKind::InvalidData).into());
@@ -141,11 +139,16 @@ mod tests {
     use super::*;
     use crate::sys::{Access, Reservation};
 
-    fn written(map: &Pagemap, memory: &Reservation, background: Background) -> Vec<Range<usize>> {
+    fn private(map: &Pagemap, memory: &Reservation, kind: Private) -> Vec<Range<usize>> {
         let base = memory.base().as_ptr() as usize;
         let mut all = Vec::new();
         let ask = base..base + memory.bytes();
-        map.scan(ask, background, &mut |r| all.push((r.start - base) / PAGE..(r.end - base) / PAGE)).expect("scan");
+        map.scan(ask, &mut |r, is| {
+            if is == kind {
+                all.push((r.start - base) / PAGE..(r.end - base) / PAGE);
+            }
+        })
+        .expect("scan");
         all
     }
 
@@ -156,13 +159,13 @@ mod tests {
         let page = |i: usize| memory.base().as_ptr().wrapping_add(i * PAGE);
         // SAFETY: inside the reservation, which is readable and writable.
         assert_eq!(unsafe { page(7).read_volatile() }, 0);
-        assert!(written(&map, &memory, Background::Zeros).is_empty());
-        assert_eq!(written(&map, &memory, Background::File), [7..8], "a page of zeros over a file is suspect");
+        assert!(private(&map, &memory, Private::Copy).is_empty());
+        assert_eq!(private(&map, &memory, Private::Zeros), [7..8], "over a file it would be suspect");
         for i in (0..300).step_by(2) {
             // SAFETY: as above.
             unsafe { page(i).write_volatile(1) };
         }
         let expected: Vec<_> = (0..300).step_by(2).map(|i| i..i + 1).collect();
-        assert_eq!(written(&map, &memory, Background::Zeros), expected, "more ranges than one call returns");
+        assert_eq!(private(&map, &memory, Private::Copy), expected, "more ranges than one call returns");
     }
 }
