@@ -145,16 +145,18 @@ impl Module {
         options: SnapshotOptions<T>,
         fresh: impl Fn() -> T,
     ) -> Result<(Module, SnapshotReport), Error> {
-        self.snapshot_prepared(linker, options, fresh, |_| Ok(()))
+        self.snapshot_prepared(linker, options, fresh, |_| Ok(()), |_| Ok(()))
     }
 
-    /// As [`snapshot`](Module::snapshot); `prepared` finishes what is made ready.
+    /// As [`snapshot`](Module::snapshot); `ready` finishes what is made ready, and `at_rest` looks at the instance beside
+    /// what looks at its host data.
     pub(crate) fn snapshot_prepared<T: 'static>(
         &self,
         linker: &Linker<T>,
         options: SnapshotOptions<T>,
         fresh: impl Fn() -> T,
         ready: impl FnOnce(&Prepared<T>) -> Result<(), Error>,
+        at_rest: impl Fn(&hatchery_vm::Instance<T>) -> Result<(), String>,
     ) -> Result<(Module, SnapshotReport), Error> {
         let Inner { engine, image, root, .. } = &*self.inner;
         linker.check_engine(self)?;
@@ -165,7 +167,8 @@ impl Module {
         ready(&prepared)?;
         let request = options.request(*root);
         let instance = || prepared.vm.instantiate(fresh()).map_err(allocate_error);
-        let made = hatchery_init::snapshot(image, &gate, &request, instance, &options.at_rest).map_err(error)?;
+        let at_rest = |instance: &_| at_rest(instance).and_then(|()| (options.at_rest)(instance.data()));
+        let made = hatchery_init::snapshot(image, &gate, &request, instance, at_rest).map_err(error)?;
         check(self)?;
         let module = made.image.map(|image| Inner::new(engine.clone(), Arc::new(image), *root));
         let module = module.map_or_else(|| self.clone(), |inner| Module { inner: Arc::new(inner) });
@@ -202,27 +205,13 @@ impl<T> SnapshotOptions<T> {
         self.limits.lifted
     }
 
-    /// For host data that contains this, and other names of imports.
-    pub(crate) fn within<H>(
-        self,
-        names: impl Fn(&str) -> Vec<String>,
-        data: impl Fn(&H) -> Result<&T, String> + 'static,
-    ) -> SnapshotOptions<H>
-    where
-        T: 'static,
-    {
+    /// For other names of imports.
+    pub(crate) fn within(self, names: impl Fn(&str) -> Vec<String>) -> SnapshotOptions<T> {
         let imports = match self.imports {
             InitImports::Allow(allowed) => InitImports::Allow(allowed.iter().flat_map(|name| names(name)).collect()),
             imports => imports,
         };
-        let at_rest = self.at_rest;
-        SnapshotOptions {
-            imports,
-            export: self.export,
-            steps: self.steps,
-            limits: self.limits,
-            at_rest: Box::new(move |host| at_rest(data(host)?)),
-        }
+        SnapshotOptions { imports, ..self }
     }
 
     fn request(&self, root: hatchery_image::InstanceId) -> Request {

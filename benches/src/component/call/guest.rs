@@ -25,17 +25,17 @@ const CALLED: &str = r#"
     (export $t "thing" (type $thing))
     (func (export "inc") (param "x" u32) (result u32) (canon lift (core func $i "inc")))
     (func (export "length") (param "text" string) (result u32)
-      (canon lift (core func $i "length") (memory $i "memory") (realloc (func $i "realloc"))))
+      (canon lift (core func $i "length") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
     (func (export "echo") (param "text" string) (result string)
-      (canon lift (core func $i "echo") (memory $i "memory") (realloc (func $i "realloc"))
-        (post-return (func $i "post"))))
+      (canon lift (core func $i "echo") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))
+        (post-return (core func $i "post"))))
     (func (export "count") (param "list" (list $r)) (result u32)
-      (canon lift (core func $i "length") (memory $i "memory") (realloc (func $i "realloc"))))
+      (canon lift (core func $i "length") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
     (func (export "make") (result (own $t)) (canon lift (core func $i "make")))
     (func (export "value") (param "thing" (borrow $t)) (result u32) (canon lift (core func $i "value")))
 "#;
 
-/// What a host provides that is called instead.
+/// What a component imports that calls.
 const HOST: &str = r#"
     (import "bench:calls/host" (instance $called
       (type $record (record (field "id" u32) (field "weight" f64) (field "kind" u8)))
@@ -70,10 +70,10 @@ fn calling(shape: Shape) -> String {
       (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 65536)))
     (core instance $libc (instantiate $libc))
     (core func $inc (canon lower (func $called "inc")))
-    (core func $length (canon lower (func $called "length") (memory $libc "memory")))
+    (core func $length (canon lower (func $called "length") (memory (core memory $libc "memory"))))
     (core func $echo
-      (canon lower (func $called "echo") (memory $libc "memory") (realloc (func $libc "realloc"))))
-    (core func $count (canon lower (func $called "count") (memory $libc "memory")))
+      (canon lower (func $called "echo") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+    (core func $count (canon lower (func $called "count") (memory (core memory $libc "memory"))))
     (core func $make (canon lower (func $called "make")))
     (core func $value (canon lower (func $called "value")))
     (core module $calling
@@ -110,9 +110,15 @@ pub(super) fn text(way: Way, shape: Shape) -> String {
     match way {
         Way::In => format!("(component {CALLED})"),
         Way::Out => format!("(component {HOST} {})", calling(shape)),
-        Way::Across => {
-            let calling = calling(shape);
-            format!("(component (component $inner {CALLED}) (instance $called (instantiate $inner)) {calling})")
-        }
+        // Neither contains the other, as no component may call one that it contains.
+        Way::Across => format!(
+            r#"(component
+                 (component $called {CALLED})
+                 (component $calling {HOST} {})
+                 (instance $a (instantiate $called))
+                 (instance $b (instantiate $calling (with "bench:calls/host" (instance $a))))
+                 (export "run" (func $b "run")))"#,
+            calling(shape)
+        ),
     }
 }

@@ -10,9 +10,9 @@ use hatchery_wasi::WasiCtx;
 use hatchery_wasi::host::MemoryOutput;
 use std::sync::{Arc, Mutex};
 
-/// An engine with a pool.
-fn pooled(threads: usize) -> anyhow::Result<Engine> {
-    let pooling = Pooling::new(SLOTS * threads);
+/// An engine with a pool, whose slots have room for a memory of each module.
+fn pooled(work: &Work, threads: usize) -> anyhow::Result<Engine> {
+    let pooling = Pooling::new(SLOTS * threads).slot_bytes((work.room.modules as u64 + 1) * (5 << 30));
     Ok(Engine::new(&peer::our_config().allocation(Allocation::Pooling(pooling)))?)
 }
 
@@ -43,7 +43,7 @@ pub(super) fn prepared(engine: &Engine, work: &Work, start: Start) -> anyhow::Re
 
 /// A cycle.
 pub(super) fn cycle(work: &Work, start: Start, threads: usize) -> anyhow::Result<Cycle> {
-    let engine = pooled(threads)?;
+    let engine = pooled(work, threads)?;
     let task = work.task;
     if task == Task::Nop {
         let prepared = Linker::new(&engine).prepare(&component(&engine, work, start)?)?;
@@ -59,7 +59,7 @@ pub(super) fn cycle(work: &Work, start: Start, threads: usize) -> anyhow::Result
 
 /// The same call in an instance that is kept.
 pub(super) fn warm(work: &Work, start: Start) -> anyhow::Result<Cycle> {
-    let instance = Mutex::new(prepared(&pooled(1)?, work, start)?.instantiate(context())?);
+    let instance = Mutex::new(prepared(&pooled(work, 1)?, work, start)?.instantiate(context())?);
     Ok(Arc::new(move || greet(&mut instance.lock().expect("nobody panicked"))))
 }
 

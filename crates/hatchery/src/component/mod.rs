@@ -52,6 +52,7 @@ mod context;
 mod dynamic;
 mod exports;
 mod flatten;
+mod found;
 mod func;
 mod host;
 mod instance;
@@ -66,6 +67,7 @@ mod resource_any;
 mod resource_table;
 mod scalars;
 mod snapshot;
+mod state;
 mod strings;
 #[cfg(test)]
 mod tests;

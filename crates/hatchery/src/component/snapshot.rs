@@ -1,14 +1,13 @@
 //! Initialization of components at build time.
 
 use super::compiled::Component;
-use super::host::Host;
 use super::linker::Linker;
 use super::prepared::{DEFAULT_BUDGET, finish};
-use super::resource_any::HostState;
+use super::state::HostState;
 use crate::error::Error;
 use crate::snapshot::{SnapshotOptions, SnapshotReport};
 use hatchery_component::meta::{Meta, Resource};
-use std::sync::Arc;
+use hatchery_vm::Instance;
 
 impl Component {
     /// Initializes the component now, once, and gives one that starts where that ended; see
@@ -31,11 +30,10 @@ impl Component {
     ) -> Result<(Component, SnapshotReport), Error> {
         let (bound, meta) = (linker.bind(self)?, self.meta().clone());
         let budget = options.lifted().unwrap_or(DEFAULT_BUDGET);
-        let options = options.within(|name| core_names(self.meta(), name), move |host| at_rest(&meta, host));
-        let shared = Arc::default();
-        let host = || Host { data: fresh(), state: HostState::new(Arc::clone(&shared)) };
-        let ready = |core: &crate::Prepared<Host<T>>| finish(self, core, bound.pending, budget, &shared);
-        let (module, report) = self.module().snapshot_prepared(&bound.core, options, host, ready)?;
+        let options = options.within(|name| core_names(self.meta(), name));
+        let ready = |core: &crate::Prepared<T>| finish(self, core, bound.pending, budget);
+        let at_rest = |instance: &Instance<T>| at_rest(&meta, instance);
+        let (module, report) = self.module().snapshot_prepared(&bound.core, options, fresh, ready, at_rest)?;
         Ok((Component::of_module(module)?, report))
     }
 }
@@ -51,9 +49,9 @@ fn core_names(meta: &Meta, allowed: &str) -> Vec<String> {
     cores.map(|(module, name)| format!("{module}/{name}")).collect()
 }
 
-/// The host data, unless the component has handles of its resources.
-fn at_rest<'a, T>(meta: &Meta, host: &'a Host<T>) -> Result<&'a T, String> {
-    let Some(given) = host.state.given().first().copied() else { return Ok(&host.data) };
+/// Nothing, unless the component has handles of resources of the host.
+fn at_rest<T>(meta: &Meta, instance: &Instance<T>) -> Result<(), String> {
+    let Some(given) = instance.beside().and_then(HostState::given) else { return Ok(()) };
     Err(match meta.resources.get(given.0 as usize) {
         Some(Resource::Host { interface: Some(interface), name, .. }) => {
             format!("the component has a resource `{name}` of `{interface}`")

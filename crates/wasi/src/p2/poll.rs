@@ -38,7 +38,7 @@ impl Pollable {
 fn look(ctx: &mut WasiCtx, pollables: &[Pollable], patience: Duration) -> Result<Vec<u32>, Error> {
     let mut ready: Vec<u32> = Vec::new();
     let (mut watches, mut watched) = (Vec::new(), Vec::new());
-    let now = pollables.iter().any(|p| matches!(p, Pollable::At(_))).then(|| ctx.clock.monotonic());
+    let now = pollables.iter().any(|p| matches!(p, Pollable::At(_))).then(|| ctx.clock().monotonic());
     for (position, pollable) in (0..).zip(pollables) {
         match pollable {
             Pollable::Always => ready.push(position),
@@ -68,8 +68,8 @@ fn next_slice(ctx: &mut WasiCtx, pollables: &[Pollable]) -> Duration {
     match deadlines.min() {
         None => SLICE,
         Some(deadline) => {
-            let left = deadline.saturating_sub(ctx.clock.monotonic());
-            if ctx.clock.skip(left) { Duration::ZERO } else { SLICE.min(Duration::from_nanos(left)) }
+            let left = deadline.saturating_sub(ctx.clock().monotonic());
+            if ctx.clock().skip(left) { Duration::ZERO } else { SLICE.min(Duration::from_nanos(left)) }
         }
     }
 }
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn the_first_deadline_ends_the_waiting() {
         let mut host = Plain(WasiCtx::builder().clock(VirtualClock::new(0, 1)).build());
-        let now = host.ctx().clock.monotonic();
+        let now = host.ctx().clock().monotonic();
         let far = Pollable::At(now + 1_000_000_000_000);
         let near = Pollable::At(now + 1_000_000_000);
         assert_eq!(wait_for(&mut host, &[far.clone(), near]).unwrap(), [1]);
