@@ -82,7 +82,8 @@ fn greeter(name: &str, make: Make, start: Start) -> Case {
 
 /// Both sides: medians of many at a time, then one by one for the percentiles.
 fn run(work: &Work, start: Start, threads: usize, floor: Option<Side>, effort: &Effort) -> anyhow::Result<Row> {
-    let peer_side = |knobs: &knobs::Knobs| side(&mut peer::cycle(work, knobs, threads)?, threads);
+    let compiled = peer::Compiled::new(work)?;
+    let peer_side = |knobs: &knobs::Knobs| side(&mut peer::cycle(&compiled, knobs, threads)?, threads);
     let (knobs, remark) = knobs::best_of(WARM_UP, peer_side)?;
     let ours = side(&mut ours::cycle(work, start, threads)?, threads)?;
     let mut pair = Pair { ours, peer: peer_side(&knobs)?, floor };

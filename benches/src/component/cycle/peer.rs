@@ -4,6 +4,7 @@ use super::guests::{NAME, Task, Work};
 use super::{Cycle, SLOTS};
 use crate::cycle::knobs::{KEEP_SCAN, Knobs};
 use crate::peer::Plain;
+use crate::trusted;
 use anyhow::Context;
 use std::sync::{Arc, Mutex};
 use wasmtime::component::{Component, ComponentExportIndex, Instance, InstancePre, Linker, ResourceTable};
@@ -55,12 +56,25 @@ fn engine(work: &Work, knobs: &Knobs, threads: usize) -> anyhow::Result<Engine> 
     Engine::new(&knobs.component_config(SLOTS * threads, work.room)).plain()
 }
 
+/// A component that is compiled once for all settings of the pool, which large ones take long for.
+pub(super) struct Compiled<'a> {
+    work: &'a Work,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Compiled<'a> {
+    pub(super) fn new(work: &'a Work) -> anyhow::Result<Compiled<'a>> {
+        let bytes = engine(work, &KEEP_SCAN, 1)?.precompile_component(&work.bytes).plain()?;
+        Ok(Compiled { work, bytes })
+    }
+}
+
 /// The component, linked with WASI.
-fn ready(engine: &Engine, work: &Work) -> anyhow::Result<Ready<Host>> {
-    let component = Component::new(engine, &work.bytes).plain()?;
+fn ready(engine: &Engine, compiled: &Compiled<'_>) -> anyhow::Result<Ready<Host>> {
+    let component = trusted::component(engine, &compiled.bytes)?;
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker).plain()?;
-    let path: &[&str] = match work.task {
+    let path: &[&str] = match compiled.work.task {
         Task::Nop | Task::NopWasi => &["nop"],
         Task::Run => &["wasi:cli/run@0.2.6", "run"],
         Task::Greet => &["greet"],
@@ -69,14 +83,15 @@ fn ready(engine: &Engine, work: &Work) -> anyhow::Result<Ready<Host>> {
 }
 
 /// A cycle.
-pub(super) fn cycle(work: &Work, knobs: &Knobs, threads: usize) -> anyhow::Result<Cycle> {
+pub(super) fn cycle(compiled: &Compiled<'_>, knobs: &Knobs, threads: usize) -> anyhow::Result<Cycle> {
+    let work = compiled.work;
     let engine = engine(work, knobs, threads)?;
     if work.task == Task::Nop {
-        let component = Component::new(&engine, &work.bytes).plain()?;
+        let component = trusted::component(&engine, &compiled.bytes)?;
         let ready = Ready::new(&Linker::<()>::new(&engine), &component, &["nop"])?;
         return Ok(Arc::new(move || nop(&ready, ())));
     }
-    let ready = ready(&engine, work)?;
+    let ready = ready(&engine, compiled)?;
     Ok(match work.task {
         Task::Nop | Task::NopWasi => Arc::new(move || nop(&ready, host())),
         Task::Run => Arc::new(move || run(&ready)),
@@ -89,7 +104,7 @@ pub(super) fn cycle(work: &Work, knobs: &Knobs, threads: usize) -> anyhow::Resul
 
 /// The same call in an instance that is kept.
 pub(super) fn warm(work: &Work) -> anyhow::Result<Cycle> {
-    let ready = ready(&engine(work, &KEEP_SCAN, 1)?, work)?;
+    let ready = ready(&engine(work, &KEEP_SCAN, 1)?, &Compiled::new(work)?)?;
     let state = Mutex::new(ready.instance(host()));
     Ok(Arc::new(move || {
         let (store, instance) = &mut *state.lock().expect("nobody panicked");
