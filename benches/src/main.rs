@@ -9,6 +9,7 @@ mod call;
 mod case;
 mod child;
 mod compile;
+mod component;
 mod cycle;
 mod guest;
 mod kernel;
@@ -90,6 +91,7 @@ fn cases() -> Vec<Case> {
         threads::cases,
         memory::cases,
         syscalls::cases,
+        component::cases,
     ];
     groups.into_iter().flat_map(|cases| cases()).collect()
 }

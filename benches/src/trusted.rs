@@ -20,6 +20,12 @@ pub(crate) fn deserialize(engine: &wasmtime::Engine, path: &Path) -> anyhow::Res
     unsafe { wasmtime::Module::deserialize_file(engine, path) }.plain()
 }
 
+/// The peer's component, from what this run has compiled.
+pub(crate) fn component(engine: &wasmtime::Engine, compiled: &[u8]) -> anyhow::Result<wasmtime::component::Component> {
+    // SAFETY: callers pass what `wasmtime::Engine::precompile_component` gave them in this run.
+    unsafe { wasmtime::component::Component::deserialize(engine, compiled) }.plain()
+}
+
 /// Maps so many bytes of a file, copy-on-write.
 pub(crate) fn map(file: &File, bytes: usize) -> std::io::Result<MmapMut> {
     // SAFETY: the file has no name, and whoever made it does not write to it any more.

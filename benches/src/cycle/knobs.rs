@@ -1,7 +1,7 @@
 //! What the peer's pool can be told, and which of it is best for a case.
 
 use super::sides::{self, Spec};
-use crate::measure::{self, Effort, Latencies};
+use crate::measure::{self, Effort, Latencies, Side};
 use crate::peer;
 use std::fmt;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -19,6 +19,15 @@ pub(crate) struct Knobs {
     batch: usize,
     /// Whether a store can run several tasks, which costs it something.
     concurrency: bool,
+}
+
+/// What one instance needs of the peer's pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Core modules, each with a memory and a table.
+    pub(crate) modules: usize,
+    /// Elements of each table.
+    pub(crate) elements: usize,
 }
 
 /// The peer's defaults, but for the scan, which it never does by itself.
@@ -52,15 +61,27 @@ const STEADY: f64 = 2.0;
 impl Knobs {
     /// A pool for this many instances at a time. Some are added where giving back waits for company.
     pub(crate) fn config(&self, slots: usize) -> Config {
-        let total = u32::try_from(slots + self.batch).expect("a number of slots");
+        self.component_config(slots, Room { modules: 1, elements: 10_000 })
+    }
+
+    /// As [`config`](Self::config), for components that need this.
+    pub(crate) fn component_config(&self, slots: usize, room: Room) -> Config {
+        let total = u32::try_from((slots + self.batch) * room.modules).expect("a number of slots");
+        let each = u32::try_from(room.modules).expect("a number of modules");
         let mut pool = PoolingAllocationConfig::new();
         pool.total_core_instances(total);
         pool.total_memories(total);
         pool.total_tables(total);
         pool.total_stacks(total);
+        pool.total_component_instances(total);
+        pool.max_core_instances_per_component(each);
+        pool.max_memories_per_component(each);
+        pool.max_tables_per_component(each);
+        pool.max_component_instance_size(8 << 20);
+        pool.max_core_instance_size(8 << 20);
         pool.max_unused_warm_slots(total.max(100));
         pool.max_memory_size(64 << 20);
-        pool.table_elements(10_000);
+        pool.table_elements(room.elements);
         pool.linear_memory_keep_resident(self.memory);
         pool.table_keep_resident(self.table);
         pool.decommit_batch_size(self.batch);
@@ -87,14 +108,22 @@ impl fmt::Display for Knobs {
     }
 }
 
-/// The peer's best setting, and a remark: the lowest median of the settings whose 99th percentile is within twice of it,
-/// or of all if none is like that.
+/// The peer's best setting, and a remark.
 pub(crate) fn best(spec: &Spec) -> anyhow::Result<(Knobs, &'static str)> {
+    best_of(spec.warm_up(), |knobs| sides::peer(spec, knobs))
+}
+
+/// The best setting for what is made with one, and a remark: the lowest median of the settings whose 99th percentile is
+/// within twice of it, or of all if none is like that.
+pub(crate) fn best_of(
+    warm_up: u64,
+    peer: impl Fn(&Knobs) -> anyhow::Result<Side>,
+) -> anyhow::Result<(Knobs, &'static str)> {
     let mut tried = Vec::new();
     for knobs in TRIED {
         // What this machine or this build of the peer does not have is refused.
-        if let Ok(mut side) = sides::peer(spec, &knobs) {
-            side(spec.warm_up());
+        if let Ok(mut side) = peer(&knobs) {
+            side(warm_up);
             tried.push((knobs, measure::latencies(&mut [&mut side], &Effort::GLANCE).remove(0)));
         }
     }

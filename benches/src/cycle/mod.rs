@@ -3,7 +3,7 @@
 //! The peer pools as well, and is asked with each of its settings that might be its best. The floor is the copy of the
 //! pages that the call writes, with as many copies in rotation as there are slots.
 
-mod crew;
+pub(crate) mod crew;
 pub(crate) mod first;
 mod floor;
 pub(crate) mod guests;

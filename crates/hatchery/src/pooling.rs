@@ -167,7 +167,8 @@ macro_rules! setters {
 }
 
 impl Pooling {
-    /// This many slots, each large enough for a module with one memory and a few megabytes of tables.
+    /// This many slots, each large enough for a module with one memory and a few megabytes of tables, or for a component
+    /// with one memory.
     pub fn new(slots: usize) -> Pooling {
         Pooling {
             slots,
@@ -215,7 +216,9 @@ impl Pooling {
     pub(crate) fn pool(&self, tunables: &Tunables) -> Result<Pool, Error> {
         /// Room for header, state and tables.
         const STATE: u64 = 16 << 20;
-        let usual = || tunables.memory32_reservation + tunables.memory_guard + STATE_GUARD + STATE;
+        /// Room for the handle tables of a component.
+        const HANDLES: u64 = 128 << 20;
+        let usual = || tunables.memory32_reservation + tunables.memory_guard + STATE_GUARD + STATE + HANDLES;
         let slot_bytes = size(self.slot_bytes.unwrap_or_else(usual));
         let mut options = PoolOptions::new(self.slots, slot_bytes);
         options

@@ -147,10 +147,11 @@ impl Module {
         fresh: impl Fn() -> T,
     ) -> Result<(Module, SnapshotReport), Error> {
         let hooks = options.hooks(&self.inner.image, self.inner.root)?;
-        self.snapshot_prepared(linker, options, hooks, fresh, |_| Ok(()))
+        self.snapshot_prepared(linker, options, hooks, fresh, |_| Ok(()), |_| Ok(()))
     }
 
-    /// As [`snapshot`](Module::snapshot), with exports that are found; `ready` finishes what is made ready.
+    /// As [`snapshot`](Module::snapshot), with exports that are found; `ready` finishes what is made ready, and `at_rest` looks
+    /// at the instance beside what looks at its host data.
     pub(crate) fn snapshot_prepared<T: 'static>(
         &self,
         linker: &Linker<T>,
@@ -158,6 +159,7 @@ impl Module {
         hooks: Hooks,
         fresh: impl Fn() -> T,
         ready: impl FnOnce(&Prepared<T>) -> Result<(), Error>,
+        at_rest: impl Fn(&hatchery_vm::Instance<T>) -> Result<(), String>,
     ) -> Result<(Module, SnapshotReport), Error> {
         let Inner { engine, image, root, .. } = &*self.inner;
         linker.check_engine(self)?;
@@ -168,7 +170,8 @@ impl Module {
         ready(&prepared)?;
         let request = options.request(hooks);
         let instance = || prepared.vm.instantiate(fresh()).map_err(allocate_error);
-        let made = hatchery_init::snapshot(image, &gate, &request, instance, &options.at_rest).map_err(error)?;
+        let at_rest = |instance: &_| at_rest(instance).and_then(|()| (options.at_rest)(instance.data()));
+        let made = hatchery_init::snapshot(image, &gate, &request, instance, at_rest).map_err(error)?;
         check(self)?;
         let module = made.image.map(|image| Inner::new(engine.clone(), Arc::new(image), *root));
         let module = module.map_or_else(|| self.clone(), |inner| Module { inner: Arc::new(inner) });
@@ -205,27 +208,13 @@ impl<T> SnapshotOptions<T> {
         self.limits.lifted
     }
 
-    /// For host data that contains this, and other names of imports.
-    pub(crate) fn within<H>(
-        self,
-        names: impl FnOnce(&[String]) -> Vec<String>,
-        data: impl Fn(&H) -> Result<&T, String> + 'static,
-    ) -> SnapshotOptions<H>
-    where
-        T: 'static,
-    {
+    /// For other names of imports.
+    pub(crate) fn within(self, names: impl FnOnce(&[String]) -> Vec<String>) -> SnapshotOptions<T> {
         let imports = match self.imports {
             InitImports::Allow(allowed) => InitImports::Allow(names(&allowed)),
             imports => imports,
         };
-        let at_rest = self.at_rest;
-        SnapshotOptions {
-            imports,
-            export: self.export,
-            steps: self.steps,
-            limits: self.limits,
-            at_rest: Box::new(move |host| at_rest(data(host)?)),
-        }
+        SnapshotOptions { imports, ..self }
     }
 
     fn hooks(&self, image: &Image, root: InstanceId) -> Result<Hooks, Error> {

@@ -74,7 +74,7 @@ impl Scheduler {
         let outcome = access.run_steps(until);
         if outcome.is_err() && self.on_failure == OnFailure::Poison {
             self.enter(Phase::Poisoned)?;
-        } else if access.cursor() >= image::remaining(access.image()).end {
+        } else if is_done(access) {
             self.enter(Phase::Started)?;
         }
         Ok(outcome?)
@@ -118,6 +118,12 @@ impl Scheduler {
         self.phase = self.phase.then(phase)?;
         Ok(())
     }
+}
+
+/// Whether no step is left. Where the plan has none at all, nobody needs to ask every module how many were its own.
+fn is_done<T>(access: &Access<'_, T>) -> bool {
+    let (cursor, image) = (access.cursor(), access.image());
+    cursor >= image.plan().steps.len() || cursor >= image::remaining(image).end
 }
 
 impl From<ScheduleError> for StepFailure {

@@ -60,7 +60,7 @@ pub enum SnapshotError<E> {
 }
 
 /// Makes a snapshot. `fresh` makes an uninitialized instance of `image` with a host state of its own, prepared with the
-/// functions of `gate`; `at_rest` says what a host state still holds that a later run would miss.
+/// functions of `gate`; `at_rest` says what its host still holds that a later run would miss.
 ///
 /// # Errors
 ///
@@ -74,7 +74,7 @@ pub fn snapshot<T: 'static, E>(
     gate: &Gate,
     request: &Request,
     fresh: impl Fn() -> Result<Instance<T>, E>,
-    at_rest: impl Fn(&T) -> Result<(), String>,
+    at_rest: impl Fn(&Instance<T>) -> Result<(), String>,
 ) -> Result<Snapshot, SnapshotError<E>> {
     check_budget(image, &request.budget)?;
     let mut jobs = work(image, &request.hooks.initialize, request.steps);
@@ -110,11 +110,11 @@ fn keep<T: 'static, E>(
     gate: &Gate,
     reseed: Option<&Hook>,
     instance: &mut Instance<T>,
-    at_rest: impl Fn(&T) -> Result<(), String>,
+    at_rest: impl Fn(&Instance<T>) -> Result<(), String>,
     jobs: Vec<Job>,
     stopped: Option<Stopped>,
 ) -> Result<Snapshot, SnapshotError<E>> {
-    at_rest(instance.data()).map_err(Refusal::Host)?;
+    at_rest(instance).map_err(Refusal::Host)?;
     let access = instance.access();
     roots::check(&access)?;
     let progress = capture(&access, jobs).ok_or(Refusal::Busy)?;

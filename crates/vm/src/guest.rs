@@ -120,6 +120,11 @@ fn length(inner: &Inner, place: MemoryPlaceRef) -> usize {
 }
 
 impl Guest<'_> {
+    #[inline(always)]
+    pub(crate) fn inner(&self) -> &Inner {
+        self.access.inner()
+    }
+
     /// All bytes of the memory.
     #[inline(always)]
     pub fn bytes(&self) -> &[u8] {

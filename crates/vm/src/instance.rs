@@ -20,6 +20,7 @@
 #![expect(unsafe_code, reason = "owns a slot and writes into it")]
 
 use crate::access::Access;
+use crate::beside::Beside;
 use crate::call::CallError;
 use crate::exceptions::Exceptions;
 use crate::externref::ExternRefs;
@@ -66,21 +67,25 @@ pub(crate) struct Inner {
     pub(crate) memory_bytes: Cell<u64>,
     /// What a suspended call waits for.
     pub(crate) pending: RefCell<Option<Pending>>,
+    /// See [`Access::beside`].
+    pub(crate) beside: Beside,
 }
 
 impl Inner {
-    /// A slot in the image's state, with its header written. The slot is one of the image's, from its allocator.
-    fn new(prepared: &Arc<PreparedCore>, slot: Slot, host_data: *mut ()) -> Box<Inner> {
+    /// Makes one in `place`, in the image's state, with its header written. The slot is one of the image's, from its
+    /// allocator.
+    ///
+    /// # Safety
+    ///
+    /// `place` can be written, and is where the instance will be until it is dropped; `host_data` is its host data.
+    unsafe fn write(place: *mut Inner, prepared: &Arc<PreparedCore>, slot: Slot, host_data: *mut ()) {
         // SAFETY: the layout's `vmctx` lies inside the slot, behind the header page.
         let vmctx = unsafe { Vmctx::new(slot.base().add(prepared.image.layout().vmctx as usize)) };
-        // The context needs the slot's final address, so the box comes first.
-        let mut place = Box::<Inner>::new_uninit();
-        let inner = place.as_mut_ptr();
         // SAFETY: the slot is where the context looks for it before any guest code runs, moves no more (I1), and is released
         // only by `drop`, when no activation exists; `grow` borrows it mutably while guest code does not run (I3).
         // The program is the prepared image's, which the instance keeps.
-        let context = unsafe { GuestContext::new(&prepared.program, (&raw const (*inner).slot).cast::<Slot>()) };
-        place.write(Inner {
+        let context = unsafe { GuestContext::new(&prepared.program, (&raw const (*place).slot).cast::<Slot>()) };
+        let inner = Inner {
             vmctx,
             prepared_id: prepared.id,
             record: Cell::new(None),
@@ -97,17 +102,17 @@ impl Inner {
             generation: Cell::new(0),
             memory_bytes: Cell::new(prepared.memory_bytes),
             pending: RefCell::new(None),
-        });
-        // SAFETY: written a line above.
-        let inner = unsafe { place.assume_init() };
+            beside: Beside::new(),
+        };
+        // SAFETY: promised.
+        unsafe { place.write(inner) };
         vmctx.write(&Words {
             code_base: prepared.image.text().base(),
             host_calls: prepared.host.calls(),
             builtins: crate::builtins::table(),
-            instance: &raw const *inner,
+            instance: place,
             host_data,
         });
-        inner
     }
 
     pub(crate) fn image(&self) -> &Arc<Image> {
@@ -239,11 +244,20 @@ impl Drop for Inner {
     }
 }
 
+/// What an instance has on the heap. The instance is first, so that a pointer to it is one to all; and it is dropped
+/// first, as futures of a suspended call may refer to the data.
+#[repr(C)]
+struct Whole<T> {
+    inner: Inner,
+    /// What `inner.host_data` points to.
+    data: T,
+}
+
 /// An instance of a prepared image, and its host data.
 pub struct Instance<T> {
-    /// From `Box::into_raw`.
+    /// The first field of a [`Whole`], which is from `Box::into_raw`.
     inner: NonNull<Inner>,
-    /// Owns a boxed `T`, whose address is `inner.host_data`.
+    /// Owns a `T`.
     data: PhantomData<T>,
 }
 
@@ -288,10 +302,15 @@ impl<T: 'static> Prepared<T> {
 
     /// An instance in a new slot of the template.
     fn instance_in(&self, slot: Slot, data: T) -> Instance<T> {
-        let data = Box::into_raw(Box::new(data));
-        let inner = Box::into_raw(Inner::new(&self.core, slot, data.cast()));
+        let whole = Box::into_raw(Box::<Whole<T>>::new_uninit()).cast::<Whole<T>>();
+        // SAFETY: both fields are in the box, and are written where they will be: there are two, and both are.
+        unsafe {
+            let (inner, place) = (&raw mut (*whole).inner, &raw mut (*whole).data);
+            place.write(data);
+            Inner::write(inner, &self.core, slot, place.cast());
+        }
         // SAFETY: a box's address is not null.
-        Instance { inner: unsafe { NonNull::new_unchecked(inner) }, data: PhantomData }
+        Instance { inner: unsafe { NonNull::new_unchecked(whole.cast()) }, data: PhantomData }
     }
 }
 
@@ -303,42 +322,45 @@ impl<T> Instance<T> {
         unsafe { Access::new(self.inner) }
     }
 
+    #[inline(always)]
+    pub(crate) fn inner(&self) -> &Inner {
+        // SAFETY: I1.
+        unsafe { self.inner.as_ref() }
+    }
+
     /// The host data.
     pub fn data(&self) -> &T {
         // SAFETY: the data lives as long as the instance; no access exists while it is borrowed like this.
-        unsafe { &*self.inner.as_ref().host_data.cast::<T>() }
+        unsafe { &*self.inner().host_data.cast::<T>() }
     }
 
     /// Asks the instance to stop, from any thread.
     pub fn interrupt_handle(&self) -> InterruptHandle {
-        // SAFETY: I1.
-        InterruptHandle(unsafe { self.inner.as_ref() }.interrupt().clone())
+        InterruptHandle(self.inner().interrupt().clone())
     }
 
     /// Drops the instance and keeps its host data.
     pub fn into_data(self) -> T {
         let this = ManuallyDrop::new(self);
-        // SAFETY: the handle is not dropped; this does what its drop would do, and moves the data out last.
+        // SAFETY: the handle is not dropped; this does what its drop would do, and moves the data out last. The box that is
+        // left has nothing in it that would be dropped.
         unsafe {
             this.inner.as_ref().abandon();
-            let inner = Box::from_raw(this.inner.as_ptr());
-            let data = inner.host_data.cast::<T>();
-            drop(inner);
-            *Box::from_raw(data)
+            let whole = this.inner.as_ptr().cast::<Whole<T>>();
+            core::ptr::drop_in_place(&raw mut (*whole).inner);
+            let data = (&raw const (*whole).data).read();
+            drop(Box::from_raw(whole.cast::<core::mem::MaybeUninit<Whole<T>>>()));
+            data
         }
     }
 }
 
 impl<T> Drop for Instance<T> {
     fn drop(&mut self) {
-        // SAFETY: both are from `into_raw` in `instantiate`, and the owner is going away (I3). The data goes last:
-        // futures of a suspended call may refer to it.
+        // SAFETY: it is from `into_raw` in `instance_in`, and the owner is going away (I3).
         unsafe {
             self.inner.as_ref().abandon();
-            let inner = Box::from_raw(self.inner.as_ptr());
-            let data = inner.host_data.cast::<T>();
-            drop(inner);
-            drop(Box::from_raw(data));
+            drop(Box::from_raw(self.inner.as_ptr().cast::<Whole<T>>()));
         }
     }
 }

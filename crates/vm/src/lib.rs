@@ -8,6 +8,7 @@
 //! owner borrows from it and a [`HostContext`] lends to the host function that is being called.
 
 mod access;
+mod beside;
 mod builtins;
 mod call;
 mod capture;

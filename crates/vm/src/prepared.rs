@@ -14,10 +14,11 @@ use hatchery_alloc::{
 };
 use hatchery_image::abi::{HEADER_BYTES, HEADER_USED_BYTES, PackedFuncRef};
 use hatchery_image::{Bounds, Image, LayoutPlan, Learned, MemoryId, PAGE, Pages, TypeId, ValType};
+use std::any::Any;
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Position of the first memory's region in a slot; the header's and the state's come before it.
 pub(crate) const FIRST_MEMORY_REGION: usize = 2;
@@ -102,6 +103,8 @@ pub(crate) struct PreparedCore {
     pub(crate) main_memories: Box<[Option<MemoryId>]>,
     /// By core instance.
     pub(crate) exports: Box<[Exports]>,
+    /// See [`Prepared::keep`].
+    pub(crate) kept: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl<T: 'static> Prepared<T> {
@@ -161,6 +164,7 @@ impl<T: 'static> Prepared<T> {
             import_types,
             main_memories,
             exports,
+            kept: OnceLock::new(),
         };
         Ok(Prepared { core: Arc::new(core), template, data: PhantomData })
     }

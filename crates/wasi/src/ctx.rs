@@ -15,20 +15,31 @@ use std::sync::Arc;
 pub struct WasiCtx {
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<String>,
-    pub(crate) clock: Box<dyn Clock>,
+    /// Until it is first read, none, where it is the system's.
+    clock: Option<Box<dyn Clock>>,
     pub(crate) entropy: Box<dyn Entropy>,
     pub(crate) table: Table,
     pub(crate) network: Network,
     /// What a component holds handles of.
     pub(crate) resources: Resources,
-    /// Shared by the threads that look names up, which it counts.
-    pub(crate) lookups: Arc<()>,
+    /// Shared by the threads that look names up, which it counts; made for the first.
+    lookups: Option<Arc<()>>,
 }
 
 impl WasiCtx {
     /// A builder for a context that holds nothing yet.
     pub fn builder() -> WasiCtxBuilder {
         WasiCtxBuilder::new()
+    }
+
+    /// The clock that the guest sees.
+    pub(crate) fn clock(&mut self) -> &mut dyn Clock {
+        &mut **self.clock.get_or_insert_with(|| Box::new(SystemClock::new()))
+    }
+
+    /// What counts the threads that look names up.
+    pub(crate) fn lookups(&mut self) -> &Arc<()> {
+        self.lookups.get_or_insert_default()
     }
 
     /// Whether the guest has left its descriptors as it found them. A snapshot that is made when it has not would
@@ -219,8 +230,8 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// The context, which takes all that was said: the builder is then as if new. The monotonic clock starts, unless
-    /// the embedder gave one.
+    /// The context, which takes all that was said: the builder is then as if new. Unless the embedder gave one, the
+    /// monotonic clock starts when the guest first asks for it.
     pub fn build(&mut self) -> WasiCtx {
         let this = std::mem::take(self);
         let mut table = Table::new(this.descriptors);
@@ -228,10 +239,9 @@ impl WasiCtxBuilder {
         table.push_output(this.stdout);
         table.push_output(this.stderr);
         this.preopens.into_iter().for_each(|(dir, name)| table.push_preopen(dir, name));
-        let clock = this.clock.unwrap_or_else(|| Box::new(SystemClock::new()));
         let resources = Resources::new(this.resources);
-        let (args, env, entropy, network) = (this.args, this.env, this.entropy, this.network);
-        WasiCtx { args, env, clock, entropy, table, network, resources, lookups: Arc::default() }
+        let (args, env, clock, entropy, network) = (this.args, this.env, this.clock, this.entropy, this.network);
+        WasiCtx { args, env, clock, entropy, table, network, resources, lookups: None }
     }
 }
 

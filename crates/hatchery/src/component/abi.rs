@@ -2,13 +2,12 @@
 
 use super::layout::{Extent, MAX_LIST_BYTES};
 use super::options::Options;
-use super::resource_any::HostState;
+use super::state::{HostState, not_ours};
 use super::violation::Violation;
 use crate::error::{Error, ErrorKind};
 use hatchery_image::abi::RawVal;
 use hatchery_vm::{Access, AccessError, Callee, Guest};
 use std::fmt;
-use std::sync::Arc;
 
 /// What values are lifted from and lowered to. Derived code passes it on.
 pub struct Abi<'a> {
@@ -16,8 +15,6 @@ pub struct Abi<'a> {
     pub(crate) options: &'a Options,
     /// Bytes that the host may still allocate for this guest.
     budget: usize,
-    /// Where the types of the call have handles.
-    pub(crate) state: Option<Arc<HostState>>,
 }
 
 impl fmt::Debug for Abi<'_> {
@@ -27,16 +24,17 @@ impl fmt::Debug for Abi<'_> {
 }
 
 impl<'a> Abi<'a> {
-    /// For a call with these options. `state` is asked for where handles are passed.
+    /// For a call with these options.
     #[inline(always)]
-    pub(crate) fn new<T>(
-        access: Access<'a, T>,
-        options: &'a Options,
-        state: impl FnOnce(&T) -> Arc<HostState>,
-    ) -> Result<Abi<'a>, Error> {
-        let state = options.handles.is_some().then(|| state(access.data()));
+    pub(crate) fn new<T>(access: Access<'a, T>, options: &'a Options) -> Result<Abi<'a>, Error> {
         let guest = access.with_memory(options.memory).map_err(memory_error)?;
-        Ok(Abi { guest, options, budget: options.budget, state })
+        Ok(Abi { guest, options, budget: options.budget })
+    }
+
+    /// What the host keeps beside the instance.
+    #[inline(always)]
+    pub(crate) fn state(&self) -> Result<&HostState, Error> {
+        self.guest.beside().ok_or_else(not_ours)
     }
 
     /// Whether addresses have 64 bits.
@@ -146,6 +144,7 @@ impl<'a> Abi<'a> {
     }
 
     /// Calls a guest function of numbers.
+    #[inline(always)]
     pub(crate) fn call(&mut self, callee: &Callee, values: &mut [RawVal]) -> Result<(), Error> {
         self.guest.call(callee, values).map_err(Error::from_call)
     }

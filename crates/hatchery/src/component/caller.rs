@@ -2,38 +2,38 @@
 
 use super::abi::memory_error;
 use super::context::sealed::AsAccess;
-use super::host::Host;
+use super::state::HostState;
 use crate::error::Error;
 use hatchery_vm::{Access, HostContext, MemoryPlaceRef};
 use std::fmt;
 
 /// The instance that is calling a host function, for as long as the call takes.
 pub struct Caller<'a, T> {
-    vm: HostContext<'a, Host<T>>,
+    vm: HostContext<'a, T>,
 }
 
 impl<'a, T: 'static> Caller<'a, T> {
     #[inline(always)]
-    pub(crate) fn new(vm: HostContext<'a, Host<T>>) -> Caller<'a, T> {
+    pub(crate) fn new(vm: HostContext<'a, T>) -> Caller<'a, T> {
         Caller { vm }
     }
 
     /// The host data.
     #[inline(always)]
     pub fn data(&self) -> &T {
-        &self.vm.data().data
+        self.vm.data()
     }
 
     /// The host data.
     #[inline(always)]
     pub fn data_mut(&mut self) -> &mut T {
-        &mut self.vm.data_mut().data
+        self.vm.data_mut()
     }
 
     /// The host data, for as long as the call takes.
     #[inline(always)]
     pub fn into_data_mut(self) -> &'a mut T {
-        &mut self.vm.into_access().into_data_mut().data
+        self.vm.into_access().into_data_mut()
     }
 
     /// For host functions that take long: whether the guest was asked to stop.
@@ -58,10 +58,7 @@ impl<'a, T: 'static> Caller<'a, T> {
     #[inline(always)]
     pub(crate) fn data_and_memory_bytes(&mut self, memory: Option<MemoryPlaceRef>) -> Result<(&mut T, &[u8]), Error> {
         match memory {
-            Some(memory) => {
-                let (host, bytes) = self.vm.data_and_bytes_of(memory).map_err(memory_error)?;
-                Ok((&mut host.data, bytes))
-            }
+            Some(memory) => self.vm.data_and_bytes_of(memory).map_err(memory_error),
             None => Ok((self.data_mut(), &[])),
         }
     }
@@ -70,11 +67,11 @@ impl<'a, T: 'static> Caller<'a, T> {
 impl<T: 'static> AsAccess for Caller<'_, T> {
     type Data = T;
 
-    fn guarded<R>(&mut self, run: impl FnOnce(&mut Access<'_, Host<T>>) -> Result<R, Error>) -> Result<R, Error> {
+    fn guarded<R>(&mut self, run: impl FnOnce(&mut Access<'_, T>) -> Result<R, Error>) -> Result<R, Error> {
         let mut access = self.vm.reborrow();
         let result = run(&mut access);
         if result.as_ref().is_err_and(Error::is_fatal) {
-            access.data().state.poison();
+            HostState::of(&access)?.poison();
         }
         result
     }

@@ -8,7 +8,6 @@ pub trait AsContext: sealed::AsAccess {}
 
 /// Named by the bounds of public traits, and by nobody else.
 pub(crate) mod sealed {
-    use super::super::host::Host;
     use crate::error::Error;
     use hatchery_vm::Access;
 
@@ -16,10 +15,8 @@ pub(crate) mod sealed {
         type Data: 'static;
 
         /// Runs something that may call the guest. When that traps, the instance is not used again.
-        fn guarded<R>(
-            &mut self,
-            run: impl FnOnce(&mut Access<'_, Host<Self::Data>>) -> Result<R, Error>,
-        ) -> Result<R, Error>;
+        fn guarded<R>(&mut self, run: impl FnOnce(&mut Access<'_, Self::Data>) -> Result<R, Error>)
+        -> Result<R, Error>;
     }
 }
 
@@ -34,7 +31,7 @@ impl<C: AsContext> sealed::AsAccess for &mut C {
 
     fn guarded<R>(
         &mut self,
-        run: impl FnOnce(&mut hatchery_vm::Access<'_, super::host::Host<C::Data>>) -> Result<R, crate::Error>,
+        run: impl FnOnce(&mut hatchery_vm::Access<'_, C::Data>) -> Result<R, crate::Error>,
     ) -> Result<R, crate::Error> {
         (**self).guarded(run)
     }

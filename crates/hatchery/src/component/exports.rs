@@ -15,31 +15,36 @@ impl<P: sealed::Path> ExportPath for P {}
 
 pub(crate) mod sealed {
     pub trait Path {
-        fn names(&self) -> Vec<&str>;
+        /// Does something with the names.
+        fn with<R>(&self, look: impl FnOnce(&[&str]) -> R) -> R;
     }
 }
 
 impl sealed::Path for &str {
-    fn names(&self) -> Vec<&str> {
-        vec![self]
+    #[inline]
+    fn with<R>(&self, look: impl FnOnce(&[&str]) -> R) -> R {
+        look(&[self])
     }
 }
 
 impl sealed::Path for &String {
-    fn names(&self) -> Vec<&str> {
-        vec![self]
+    #[inline]
+    fn with<R>(&self, look: impl FnOnce(&[&str]) -> R) -> R {
+        look(&[self.as_str()])
     }
 }
 
 impl sealed::Path for (&str, &str) {
-    fn names(&self) -> Vec<&str> {
-        vec![self.0, self.1]
+    #[inline]
+    fn with<R>(&self, look: impl FnOnce(&[&str]) -> R) -> R {
+        look(&[self.0, self.1])
     }
 }
 
 impl sealed::Path for &[&str] {
-    fn names(&self) -> Vec<&str> {
-        self.to_vec()
+    #[inline]
+    fn with<R>(&self, look: impl FnOnce(&[&str]) -> R) -> R {
+        look(self)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::abi::Abi;
 use super::dynamic::Shape;
-use super::host::{Host, Shapes};
+use super::host::Shapes;
 use super::instance::Instance;
 use super::layout::{MAX_FLAT_PARAMS, MAX_FLAT_RESULTS};
-use super::options::Options;
+use super::options::{Options, Table};
 use super::prepared::Prepared;
 use super::traits::{
     Flat, FlatMut, Lift, Lower, Params, Place, Results, TypeCheck, param_words, spills_params, spills_results,
@@ -25,29 +25,29 @@ const MAX_WORDS: usize = MAX_FLAT_PARAMS;
 
 /// A core function with its surroundings, resolved.
 #[derive(Debug)]
-struct Lifted {
+pub(crate) struct Lifted {
     callee: Callee,
     post_return: Option<Callee>,
     options: Options,
-    /// Whether a parameter has a borrow, of which the called instance must not keep any.
+    /// Whether a parameter has a borrow of a resource of others, of which the called instance must not keep any.
     borrows: bool,
 }
 
 impl Lifted {
     fn new<T: 'static>(prepared: &Prepared<T>, export: &ExportFunc, cx: TypeCheck<'_>) -> Result<Lifted, Error> {
         let resolver = prepared.resolver();
-        let borrows = cx.slots.iter().any(|slot| !slot.owned);
+        let options = resolver.options(&export.options, cx.slots)?;
         Ok(Lifted {
             callee: resolver.callee(&export.core)?,
             post_return: export.post_return.as_ref().map(|function| resolver.callee(function)).transpose()?,
-            options: resolver.options(&export.options, cx.slots)?,
-            borrows,
+            borrows: options.handles.as_ref().is_some_and(Table::lends_others),
+            options,
         })
     }
 
     #[inline(always)]
-    fn abi<'a, T>(&'a self, access: Access<'a, Host<T>>) -> Result<Abi<'a>, Error> {
-        Abi::new(access, &self.options, |host| host.state.clone())
+    fn abi<'a, T>(&'a self, access: Access<'a, T>) -> Result<Abi<'a>, Error> {
+        Abi::new(access, &self.options)
     }
 
     /// Opens the scope of the call's borrows.
@@ -63,14 +63,15 @@ impl Lifted {
         }
     }
 
-    /// What follows when the results are read: `flat` is what the function returned.
+    /// What follows when the results are read: `values` begin with what the function returned. They stay where they are, as
+    /// reading all of a value of which the guest has just written a part would wait for that.
     #[inline(always)]
-    fn finish(&self, cx: &mut Abi<'_>, scope: i32, flat: RawVal) -> Result<(), Error> {
+    fn finish(&self, cx: &mut Abi<'_>, scope: i32, values: &mut [RawVal]) -> Result<(), Error> {
         if let (Some(table), true) = (&self.options.handles, self.borrows) {
             cx.call(&table.end_call, &mut [RawVal::from_i32(scope)])?;
         }
         match &self.post_return {
-            Some(post_return) => cx.call(post_return, &mut [flat]),
+            Some(post_return) => cx.call(post_return, values),
             None => Ok(()),
         }
     }
@@ -94,6 +95,17 @@ impl<P, R> fmt::Debug for TypedFunc<P, R> {
     }
 }
 
+impl<P, R> TypedFunc<P, R> {
+    /// The function, which was checked to have these types.
+    pub(crate) fn of(lifted: Arc<Lifted>) -> TypedFunc<P, R> {
+        TypedFunc { lifted, types: PhantomData }
+    }
+
+    pub(crate) fn lifted(&self) -> &Arc<Lifted> {
+        &self.lifted
+    }
+}
+
 impl<P: Params + Lower, R: Results + Lift> TypedFunc<P, R> {
     pub(crate) fn new<T: 'static>(prepared: &Prepared<T>, export: &ExportFunc) -> Result<TypedFunc<P, R>, Error> {
         let ty = prepared.func_type(export)?;
@@ -104,7 +116,7 @@ impl<P: Params + Lower, R: Results + Lift> TypedFunc<P, R> {
             let message = format!("the component's function is {ty}, and what was asked for is fn{p} -> {r}");
             return Err(Error::message(ErrorKind::Usage, message));
         }
-        Ok(TypedFunc { lifted: Arc::new(Lifted::new(prepared, export, cx)?), types: PhantomData })
+        Ok(TypedFunc::of(Arc::new(Lifted::new(prepared, export, cx)?)))
     }
 
     /// Calls it.
@@ -149,7 +161,7 @@ impl<P: Params + Lower, R: Results + Lift> TypedFunc<P, R> {
     #[inline(always)]
     fn call_in<T, Q: Params + Lower, const N: usize>(
         &self,
-        access: Access<'_, Host<T>>,
+        access: Access<'_, T>,
         mut values: [RawVal; N],
         params: &Q,
     ) -> Result<R, Error> {
@@ -159,7 +171,7 @@ impl<P: Params + Lower, R: Results + Lift> TypedFunc<P, R> {
         lower_params(params, &mut cx, &mut values)?;
         cx.call(&lifted.callee, &mut values)?;
         let results = lift_results::<P, R>(&mut cx, &values)?;
-        lifted.finish(&mut cx, scope, values[0])?;
+        lifted.finish(&mut cx, scope, &mut values)?;
         Ok(results)
     }
 
@@ -200,7 +212,7 @@ impl<P: Params + Lower, R: Results + Lift> TypedFunc<P, R> {
 
     async fn call_suspending<T: 'static, Q: Params + Lower>(
         &self,
-        access: &mut Access<'_, Host<T>>,
+        access: &mut Access<'_, T>,
         params: Q,
     ) -> Result<R, Error> {
         let lifted = &*self.lifted;
@@ -215,7 +227,7 @@ impl<P: Params + Lower, R: Results + Lift> TypedFunc<P, R> {
         values.resize(1, RawVal::ZERO);
         let mut cx = lifted.abi(access.reborrow())?;
         let results = lift_results::<P, R>(&mut cx, &values)?;
-        lifted.finish(&mut cx, scope, values[0])?;
+        lifted.finish(&mut cx, scope, &mut values)?;
         Ok(results)
     }
 }
@@ -302,7 +314,7 @@ impl Func {
         Err(Error::message(ErrorKind::Usage, message))
     }
 
-    fn call_in<T>(&self, access: Access<'_, Host<T>>, params: &[Val]) -> Result<Option<Val>, Error> {
+    fn call_in<T>(&self, access: Access<'_, T>, params: &[Val]) -> Result<Option<Val>, Error> {
         let lifted = &self.inner.lifted;
         let mut cx = lifted.abi(access)?;
         let scope = lifted.begin(&mut cx)?;
@@ -310,7 +322,7 @@ impl Func {
         self.lower(&mut cx, params, &mut values)?;
         cx.call(&lifted.callee, &mut values)?;
         let result = self.lift(&mut cx, &values)?;
-        lifted.finish(&mut cx, scope, values[0])?;
+        lifted.finish(&mut cx, scope, &mut values)?;
         Ok(result)
     }
 
@@ -337,7 +349,7 @@ impl Func {
 
     async fn call_suspending<T: 'static>(
         &self,
-        access: &mut Access<'_, Host<T>>,
+        access: &mut Access<'_, T>,
         params: &[Val],
     ) -> Result<Option<Val>, Error> {
         let lifted = &self.inner.lifted;
@@ -352,7 +364,7 @@ impl Func {
         values.resize(1, RawVal::ZERO);
         let mut cx = lifted.abi(access.reborrow())?;
         let result = self.lift(&mut cx, &values)?;
-        lifted.finish(&mut cx, scope, values[0])?;
+        lifted.finish(&mut cx, scope, &mut values)?;
         Ok(result)
     }
 

@@ -3,9 +3,9 @@
 use super::abi::Abi;
 use super::caller::Caller;
 use super::dynamic::Shape;
-use super::layout::{MAX_FLAT_PARAMS, MAX_FLAT_RESULTS};
+use super::layout::{MAX_FLAT_PARAMS, MAX_FLAT_RESULTS, TypeAbi};
 use super::options::{Options, bug};
-use super::resource_any::HostState;
+use super::state::HostState;
 use super::traits::{
     Flat, FlatMut, Lift, Lower, Params, Place, Results, TypeCheck, param_words, spills_params, spills_results,
 };
@@ -14,16 +14,9 @@ use super::val::Val;
 use crate::error::{Error, ErrorKind};
 use crate::linker::HostFuture;
 use hatchery_image::abi::RawVal;
-use hatchery_vm::{HostContext, HostError, HostFunction, HostSignature};
+use hatchery_vm::{HasReferences, HostContext, HostError, HostFunction, HostSignature};
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
-
-/// What an instance of a component has of its host.
-#[derive(Debug)]
-pub struct Host<T> {
-    pub(crate) data: T,
-    pub(crate) state: Arc<HostState>,
-}
 
 /// How a function passes values: known when all of the component is prepared.
 pub(crate) type OptionsCell = Arc<OnceLock<Options>>;
@@ -43,14 +36,20 @@ pub(crate) trait HostFunc<T>: Send + Sync {
         signature: HostSignature,
         options: OptionsCell,
         cx: &mut TypeCheck<'_>,
-    ) -> Result<HostFunction<Host<T>>, Error>;
+    ) -> Result<HostFunction<T>, Error>;
 }
 
+#[inline(always)]
 fn ready(options: &OptionsCell) -> Result<&Options, Error> {
-    options.get().ok_or_else(|| bug("a host function was called before its component was prepared"))
+    options.get().ok_or_else(too_early)
 }
 
-fn no_references(error: hatchery_vm::HasReferences) -> Error {
+#[cold]
+fn too_early() -> Error {
+    bug("a host function was called before its component was prepared")
+}
+
+fn no_references(error: HasReferences) -> Error {
     Error::source_of(ErrorKind::Bug, error)
 }
 
@@ -94,31 +93,16 @@ fn result_pointer(values: &[RawVal], at: usize, wide: bool) -> u64 {
     Flat { words: values, at, handle: 0 }.size(wide)
 }
 
-/// Handles that the host got during a call, of which it may keep only what it owns.
-struct Borrows(Option<(Arc<HostState>, u64)>);
-
-impl Borrows {
-    #[inline(always)]
-    fn begin<T: 'static>(host: &HostContext<'_, Host<T>>, options: &Options) -> Borrows {
-        Borrows(options.handles.as_ref().map(|_| {
-            let state = host.data().state.clone();
-            let mark = state.mark();
-            (state, mark)
-        }))
-    }
+/// Borrows so far, where the function is lent some that end when it returns.
+#[inline(always)]
+fn begin_borrows<T>(host: &HostContext<'_, T>, options: &Options) -> Result<usize, Error> {
+    if options.lent { HostState::of(host).map(HostState::mark) } else { Ok(0) }
 }
 
-impl Drop for Borrows {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if let Some((state, mark)) = &self.0 {
-            state.end_borrows(*mark);
-        }
-    }
-}
-
-fn state_of<T>(host: &Host<T>) -> Arc<HostState> {
-    host.state.clone()
+/// Ends the borrows that came since. Where a call fails, the instance is not used again, and nothing needs to end.
+#[inline(always)]
+fn end_borrows<T>(host: &HostContext<'_, T>, options: &Options, mark: usize) -> Result<(), Error> {
+    if options.lent { HostState::of(host).map(|state| state.end_borrows(mark)) } else { Ok(()) }
 }
 
 /// A closure whose types the compiler knows.
@@ -148,11 +132,37 @@ where
         signature: HostSignature,
         options: OptionsCell,
         _: &mut TypeCheck<'_>,
-    ) -> Result<HostFunction<Host<T>>, Error> {
-        let run = move |host: HostContext<'_, Host<T>>, values: &mut [RawVal]| -> Result<(), HostError> {
+    ) -> Result<HostFunction<T>, Error> {
+        let run = move |host: HostContext<'_, T>, values: &mut [RawVal]| -> Result<(), HostError> {
             Ok(self.call(host, ready(&options)?, values)?)
         };
-        HostFunction::in_place(signature, run).map_err(no_references)
+        in_registers::<P, R, T>(signature, run).map_err(no_references)
+    }
+}
+
+/// Flat parameters; where the results are in memory, where that is is one more.
+const fn all_words(params: TypeAbi, results: TypeAbi) -> usize {
+    param_words(params) + spills_results(results) as usize
+}
+
+/// A function of flat values, in registers where there are few.
+fn in_registers<P: Params, R: Results, T: 'static>(
+    signature: HostSignature,
+    run: impl Fn(HostContext<'_, T>, &mut [RawVal]) -> Result<(), HostError> + Send + Sync + 'static,
+) -> Result<HostFunction<T>, HasReferences> {
+    // Each arm is compiled only for functions that are so.
+    if const { all_words(P::ABI, R::ABI) == 0 } {
+        HostFunction::in_registers::<0, _>(signature, run)
+    } else if const { all_words(P::ABI, R::ABI) == 1 } {
+        HostFunction::in_registers::<1, _>(signature, run)
+    } else if const { all_words(P::ABI, R::ABI) == 2 } {
+        HostFunction::in_registers::<2, _>(signature, run)
+    } else if const { all_words(P::ABI, R::ABI) == 3 } {
+        HostFunction::in_registers::<3, _>(signature, run)
+    } else if const { all_words(P::ABI, R::ABI) == 4 } {
+        HostFunction::in_registers::<4, _>(signature, run)
+    } else {
+        HostFunction::in_place(signature, run)
     }
 }
 
@@ -160,7 +170,7 @@ impl<P, R, F> Typed<P, R, F> {
     #[inline(always)]
     fn call<T: 'static>(
         &self,
-        mut host: HostContext<'_, Host<T>>,
+        mut host: HostContext<'_, T>,
         options: &Options,
         values: &mut [RawVal],
     ) -> Result<(), Error>
@@ -169,14 +179,23 @@ impl<P, R, F> Typed<P, R, F> {
         R: Results + Lower,
         F: Fn(Caller<'_, T>, P) -> Result<R, Error>,
     {
-        let borrows = Borrows::begin(&host, options);
-        let mut cx = Abi::new(host.lend().into_access(), options, state_of)?;
+        let mark = begin_borrows(&host, options)?;
+        let mut cx = Abi::new(host.lend().into_access(), options)?;
         let params = lift_params(&mut cx, values)?;
         let results = (self.closure)(Caller::new(host.lend()), params)?;
-        drop(borrows);
-        let mut cx = Abi::new(host.into_access(), options, state_of)?;
+        end_borrows(&host, options, mark)?;
+        let mut cx = Abi::new(host.into_access(), options)?;
         lower_results::<P, R>(&mut cx, &results, values)
     }
+}
+
+/// What a future results in, and what is needed to give it to the guest.
+struct Output<R> {
+    results: R,
+    /// The flat parameters.
+    params: Box<[RawVal]>,
+    /// Borrows before the call.
+    mark: usize,
 }
 
 /// A closure that returns a future.
@@ -206,71 +225,67 @@ where
         signature: HostSignature,
         options: OptionsCell,
         _: &mut TypeCheck<'_>,
-    ) -> Result<HostFunction<Host<T>>, Error> {
+    ) -> Result<HostFunction<T>, Error> {
         let end_options = options.clone();
-        let end =
-            move |host: HostContext<'_, Host<T>>, (results, params): (R, Box<[RawVal]>), values: &mut [RawVal]| {
-                end::<T, P, R>(host, &end_options, &results, &params, values).map_err(HostError::from)
-            };
+        let end = move |host: HostContext<'_, T>, output: Output<R>, values: &mut [RawVal]| {
+            end::<T, P, R>(host, &end_options, &output, values).map_err(HostError::from)
+        };
         HostFunction::suspending(signature, move |host, values| self.future(host, &options, values), end)
             .map_err(no_references)
     }
 }
 
 impl<P: 'static, R: Send + 'static, F> Async<P, R, F> {
-    /// The future of the results, and of the flat parameters, which are needed again.
+    /// The future of the results and of what is needed again.
     fn future<'a, T: 'static>(
         &self,
-        host: HostContext<'a, Host<T>>,
+        host: HostContext<'a, T>,
         options: &OptionsCell,
         values: Box<[RawVal]>,
-    ) -> hatchery_vm::HostFuture<'a, (R, Box<[RawVal]>)>
+    ) -> hatchery_vm::HostFuture<'a, Output<R>>
     where
         P: Params + Lift,
         F: for<'b> Fn(Caller<'b, T>, P) -> HostFuture<'b, R>,
     {
         match self.begin(host, options, &values) {
-            Ok((future, borrows)) => Box::pin(async move {
-                let results = future.await?;
-                drop(borrows);
-                Ok((results, values))
-            }),
+            Ok((future, mark)) => Box::pin(async move { Ok(Output { results: future.await?, params: values, mark }) }),
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),
         }
     }
 
     fn begin<'a, T: 'static>(
         &self,
-        mut host: HostContext<'a, Host<T>>,
+        mut host: HostContext<'a, T>,
         options: &OptionsCell,
         values: &[RawVal],
-    ) -> Result<(HostFuture<'a, R>, Borrows), Error>
+    ) -> Result<(HostFuture<'a, R>, usize), Error>
     where
         P: Params + Lift,
         F: for<'b> Fn(Caller<'b, T>, P) -> HostFuture<'b, R>,
     {
         let options = ready(options)?;
-        let borrows = Borrows::begin(&host, options);
-        let mut cx = Abi::new(host.lend().into_access(), options, state_of)?;
+        let mark = begin_borrows(&host, options)?;
+        let mut cx = Abi::new(host.lend().into_access(), options)?;
         let params = lift_params(&mut cx, values)?;
-        Ok(((self.closure)(Caller::new(host), params), borrows))
+        Ok(((self.closure)(Caller::new(host), params), mark))
     }
 }
 
 /// Gives the guest, whose stack runs again, what a future resulted in.
 fn end<T: 'static, P: Params, R: Lower>(
-    host: HostContext<'_, Host<T>>,
+    host: HostContext<'_, T>,
     options: &OptionsCell,
-    results: &R,
-    params: &[RawVal],
+    output: &Output<R>,
     values: &mut [RawVal],
 ) -> Result<(), Error> {
-    let mut cx = Abi::new(host.into_access(), ready(options)?, state_of)?;
+    let options = ready(options)?;
+    end_borrows(&host, options, output.mark)?;
+    let mut cx = Abi::new(host.into_access(), options)?;
     if spills_results(R::ABI) {
         // The pointer is behind the parameters, and there are no flat results.
-        return lower_results::<P, R>(&mut cx, results, &mut params.to_vec());
+        return lower_results::<P, R>(&mut cx, &output.results, &mut output.params.to_vec());
     }
-    lower_results::<P, R>(&mut cx, results, values)
+    lower_results::<P, R>(&mut cx, &output.results, values)
 }
 
 /// A closure over dynamic values.
@@ -312,9 +327,9 @@ where
         signature: HostSignature,
         options: OptionsCell,
         cx: &mut TypeCheck<'_>,
-    ) -> Result<HostFunction<Host<T>>, Error> {
+    ) -> Result<HostFunction<T>, Error> {
         let (shapes, ty) = (Shapes::new(ty, cx), ty.clone());
-        let run = move |host: HostContext<'_, Host<T>>, values: &mut [RawVal]| -> Result<(), HostError> {
+        let run = move |host: HostContext<'_, T>, values: &mut [RawVal]| -> Result<(), HostError> {
             Ok(self.call(host, ready(&options)?, &shapes, &ty, values)?)
         };
         HostFunction::in_place(signature, run).map_err(no_references)
@@ -324,7 +339,7 @@ where
 impl<F> Dynamic<F> {
     fn call<T: 'static>(
         &self,
-        mut host: HostContext<'_, Host<T>>,
+        mut host: HostContext<'_, T>,
         options: &Options,
         shapes: &Shapes,
         ty: &FuncType,
@@ -333,8 +348,8 @@ impl<F> Dynamic<F> {
     where
         F: Fn(Caller<'_, T>, &FuncType, &[Val]) -> Result<Option<Val>, Error>,
     {
-        let borrows = Borrows::begin(&host, options);
-        let mut cx = Abi::new(host.lend().into_access(), options, state_of)?;
+        let mark = begin_borrows(&host, options)?;
+        let mut cx = Abi::new(host.lend().into_access(), options)?;
         let mut flat = Flat::new(values, 0);
         let params = if shapes.params.abi.flat > MAX_FLAT_PARAMS {
             let at = flat.size(options.wide);
@@ -345,14 +360,14 @@ impl<F> Dynamic<F> {
         };
         let Val::Tuple(params) = params else { return Err(bug("parameters are no tuple")) };
         let result = (self.closure)(Caller::new(host.lend()), ty, &params)?;
-        drop(borrows);
+        end_borrows(&host, options, mark)?;
         let (shape, value) = match (&shapes.result, result) {
             (None, None) => return Ok(()),
             (Some(shape), Some(value)) => (shape, value),
             (Some(_), None) => return Err(Error::message(ErrorKind::Usage, "the host function returned no value")),
             (None, Some(_)) => return Err(Error::message(ErrorKind::Usage, "the host function returned a value")),
         };
-        let mut cx = Abi::new(host.into_access(), options, state_of)?;
+        let mut cx = Abi::new(host.into_access(), options)?;
         if shape.abi.flat > MAX_FLAT_RESULTS {
             let words = if shapes.params.abi.flat > MAX_FLAT_PARAMS { 1 } else { shapes.params.abi.flat };
             let at = result_pointer(values, words, options.wide);

@@ -3,8 +3,8 @@
 use super::context::sealed::AsAccess;
 use super::exports::{ExportPath, Exports};
 use super::func::{Func, TypedFunc};
-use super::host::Host;
 use super::prepared::Prepared;
+use super::state::HostState;
 use super::traits::{Lift, Lower, Params, Results};
 use crate::error::{Error, ErrorKind};
 use crate::interrupt::InterruptHandle;
@@ -21,7 +21,7 @@ use std::time::Duration;
 ///
 /// A poisoned instance refuses every call. Dropping it is all that is left.
 pub struct Instance<T> {
-    core: crate::Instance<Host<T>>,
+    core: crate::Instance<T>,
     prepared: Prepared<T>,
     poisoned: bool,
 }
@@ -33,7 +33,7 @@ impl<T: fmt::Debug> fmt::Debug for Instance<T> {
 }
 
 impl<T: 'static> Instance<T> {
-    pub(crate) fn new(core: crate::Instance<Host<T>>, prepared: Prepared<T>) -> Instance<T> {
+    pub(crate) fn new(core: crate::Instance<T>, prepared: Prepared<T>) -> Instance<T> {
         Instance { core, prepared, poisoned: false }
     }
 
@@ -71,22 +71,22 @@ impl<T: 'static> Instance<T> {
 
     /// Whether a call trapped or was given up, so that every further call is refused.
     pub fn is_poisoned(&self) -> bool {
-        self.poisoned || self.core.data().state.is_poisoned()
+        self.poisoned || self.core.vm.beside::<HostState>().is_some_and(HostState::is_poisoned)
     }
 
     /// The host data.
     pub fn data(&self) -> &T {
-        &self.core.data().data
+        self.core.data()
     }
 
     /// The host data.
     pub fn data_mut(&mut self) -> &mut T {
-        &mut self.core.data_mut().data
+        self.core.data_mut()
     }
 
     /// Drops the instance and keeps its host data.
     pub fn into_data(self) -> T {
-        self.core.into_data().data
+        self.core.into_data()
     }
 
     /// Asks the instance to stop, from any thread.
@@ -113,7 +113,7 @@ impl<T: 'static> Instance<T> {
 
     /// Access for a call, during which the instance counts as poisoned: only [`leave`](Instance::leave) takes that back.
     #[inline(always)]
-    pub(crate) fn enter(&mut self) -> Result<Access<'_, Host<T>>, Error> {
+    pub(crate) fn enter(&mut self) -> Result<Access<'_, T>, Error> {
         if self.is_poisoned() {
             return Err(poisoned());
         }
@@ -141,7 +141,7 @@ fn poisoned() -> Error {
 impl<T: 'static> AsAccess for Instance<T> {
     type Data = T;
 
-    fn guarded<R>(&mut self, run: impl FnOnce(&mut Access<'_, Host<T>>) -> Result<R, Error>) -> Result<R, Error> {
+    fn guarded<R>(&mut self, run: impl FnOnce(&mut Access<'_, T>) -> Result<R, Error>) -> Result<R, Error> {
         let mut access = self.enter()?;
         let result = run(&mut access);
         self.leave(result)

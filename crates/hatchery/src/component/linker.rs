@@ -3,11 +3,12 @@
 use super::caller::Caller;
 use super::compiled::Component;
 use super::flatten::signature;
-use super::host::{Async, Dynamic, Host, HostFunc, OptionsCell, Typed};
+use super::host::{Async, Dynamic, HostFunc, OptionsCell, Typed};
 use super::names::matching;
 use super::options::{Binding, HandleSlot, bug};
 use super::prepared::Prepared;
 use super::resource::Resource;
+use super::state::HostState;
 use super::traits::{Lift, Lower, Params, Results, TypeCheck};
 use super::types::FuncType;
 use super::val::Val;
@@ -220,9 +221,9 @@ fn import_name(interface: Option<&str>, name: &str) -> String {
 }
 
 /// The destructor of a host resource, which the guest gives up with it.
-fn drop_function<T: 'static>(resource: ResourceId, drop: Option<Arc<DropFn<T>>>) -> HostFunction<Host<T>> {
-    HostFunction::typed(move |host: HostContext<'_, Host<T>>, rep: u32| {
-        host.data().state.count(resource, -1);
+fn drop_function<T: 'static>(resource: ResourceId, drop: Option<Arc<DropFn<T>>>) -> HostFunction<T> {
+    HostFunction::typed(move |host: HostContext<'_, T>, rep: u32| {
+        HostState::of(&host)?.count(resource, -1);
         drop.as_ref().map_or(Ok(()), |drop| drop(Caller::new(host), rep))
     })
 }
@@ -232,7 +233,7 @@ pub(crate) type Pending = (OptionsCell, HostOptions, Vec<HandleSlot>);
 
 /// Functions for all core imports of a component, and what is still to be found out when it is prepared.
 pub(crate) struct Bound<T> {
-    pub(crate) core: crate::Linker<Host<T>>,
+    pub(crate) core: crate::Linker<T>,
     pub(crate) bindings: Box<[Binding]>,
     pub(crate) pending: Vec<Pending>,
 }
@@ -268,7 +269,7 @@ impl<T: 'static> Bound<T> {
             }
             None => {
                 let name = name();
-                let fail = move |_: HostContext<'_, Host<T>>, _: &mut [_]| {
+                let fail = move |_: HostContext<'_, T>, _: &mut [_]| {
                     let message = format!("unknown import: {name} is not defined");
                     Err(Error::message(ErrorKind::Trap, message).into())
                 };

@@ -104,6 +104,7 @@ mod description;
 mod dynamic;
 mod exports;
 mod flatten;
+mod found;
 mod func;
 mod host;
 mod instance;
@@ -119,6 +120,7 @@ mod resource_table;
 mod scalars;
 mod snapshot;
 mod source;
+mod state;
 mod strings;
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) realloc: Option<Callee>,
     /// Where the function's type has handles.
     pub(crate) handles: Option<Table>,
+    /// Whether a host function of this type is lent handles that are recorded, and whose end is, too.
+    pub(crate) lent: bool,
     /// Bytes that the host may allocate for the guest during a call.
     pub(crate) budget: usize,
 }
@@ -53,6 +55,18 @@ pub(crate) struct Table {
     pub(crate) lower_borrow: Callee,
     pub(crate) begin_call: Callee,
     pub(crate) end_call: Callee,
+}
+
+impl Table {
+    /// Whether a function lends handles to the component instance: borrows of resources that it does not define.
+    pub(crate) fn lends_others(&self) -> bool {
+        self.slots.iter().any(|slot| !slot.owned && !self.defines.contains(&slot.resource))
+    }
+
+    /// Whether a host function is lent handles that are recorded beside the instance.
+    pub(crate) fn lends_recorded(&self) -> bool {
+        self.slots.iter().any(|slot| !slot.owned && slot.binding == Binding::Guest)
+    }
 }
 
 /// Finds what names of a component's metadata mean in its image.
@@ -74,6 +88,7 @@ impl<T: 'static> Resolver<'_, T> {
             memory: options.memory.as_ref().map(|memory| self.memory(memory)).transpose()?,
             wide: options.memory64,
             realloc: options.realloc.as_ref().map(|realloc| self.callee(realloc)).transpose()?,
+            lent: handles.as_ref().is_some_and(Table::lends_recorded),
             handles,
             budget: self.budget,
         })

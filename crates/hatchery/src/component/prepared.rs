@@ -2,12 +2,12 @@
 
 use super::compiled::Component;
 use super::exports::ExportPath;
+use super::found::Found;
 use super::func::{Func, TypedFunc};
-use super::host::Host;
 use super::instance::Instance;
 use super::linker::{Bound, Pending};
 use super::options::{Binding, Resolver, bug};
-use super::resource_any::{HostState, Shared};
+use super::state::Shared;
 use super::traits::{Lift, Lower, Params, Results};
 use crate::error::Error;
 use crate::limits::Limits;
@@ -23,20 +23,21 @@ pub(crate) const DEFAULT_BUDGET: usize = 128 << 20;
 ///
 /// Cloning it is cheap and gives another handle of the same.
 pub struct Prepared<T> {
-    core: crate::Prepared<Host<T>>,
-    inner: Arc<Inner>,
+    /// Every instance has one: a single count is all that making an instance adds to.
+    inner: Arc<Inner<T>>,
 }
 
-struct Inner {
+struct Inner<T> {
+    core: crate::Prepared<T>,
     component: Component,
     bindings: Box<[Binding]>,
     budget: usize,
-    shared: Arc<Shared>,
+    found: Found,
 }
 
 impl<T> Clone for Prepared<T> {
     fn clone(&self) -> Prepared<T> {
-        Prepared { core: self.core.clone(), inner: self.inner.clone() }
+        Prepared { inner: self.inner.clone() }
     }
 }
 
@@ -49,10 +50,9 @@ impl<T> fmt::Debug for Prepared<T> {
 /// Finds out what could not be before the core modules were prepared.
 pub(crate) fn finish<T: 'static>(
     component: &Component,
-    core: &crate::Prepared<Host<T>>,
+    core: &crate::Prepared<T>,
     pending: Vec<Pending>,
     budget: usize,
-    shared: &Shared,
 ) -> Result<(), Error> {
     let resolver = Resolver { prepared: &core.vm, budget };
     for (cell, options, slots) in pending {
@@ -63,7 +63,7 @@ pub(crate) fn finish<T: 'static>(
         Resource::Guest { drop } => resolver.callee(drop).map(Some),
         Resource::Host { .. } => Ok(None),
     });
-    let _ = shared.drops.set(drops.collect::<Result<_, _>>()?);
+    core.vm.keep(Shared { drops: drops.collect::<Result<_, _>>()? });
     Ok(())
 }
 
@@ -71,21 +71,13 @@ impl<T: 'static> Prepared<T> {
     pub(crate) fn new(component: &Component, bound: Bound<T>, limits: Limits) -> Result<Prepared<T>, Error> {
         let core = bound.core.prepare_with(component.module(), limits)?;
         let budget = limits.lifted.unwrap_or(DEFAULT_BUDGET);
-        let prepared = Prepared {
-            core,
-            inner: Arc::new(Inner {
-                component: component.clone(),
-                bindings: bound.bindings,
-                budget,
-                shared: Arc::default(),
-            }),
-        };
-        finish(component, &prepared.core, bound.pending, budget, &prepared.inner.shared)?;
-        Ok(prepared)
+        finish(component, &core, bound.pending, budget)?;
+        let (component, bindings, found) = (component.clone(), bound.bindings, Found::default());
+        Ok(Prepared { inner: Arc::new(Inner { core, component, bindings, budget, found }) })
     }
 
-    pub(crate) fn resolver(&self) -> Resolver<'_, Host<T>> {
-        Resolver { prepared: &self.core.vm, budget: self.inner.budget }
+    pub(crate) fn resolver(&self) -> Resolver<'_, T> {
+        Resolver { prepared: &self.inner.core.vm, budget: self.inner.budget }
     }
 
     pub(crate) fn bindings(&self) -> &[Binding] {
@@ -98,7 +90,7 @@ impl<T: 'static> Prepared<T> {
     ///
     /// When there is no slot or the initialization traps.
     pub fn instantiate(&self, data: T) -> Result<Instance<T>, Error> {
-        Ok(Instance::new(self.core.instantiate(self.host(data))?, self.clone()))
+        Ok(Instance::new(self.inner.core.instantiate(data)?, self.clone()))
     }
 
     /// As [`instantiate`](Prepared::instantiate), but where there is no slot, blocks until an instance is dropped; see
@@ -108,7 +100,7 @@ impl<T: 'static> Prepared<T> {
     ///
     /// As for [`instantiate`](Prepared::instantiate), when time is up.
     pub fn instantiate_blocking(&self, data: T, timeout: Option<Duration>) -> Result<Instance<T>, Error> {
-        Ok(Instance::new(self.core.instantiate_blocking(self.host(data), timeout)?, self.clone()))
+        Ok(Instance::new(self.inner.core.instantiate_blocking(data, timeout)?, self.clone()))
     }
 
     /// As [`instantiate`](Prepared::instantiate), but where there is no slot, the future is not ready before an instance
@@ -118,11 +110,7 @@ impl<T: 'static> Prepared<T> {
     ///
     /// As for [`crate::Prepared::instantiate_async`].
     pub async fn instantiate_async(&self, data: T) -> Result<Instance<T>, Error> {
-        Ok(Instance::new(self.core.instantiate_async(self.host(data)).await?, self.clone()))
-    }
-
-    fn host(&self, data: T) -> Host<T> {
-        Host { data, state: HostState::new(self.inner.shared.clone()) }
+        Ok(Instance::new(self.inner.core.instantiate_async(data).await?, self.clone()))
     }
 
     /// The exported function at this path, with these types: tuples of parameters and results. It can be called in every
@@ -136,9 +124,12 @@ impl<T: 'static> Prepared<T> {
         P: Params + Lower,
         R: Results + Lift,
     {
-        let names = super::exports::sealed::Path::names(&path);
-        let export = self.inner.component.exports().func(&names)?;
-        TypedFunc::new(self, export).map_err(|e| e.context(format!("cannot use `{}`", names.join("` `"))))
+        super::exports::sealed::Path::with(&path, |names| {
+            self.inner.found.get_or_find(names, || {
+                let export = self.inner.component.exports().func(names)?;
+                TypedFunc::new(self, export).map_err(|e| e.context(format!("cannot use `{}`", names.join("` `"))))
+            })
+        })
     }
 
     /// The exported function at this path, to be called with dynamic values.
@@ -147,8 +138,7 @@ impl<T: 'static> Prepared<T> {
     ///
     /// When there is none.
     pub fn func_dynamic(&self, path: impl ExportPath) -> Result<Func, Error> {
-        let names = super::exports::sealed::Path::names(&path);
-        Func::new(self, self.inner.component.exports().func(&names)?)
+        super::exports::sealed::Path::with(&path, |names| Func::new(self, self.inner.component.exports().func(names)?))
     }
 
     /// What instances are made of.

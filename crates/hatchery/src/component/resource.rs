@@ -66,8 +66,8 @@ pub(crate) fn slot<'a>(cx: &Abi<'a>, handle: usize) -> Result<(&'a Table, Handle
 pub(crate) fn lift_rep(cx: &mut Abi<'_>, table: &Table, slot: HandleSlot, index: u32) -> Result<u32, Error> {
     let callee = if slot.owned { &table.lift_own } else { &table.lift_borrow };
     let rep = cx.call_table(callee, slot.resource.0, index)?;
-    if let (Binding::Host(_) | Binding::Unbound, true, Some(state)) = (slot.binding, slot.owned, &cx.state) {
-        state.count(slot.resource, -1);
+    if slot.owned && slot.binding != Binding::Guest {
+        cx.state()?.count(slot.resource, -1);
     }
     Ok(rep)
 }
@@ -76,8 +76,8 @@ pub(crate) fn lift_rep(cx: &mut Abi<'_>, table: &Table, slot: HandleSlot, index:
 pub(crate) fn lower_rep(cx: &mut Abi<'_>, table: &Table, slot: HandleSlot, rep: u32) -> Result<u32, Error> {
     if slot.owned {
         let index = cx.call_table(&table.lower_own, slot.resource.0, rep)?;
-        if let (Binding::Host(_) | Binding::Unbound, Some(state)) = (slot.binding, &cx.state) {
-            state.count(slot.resource, 1);
+        if slot.binding != Binding::Guest {
+            cx.state()?.count(slot.resource, 1);
         }
         return Ok(index);
     }

@@ -8,16 +8,13 @@ use super::context::AsContext;
 use super::layout::TypeAbi;
 use super::options::{Binding, HandleSlot, Table};
 use super::resource::{Resource, lift_rep, lower_rep, not_owned, slot};
+use super::state::{HostState, Shared};
 use super::traits::{ComponentType, Flat, FlatMut, Lift, Lower, Place, TypeCheck};
 use super::types::Type;
 use crate::error::{Error, ErrorKind};
 use hatchery_component::types::ResourceId;
 use hatchery_image::abi::RawVal;
-use hatchery_vm::Callee;
 use std::any::TypeId;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A handle of a resource that a component defines, or of one of the host's whose kind is known at run time only.
 ///
@@ -38,90 +35,6 @@ enum Kind {
     Guest { resource: ResourceId, instance: u64, number: u64 },
     /// Of the host.
     Host(TypeId),
-}
-
-/// What the host keeps beside an instance of a component.
-#[derive(Debug)]
-pub(crate) struct HostState {
-    /// Different for all of the process that were asked.
-    id: OnceLock<u64>,
-    handles: Mutex<Handles>,
-    shared: Arc<Shared>,
-    /// Whether a destructor trapped that a host function had called.
-    poisoned: AtomicBool,
-}
-
-/// What all instances of a prepared component share.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    /// What is called to drop a resource that the component defines, by its number.
-    pub(crate) drops: OnceLock<Box<[Option<Callee>]>>,
-}
-
-#[derive(Debug, Default)]
-struct Handles {
-    next: u64,
-    /// Handles of guest resources: whether the host owns them.
-    live: HashMap<u64, bool>,
-    /// Handles of host resources that the guest owns.
-    given: HashMap<ResourceId, i64>,
-}
-
-impl HostState {
-    pub(crate) fn new(shared: Arc<Shared>) -> Arc<HostState> {
-        Arc::new(HostState { id: OnceLock::new(), handles: Mutex::default(), shared, poisoned: AtomicBool::new(false) })
-    }
-
-    fn id(&self) -> u64 {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        // Relaxed: only uniqueness matters.
-        *self.id.get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-
-    pub(crate) fn poison(&self) {
-        // Relaxed: the instance is used by one thread at a time.
-        self.poisoned.store(true, Ordering::Relaxed);
-    }
-
-    #[inline(always)]
-    pub(crate) fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::Relaxed)
-    }
-
-    fn handles(&self) -> MutexGuard<'_, Handles> {
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts handles of the host's resources that the guest owns.
-    pub(crate) fn count(&self, resource: ResourceId, change: i64) {
-        *self.handles().given.entry(resource).or_default() += change;
-    }
-
-    /// Resources of the host that the guest owns handles of.
-    pub(crate) fn given(&self) -> Vec<ResourceId> {
-        let mut given: Vec<_> =
-            self.handles().given.iter().filter(|(_, count)| **count > 0).map(|(id, _)| *id).collect();
-        given.sort_unstable();
-        given
-    }
-
-    fn add(&self, owned: bool) -> u64 {
-        let mut handles = self.handles();
-        handles.next += 1;
-        let number = handles.next;
-        handles.live.insert(number, owned);
-        number
-    }
-
-    /// The number of the last handle so far.
-    pub(crate) fn mark(&self) -> u64 {
-        self.handles().next
-    }
-
-    /// Ends the borrows that came after the mark, as the host function that they were passed to has returned.
-    pub(crate) fn end_borrows(&self, mark: u64) {
-        self.handles().live.retain(|number, owned| *owned || *number <= mark);
-    }
 }
 
 impl ResourceAny {
@@ -157,9 +70,8 @@ impl ResourceAny {
             return Err(Error::message(ErrorKind::Usage, "a borrowed resource cannot be dropped"));
         }
         super::context::sealed::AsAccess::guarded(&mut cx, |access| {
-            let state = access.data().state.clone();
-            self.take(&state)?;
-            let callee = state.shared.drops.get().and_then(|drops| *drops.get(resource.0 as usize)?);
+            self.take(HostState::of(access)?)?;
+            let callee = access.kept::<Shared>().and_then(|shared| *shared.drops.get(resource.0 as usize)?);
             let callee =
                 callee.ok_or_else(|| Error::message(ErrorKind::Usage, "the resource is of another component"))?;
             access.call(&callee, &mut [RawVal::from_i32(self.rep as i32)]).map_err(Error::from_call)
@@ -169,13 +81,13 @@ impl ResourceAny {
     /// Checks that the host has it.
     fn look(&self, state: &HostState) -> Result<(), Error> {
         let Kind::Guest { instance, number, .. } = self.kind else { return Ok(()) };
-        if instance == state.id() && state.handles().live.contains_key(&number) { Ok(()) } else { Err(gone()) }
+        if instance == state.id() && state.has(number) { Ok(()) } else { Err(gone()) }
     }
 
     /// Checks that the host owns it, which it does not any more.
     fn take(&self, state: &HostState) -> Result<(), Error> {
         let Kind::Guest { instance, number, .. } = self.kind else { return Ok(()) };
-        if instance == state.id() && state.handles().live.remove(&number).is_some() { Ok(()) } else { Err(gone()) }
+        if instance == state.id() && state.remove(number) { Ok(()) } else { Err(gone()) }
     }
 
     fn from_index(cx: &mut Abi<'_>, handle: usize, index: u32) -> Result<ResourceAny, Error> {
@@ -191,14 +103,14 @@ impl ResourceAny {
         index: u32,
     ) -> Result<ResourceAny, Error> {
         let rep = lift_rep(cx, table, slot, index)?;
-        let kind = match (slot.binding, &cx.state) {
-            (Binding::Host(kind), _) => Kind::Host(kind),
-            (Binding::Unbound, _) => Kind::Host(TypeId::of::<super::linker::Unknown>()),
-            (Binding::Guest, Some(state)) => {
+        let kind = match slot.binding {
+            Binding::Host(kind) => Kind::Host(kind),
+            Binding::Unbound => Kind::Host(TypeId::of::<super::linker::Unknown>()),
+            Binding::Guest => {
+                let state = cx.state()?;
                 let (instance, number) = (state.id(), state.add(slot.owned));
                 Kind::Guest { resource: slot.resource, instance, number }
             }
-            (Binding::Guest, None) => return Err(super::options::bug("handles without a state")),
         };
         Ok(ResourceAny { kind, rep, owned: slot.owned })
     }
@@ -222,8 +134,11 @@ impl ResourceAny {
         if slot.owned && !self.owned {
             return Err(not_owned());
         }
-        if let Some(state) = cx.state.clone() {
-            if slot.owned { self.take(&state)? } else { self.look(&state)? }
+        let state = cx.state()?;
+        if slot.owned {
+            self.take(state)?
+        } else {
+            self.look(state)?
         }
         lower_rep(cx, table, slot, self.rep)
     }

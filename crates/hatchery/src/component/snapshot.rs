@@ -1,11 +1,10 @@
 //! Initialization of components at build time.
 
 use super::compiled::Component;
-use super::host::Host;
 use super::linker::Linker;
 use super::options::bug;
 use super::prepared::{DEFAULT_BUDGET, finish};
-use super::resource_any::HostState;
+use super::state::HostState;
 use crate::error::{Error, ErrorKind};
 use crate::module::Module;
 use crate::snapshot::{SnapshotOptions, SnapshotReport};
@@ -13,7 +12,7 @@ use hatchery_component::meta::{CoreRef, ImportFunc, Meta, Resource};
 use hatchery_image::abi::PackedFuncRef;
 use hatchery_image::{ExportItem, InstanceId};
 use hatchery_init::{Hook, Hooks};
-use std::sync::Arc;
+use hatchery_vm::Instance;
 
 /// The name by which a component offers a function to be run at build time.
 const RECOGNIZED: &str = "wizer-initialize";
@@ -44,11 +43,10 @@ impl Component {
         let (bound, meta) = (linker.bind(self)?, self.meta().clone());
         let hooks = self.hooks(options.named_export())?;
         let budget = options.lifted().unwrap_or(DEFAULT_BUDGET);
-        let options = options.within(|allowed| core_names(self.meta(), allowed), move |host| at_rest(&meta, host));
-        let shared = Arc::default();
-        let host = || Host { data: fresh(), state: HostState::new(Arc::clone(&shared)) };
-        let ready = |core: &crate::Prepared<Host<T>>| finish(self, core, bound.pending, budget, &shared);
-        let (module, report) = self.module().snapshot_prepared(&bound.core, options, hooks, host, ready)?;
+        let options = options.within(|allowed| core_names(self.meta(), allowed));
+        let ready = |core: &crate::Prepared<T>| finish(self, core, bound.pending, budget);
+        let at_rest = |instance: &Instance<T>| at_rest(&meta, instance);
+        let (module, report) = self.module().snapshot_prepared(&bound.core, options, hooks, fresh, ready, at_rest)?;
         Ok((Component::new_described(module, self.meta().clone()), report))
     }
 
@@ -114,9 +112,9 @@ fn is_meant(import: &ImportFunc, allowed: &str) -> bool {
     }
 }
 
-/// The host data, unless the component has handles of its resources.
-fn at_rest<'a, T>(meta: &Meta, host: &'a Host<T>) -> Result<&'a T, String> {
-    let Some(given) = host.state.given().first().copied() else { return Ok(&host.data) };
+/// Nothing, unless the component has handles of resources of the host.
+fn at_rest<T>(meta: &Meta, instance: &Instance<T>) -> Result<(), String> {
+    let Some(given) = instance.beside().and_then(HostState::given) else { return Ok(()) };
     Err(match meta.resources.get(given.0 as usize) {
         Some(Resource::Host { interface: Some(interface), name, .. }) => {
             format!("the component has a resource `{name}` of `{interface}`")

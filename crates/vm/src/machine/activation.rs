@@ -66,10 +66,16 @@ pub(crate) unsafe fn enter(record: NonNull<TaskRecord>, entry: &Entry<'_>) -> Re
     let task = record.as_ptr();
     // SAFETY: the record is live and this thread's: idle, or running right here, or else refused.
     unsafe {
-        if !(*task).activation.is_null() || !thread::is_ready() || !sys::float_control_is_default() {
+        if !thread::is_ready() || !sys::float_control_is_default() {
             return enter_slowly(record, entry);
         }
-        enter_idle(task, entry)
+        if (*task).activation.is_null() {
+            return enter_idle(task, entry);
+        }
+        if (*task).phase == Phase::Running && thread::current_task() == Some(record) {
+            return enter_nested(task, entry);
+        }
+        enter_slowly(record, entry)
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn clock_id(id: u32) -> Result<ClockId, Errno> {
 /// Writes how finely a clock is divided, in nanoseconds.
 pub fn clock_res_get<G: Guest>(guest: &mut G, id: i32, out: i32) -> Answer<G> {
     let (mut memory, ctx) = guest.split()?;
-    let resolution = ctx.clock.resolution(clock_id(id.cast_unsigned())?);
+    let resolution = ctx.clock().resolution(clock_id(id.cast_unsigned())?);
     Ok(write_u64(&mut memory, out.cast_unsigned(), resolution)?)
 }
 
@@ -25,5 +25,5 @@ pub fn clock_time_get<G: Guest>(guest: &mut G, id: i32, _precision: i64, out: i3
     let (mut memory, ctx) = guest.split()?;
     let id = clock_id(id.cast_unsigned())?;
     memory.check(out.cast_unsigned(), 8)?;
-    Ok(write_u64(&mut memory, out.cast_unsigned(), ctx.clock.now(id))?)
+    Ok(write_u64(&mut memory, out.cast_unsigned(), ctx.clock().now(id))?)
 }

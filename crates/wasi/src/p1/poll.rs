@@ -30,7 +30,7 @@ pub fn poll_oneoff<G: Guest>(guest: &mut G, subscriptions: i32, events: i32, cou
     memory.check(events, count * EVENT_SIZE)?;
     memory.check(out, 4)?;
     let bytes = memory.bytes(subscriptions.cast_unsigned(), count * SUBSCRIPTION_SIZE)?;
-    let waits = bytes.chunks_exact(SUBSCRIPTION_SIZE as usize).map(|bytes| Wait::read(bytes, &mut *ctx.clock));
+    let waits = bytes.chunks_exact(SUBSCRIPTION_SIZE as usize).map(|bytes| Wait::read(bytes, ctx.clock()));
     let waits = waits.collect::<Result<Vec<_>, _>>()?;
     drop(memory);
     let happened = happen(guest, &waits)?;
@@ -156,7 +156,7 @@ fn happen<G: Guest>(guest: &mut G, waits: &[Wait]) -> Result<Vec<Event>, super::
 fn look(ctx: &mut WasiCtx, waits: &[Wait], patience: Duration) -> Result<Vec<Event>, Errno> {
     let mut events = descriptors(&ctx.table, waits, patience)?;
     events.extend(waits.iter().filter_map(|&wait| match wait.what {
-        What::Clock(id, deadline) => (ctx.clock.now(id) >= deadline).then(|| wait.event(Ok((0, Ready::Yes)))),
+        What::Clock(id, deadline) => (ctx.clock().now(id) >= deadline).then(|| wait.event(Ok((0, Ready::Yes)))),
         What::NoClock(errno) => Some(wait.event(Err(errno))),
         What::Descriptor(..) => None,
     }));
@@ -167,12 +167,12 @@ fn look(ctx: &mut WasiCtx, waits: &[Wait], patience: Duration) -> Result<Vec<Eve
 /// there is nothing to wait for.
 fn next_slice(ctx: &mut WasiCtx, waits: &[Wait]) -> Duration {
     let left = waits.iter().filter_map(|wait| match wait.what {
-        What::Clock(id, deadline) => Some(deadline.saturating_sub(ctx.clock.now(id))),
+        What::Clock(id, deadline) => Some(deadline.saturating_sub(ctx.clock().now(id))),
         _ => None,
     });
     let nearest = left.min();
     match nearest {
-        Some(nanos) if ctx.clock.skip(nanos) => Duration::ZERO,
+        Some(nanos) if ctx.clock().skip(nanos) => Duration::ZERO,
         Some(nanos) => SLICE.min(Duration::from_nanos(nanos)),
         None => SLICE,
     }

@@ -30,22 +30,22 @@ impl Datetime {
 
 /// `wall-clock.now`.
 pub(crate) fn wall_now(host: &mut impl Host) -> Datetime {
-    Datetime::from_nanos(host.ctx().clock.realtime())
+    Datetime::from_nanos(host.ctx().clock().realtime())
 }
 
 /// `wall-clock.resolution`.
 pub(crate) fn wall_resolution(host: &mut impl Host) -> Datetime {
-    Datetime::from_nanos(host.ctx().clock.resolution(ClockId::Realtime))
+    Datetime::from_nanos(host.ctx().clock().resolution(ClockId::Realtime))
 }
 
 /// `monotonic-clock.now`.
 pub(crate) fn now(host: &mut impl Host) -> u64 {
-    host.ctx().clock.monotonic()
+    host.ctx().clock().monotonic()
 }
 
 /// `monotonic-clock.resolution`.
 pub(crate) fn resolution(host: &mut impl Host) -> u64 {
-    host.ctx().clock.resolution(ClockId::Monotonic)
+    host.ctx().clock().resolution(ClockId::Monotonic)
 }
 
 /// `monotonic-clock.subscribe-instant`.

@@ -36,7 +36,7 @@ impl Pollable {
 pub(super) fn look(ctx: &mut WasiCtx, pollables: &[Pollable], patience: Duration) -> Result<Vec<u32>, Error> {
     let mut ready: Vec<u32> = Vec::new();
     let (mut watches, mut watched) = (Vec::new(), Vec::new());
-    let now = pollables.iter().any(|p| matches!(p, Pollable::At(_))).then(|| ctx.clock.monotonic());
+    let now = pollables.iter().any(|p| matches!(p, Pollable::At(_))).then(|| ctx.clock().monotonic());
     for (position, pollable) in (0..).zip(pollables) {
         match pollable {
             Pollable::Always => ready.push(position),
@@ -63,8 +63,8 @@ pub(super) fn time_left(ctx: &mut WasiCtx, pollables: &[Pollable]) -> Option<Dur
         Pollable::At(deadline) => Some(*deadline),
         _ => None,
     });
-    let left = deadlines.min()?.saturating_sub(ctx.clock.monotonic());
-    Some(if ctx.clock.skip(left) { Duration::ZERO } else { Duration::from_nanos(left) })
+    let left = deadlines.min()?.saturating_sub(ctx.clock().monotonic());
+    Some(if ctx.clock().skip(left) { Duration::ZERO } else { Duration::from_nanos(left) })
 }
 
 /// `[method]pollable.ready`.
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn the_first_deadline_ends_the_waiting() {
         let mut host = Plain(WasiCtx::builder().clock(VirtualClock::new(0, 1)).build());
-        let now = host.ctx().clock.monotonic();
+        let now = host.ctx().clock().monotonic();
         let far = Pollable::At(now + 1_000_000_000_000);
         let near = Pollable::At(now + 1_000_000_000);
         assert_eq!(wait_for(&mut host, &[far.clone(), near]), [1]);

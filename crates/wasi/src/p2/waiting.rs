@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_deadline_ends_the_waiting_either_way() {
-        let deadline = |ctx: &mut WasiCtx| [Pollable::At(ctx.clock.monotonic() + 20_000_000)];
+        let deadline = |ctx: &mut WasiCtx| [Pollable::At(ctx.clock().monotonic() + 20_000_000)];
         let mut ctx = WasiCtx::builder().build();
         let (start, pollables) = (Instant::now(), deadline(&mut ctx));
         assert_eq!(blocking(&mut ctx, |ctx| once_ready(ctx, &pollables)).unwrap(), [0]);
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_makes_nobody_wait() {
         let mut ctx = WasiCtx::builder().clock(VirtualClock::new(0, 1)).build();
-        let pollables = [Pollable::At(ctx.clock.monotonic() + 3_600_000_000_000)];
+        let pollables = [Pollable::At(ctx.clock().monotonic() + 3_600_000_000_000)];
         assert_eq!(pollster::block_on(suspending(ctx, |ctx| once_ready(ctx, &pollables))).unwrap(), [0]);
     }
 }

@@ -30,7 +30,7 @@ enum State {
 /// `resolve-addresses`.
 pub(crate) fn resolve_addresses(host: &mut impl Host, name: &str) -> Answer<u32, ErrorCode> {
     let ctx = host.ctx();
-    match begin(name, ctx.network.allows_lookup(), &ctx.lookups) {
+    match begin(name, ctx.network.allows_lookup(), ctx.lookups()) {
         Ok(resolution) => host.ctx().resources.add(resolution).map(Ok),
         Err(code) => Ok(Err(code)),
     }
