@@ -7,6 +7,8 @@ use crate::{
 use hatchery_image::abi::{Builtin, PackedFuncRef, RawVal};
 use hatchery_image::{FuncType, MemoryId, RefType, TrapCode, TypeId, ValType};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const I64: ValType = ValType::I64;
 const I32: ValType = ValType::I32;
@@ -41,6 +43,37 @@ fn widths_and_signs_are_the_types() {
     let arguments = [0x7fff_ffff_ffff_ffff, -1, 5];
     let sum = guest.call(&mut instance, Function::Import(0), &arguments).expect("a result");
     assert_eq!(sum, -1 + 0xffff_ffff + 5);
+}
+
+#[test]
+fn what_is_passed_in_registers_has_no_more_bits_than_its_type() {
+    let ty = FuncType::new([I32, I32, I64], [I64]);
+    let function = || {
+        let sum = |_: HostContext<'_, ()>, values: &mut [RawVal]| {
+            let (a, b, c) = (values[0].get_i32(), values[1].get_i32(), values[2].get_i64());
+            values[0] = RawVal::from_i64(i64::from(a) + i64::from(b) + c);
+            Ok(())
+        };
+        HostFunction::in_registers::<3, _>(HostSignature::of(&ty), sum).expect("numbers only")
+    };
+    let calls = Arc::new(AtomicU64::new(0));
+    for function in [function(), function().counted(calls.clone())] {
+        let guest = Guest::new(&recipe(std::slice::from_ref(&ty)), vec![function]);
+        let arguments = [0x7fff_ffff_ffff_ffff, 7, 5];
+        let sum = guest.call(&mut guest.instance(()), Function::Import(0), &arguments).expect("a result");
+        assert_eq!(sum, -1 + 7 + 5);
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_failure_leaves_registers_as_one_leaves_an_array() {
+    let ty = FuncType::new([I64], [I64]);
+    let fail = |_: HostContext<'_, ()>, _: &mut [RawVal]| Err("nothing".into());
+    let function = HostFunction::in_registers::<1, _>(HostSignature::of(&ty), fail).expect("numbers only");
+    let guest = Guest::new(&recipe(&[ty]), vec![function]);
+    let result = guest.call(&mut guest.instance(()), Function::Import(0), &[1]);
+    assert!(matches!(result, Err(CallError::Host { error, .. }) if error.to_string() == "nothing"));
 }
 
 #[test]
