@@ -172,7 +172,7 @@ impl Behaviour {
         );
         for (number, signature) in signatures.iter().enumerate() {
             let (params, results) = signature.lowered();
-            let _ = write!(text, "(import \"up\" \"f{number}\" (func $up{number} {params} {results}))\n");
+            let _ = writeln!(text, "(import \"up\" \"f{number}\" (func $up{number} {params} {results}))");
         }
         text += "(func $leave (call $drop (i32.const 1))) (elem (i32.const 0) func $leave)\n";
         let mask = RESULTS - 4;
@@ -188,7 +188,7 @@ impl Behaviour {
                 PostReturn::Traps => "unreachable",
                 PostReturn::Leaves => "(call $leave)",
             };
-            let _ = write!(text, "(func (export \"post{number}\") {params} {body})\n");
+            let _ = writeln!(text, "(func (export \"post{number}\") {params} {body})");
         }
         text + ")\n"
     }

@@ -115,7 +115,7 @@ fn linker(engine: &Engine, composition: &Composition) -> Linker<Host> {
         up.func_dynamic(&format!("f{number}"), move |mut caller, _, args| {
             let args = args.iter().map(datum).collect();
             match caller.data_mut().called(number, args) {
-                Answer::Result(value) => Ok(result.as_ref().zip(value).map(|(ty, value)| val(ty, &value, true))),
+                Answer::Result(value) => Ok(result.as_ref().zip(value).map(|(ty, value)| val(ty, &value))),
                 Answer::Failure => Err(Error::host(FAILURE)),
             }
         })
@@ -160,7 +160,7 @@ fn call_export(
     let things = instance.data_mut().give(&signature.params, args)?;
     let arg = |((ty, arg), thing): ((&Ty, &Datum), Option<ResourceAny>)| match thing {
         Some(thing) => Val::Resource(thing),
-        None => val(ty, arg, *ty != Ty::Borrow),
+        None => val(ty, arg),
     };
     let args: Vec<Val> = signature.params.iter().zip(args).zip(things).map(arg).collect();
     let func = instance.func_dynamic(format!("f{number}").as_str()).expect("an export");
@@ -193,9 +193,9 @@ fn some(value: Option<Val>) -> Option<Box<Val>> {
     value.map(Box::new)
 }
 
-/// A value in our words. Resources are owned, or lent.
-fn val(ty: &Ty, datum: &Datum, owned: bool) -> Val {
-    let all = |of: &Ty, list: &[Datum]| list.iter().map(|datum| val(of, datum, owned)).collect::<Vec<_>>();
+/// A value in our words.
+fn val(ty: &Ty, datum: &Datum) -> Val {
+    let all = |of: &Ty, list: &[Datum]| list.iter().map(|datum| val(of, datum)).collect::<Vec<_>>();
     match (ty, datum) {
         (_, Datum::Bool(value)) => Val::Bool(*value),
         (Ty::Int(bits, signed), Datum::Int(value)) => integer(*bits, *signed, *value),
@@ -205,17 +205,17 @@ fn val(ty: &Ty, datum: &Datum, owned: bool) -> Val {
         (_, Datum::Text(text)) => Val::String(text.clone()),
         (Ty::List(of) | Ty::Fixed(of, _), Datum::List(list)) => Val::List(all(of, list)),
         (Ty::Map(key, value), Datum::Map(entries)) => {
-            Val::Map(entries.iter().map(|(k, v)| (val(key, k, owned), val(value, v, owned))).collect())
+            Val::Map(entries.iter().map(|(k, v)| (val(key, k), val(value, v))).collect())
         }
         (Ty::Tuple(types), Datum::Fields(values)) => {
-            Val::Tuple(types.iter().zip(values).map(|(ty, value)| val(ty, value, owned)).collect())
+            Val::Tuple(types.iter().zip(values).map(|(ty, value)| val(ty, value)).collect())
         }
         (Ty::Record(_, types), Datum::Fields(values)) => {
-            let named = |(i, (ty, value)): (usize, (&Ty, &Datum))| (format!("f{i}"), val(ty, value, owned));
+            let named = |(i, (ty, value)): (usize, (&Ty, &Datum))| (format!("f{i}"), val(ty, value));
             Val::Record(types.iter().zip(values).enumerate().map(named).collect())
         }
         (_, Datum::Case(case, payload)) => {
-            let payload = payload.as_ref().and_then(|payload| Some(val(ty.case(*case)?, payload, owned)));
+            let payload = payload.as_ref().and_then(|payload| Some(val(ty.case(*case)?, payload)));
             match ty {
                 Ty::Option(_) => Val::Option(some(payload)),
                 Ty::Result(..) if *case == 0 => Val::Result(Ok(some(payload))),

@@ -60,13 +60,13 @@ pub(crate) fn text(named: &[Ty], signatures: &[Signature], parts: &[Behaviour]) 
     for (number, part) in parts.iter().enumerate() {
         text += &component(number, &import, named, signatures, part);
         let below = if number == 0 { "$up".into() } else { format!("$i{}", number - 1) };
-        let _ = write!(text, "(instance $i{number} (instantiate $c{number} (with \"up\" (instance {below}))))\n");
+        let _ = writeln!(text, "(instance $i{number} (instantiate $c{number} (with \"up\" (instance {below}))))");
     }
     let last = parts.len() - 1;
     for (number, signature) in signatures.iter().enumerate() {
         let ty = signature.text();
-        let _ = write!(text, "(alias export $i{last} \"f{number}\" (func $e{number}))\n");
-        let _ = write!(text, "(export \"f{number}\" (func $e{number}) (func {ty}))\n");
+        let _ = writeln!(text, "(alias export $i{last} \"f{number}\" (func $e{number}))");
+        let _ = writeln!(text, "(export \"f{number}\" (func $e{number}) (func {ty}))");
     }
     for number in 0..parts.len() {
         let export = signatures.len() + number;
@@ -89,14 +89,14 @@ fn import(named: &[Ty], signatures: &[Signature]) -> String {
     for (number, ty) in named.iter().enumerate() {
         let definition = ty.definition();
         let _ =
-            write!(text, "(type $d{number} {definition}) (export \"t{number}\" (type $t{number} (eq $d{number})))\n");
+            writeln!(text, "(type $d{number} {definition}) (export \"t{number}\" (type $t{number} (eq $d{number})))");
     }
     for (number, signature) in signatures.iter().enumerate() {
-        let _ = write!(text, "(export \"f{number}\" (func {}))\n", signature.text());
+        let _ = writeln!(text, "(export \"f{number}\" (func {}))", signature.text());
     }
     text += "))\n(alias export $up \"res\" (type $res))\n";
     for number in 0..named.len() {
-        let _ = write!(text, "(alias export $up \"t{number}\" (type $t{number}))\n");
+        let _ = writeln!(text, "(alias export $up \"t{number}\" (type $t{number}))");
     }
     text
 }
@@ -112,17 +112,17 @@ fn component(number: usize, import: &str, named: &[Ty], signatures: &[Signature]
     text += "(core func $drop (canon resource.drop $res))\n";
     let mut exports = String::from("(export \"drop\" (func $drop))");
     for number in 0..signatures.len() {
-        let _ = write!(text, "(core func $l{number} (canon lower (func $up \"f{number}\") {options}))\n");
+        let _ = writeln!(text, "(core func $l{number} (canon lower (func $up \"f{number}\") {options}))");
         let _ = write!(exports, "(export \"f{number}\" (func $l{number}))");
     }
     text += &part.program(signatures);
-    let _ = write!(
+    let _ = writeln!(
         text,
-        "(core instance $main (instantiate $main (with \"libc\" (instance $libc)) (with \"up\" (instance {exports}))))\n"
+        "(core instance $main (instantiate $main (with \"libc\" (instance $libc)) (with \"up\" (instance {exports}))))"
     );
     text += "(export \"res\" (type $res))\n";
     for number in 0..named.len() {
-        let _ = write!(text, "(export \"t{number}\" (type $t{number}))\n");
+        let _ = writeln!(text, "(export \"t{number}\" (type $t{number}))");
     }
     text +=
         "(func (export \"poke\") (param \"at\" u32) (param \"word\" u32) (canon lift (core func $main \"poke\")))\n";
@@ -131,10 +131,10 @@ fn component(number: usize, import: &str, named: &[Ty], signatures: &[Signature]
             true => format!("(post-return (core func $main \"post{number}\"))"),
             false => String::new(),
         };
-        let _ = write!(
+        let _ = writeln!(
             text,
             "(func $f{number} {} (canon lift (core func $main \"f{number}\") {options} {post}))
-             (export \"f{number}\" (func $f{number}))\n",
+             (export \"f{number}\" (func $f{number}))",
             signature.text()
         );
     }
