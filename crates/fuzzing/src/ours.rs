@@ -180,6 +180,8 @@ fn failed(error: &Error) -> Outcome {
         (_, Some(Trap::StackOverflow)) | (ErrorKind::Exhausted | ErrorKind::Limit, _) => Outcome::Limit,
         // One trap in the specification.
         (_, Some(Trap::NullFunctionReference)) => Outcome::Trapped(Trap::NullReference),
+        // One trap of other machines, which do not say whether it was a call.
+        (_, Some(Trap::UndefinedElement)) => Outcome::Trapped(Trap::TableOutOfBounds),
         (_, Some(trap)) => Outcome::Trapped(trap),
         (ErrorKind::Host, None) => Outcome::HostError,
         _ => panic!("{error:?}"),

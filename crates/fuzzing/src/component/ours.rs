@@ -193,7 +193,7 @@ fn some(value: Option<Val>) -> Option<Box<Val>> {
     value.map(Box::new)
 }
 
-/// A value in our words. Resources are owned, or lent, as their type says.
+/// A value in our words.
 fn val(ty: &Ty, datum: &Datum) -> Val {
     let all = |of: &Ty, list: &[Datum]| list.iter().map(|datum| val(of, datum)).collect::<Vec<_>>();
     match (ty, datum) {
