@@ -109,7 +109,7 @@ fn gate(image: &Image) -> Gate {
 fn a_restored_instance_goes_the_same_way_with_nothing_to_do() {
     let image = image(&TWO, LinkSet::new());
     let fresh = || Ok::<_, Infallible>(instance(&image));
-    let made = snapshot(&image, &gate(&image), &request(), fresh, |()| Ok(())).expect("a snapshot");
+    let made = snapshot(&image, &gate(&image), &request(), fresh, |_| Ok(())).expect("a snapshot");
     assert_eq!((made.report.steps, made.report.total), (0..2, 2));
     let restored = Arc::new(made.image.expect("two steps were run"));
     let (mut instance, mut scheduler) = (instance(&restored), Scheduler::new(OnFailure::Poison));
@@ -120,7 +120,7 @@ fn a_restored_instance_goes_the_same_way_with_nothing_to_do() {
 
     // And there is nothing more to make a snapshot of.
     let never = || -> Result<Instance<()>, Infallible> { panic!("no instance is needed") };
-    let made = snapshot(&restored, &gate(&restored), &request(), never, |()| Ok(())).expect("nothing to do");
+    let made = snapshot(&restored, &gate(&restored), &request(), never, |_| Ok(())).expect("nothing to do");
     assert!(made.image.is_none() && made.report.stopped.is_none());
 }
 
@@ -128,7 +128,7 @@ fn a_restored_instance_goes_the_same_way_with_nothing_to_do() {
 fn a_refusal_keeps_nothing() {
     let image = image(&TWO, LinkSet::new());
     let fresh = || Ok::<_, Infallible>(instance(&image));
-    let refused = snapshot(&image, &gate(&image), &request(), fresh, |()| Err("a socket is open".into()));
+    let refused = snapshot(&image, &gate(&image), &request(), fresh, |_| Err("a socket is open".into()));
     let Err(SnapshotError::Refused(Refusal::Host(message))) = refused else { panic!("{refused:?}") };
     assert_eq!(message, "a socket is open");
 }
