@@ -122,7 +122,6 @@ fn values_can_be_written_in_other_ways() {
     assert_eq!(returned("$point", "{y: 2, x: 1}"), "{x: 1, y: 2}");
     assert_eq!(returned("$point", "{x: 1, y: 2, label: \"a\"}"), "{x: 1, y: 2, label: some(\"a\")}");
     assert_eq!(returned("(option u32)", "7"), "some(7)");
-    assert_eq!(returned("(option u32)", ""), "none");
     assert_eq!(returned("$perms", "{write, read}"), "{read, write}");
     assert_eq!(returned("(map string u32)", r#"{"a": 1, "a": 2}"#), r#"{"a": 2}"#);
     assert_eq!(returned("(list u8)", " [ 1 , // a comment\n 2, ] "), "[1, 2]");
