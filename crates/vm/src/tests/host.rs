@@ -204,8 +204,8 @@ fn a_reference_parameter_from_the_host_is_checked() {
 #[test]
 fn types_and_numbers_of_functions_are_checked_once() {
     let prepare = |functions| {
-        let stacks = std::sync::Arc::new(crate::StackPool::new(crate::StackConfig::default()).expect("stacks"));
-        let allocator = std::sync::Arc::new(hatchery_alloc::OnDemand::default());
+        let stacks = Arc::new(crate::StackPool::new(crate::StackConfig::default()).expect("stacks"));
+        let allocator = Arc::new(hatchery_alloc::OnDemand::default());
         let image = super::image::image(&recipe(&[binary()]));
         crate::Prepared::<()>::new(image, allocator, stacks, functions, crate::Limits::default()).err()
     };
