@@ -1,7 +1,5 @@
 //! Slots that are used for the first time, when it is known what users write, and when it is not.
 
-#![expect(clippy::single_range_in_vec_init, reason = "sets of pages are lists of ranges, some with one")]
-
 mod common;
 
 use common::{MEMORY, Sample, Use, access, pool};
