@@ -6,7 +6,6 @@ use crate::ground::Core;
 use crate::pages::{PageSet, bytes};
 use crate::record::Record;
 use crate::stock::Stock;
-use crate::succession::Ground;
 use crate::sys::Access;
 use core::ops::Range;
 use core::sync::atomic::Ordering;
@@ -61,7 +60,6 @@ pub(crate) fn attach(
     stock: &Arc<Stock>,
     surplus: bool,
     thrift: Thrift,
-    ground: &Ground,
 ) -> io::Result<Box<Attachment>> {
     let pristine = stock.pristine();
     let start = start(core, stock, thrift);
@@ -72,7 +70,7 @@ pub(crate) fn attach(
     };
     let charge = stock.template.layout().accessible_bytes();
     let mut a = Box::new(Attachment::new(core, record, stock, pristine, surplus, charge, mode, first));
-    map(core, &a, &stock.template, mode, ground)?;
+    map(core, &a, &stock.template, mode)?;
     a.set = match start {
         Start::Guarded(set) => guard(core, &a, set)?,
         Start::Open(set) => set,
@@ -116,18 +114,14 @@ fn pages_of(range: &Range<usize>) -> Range<u32> {
     (range.start / PAGE) as u32..(range.end / PAGE) as u32
 }
 
-/// Gives the accessible parts of a slot their access and contents.
-fn map(core: &Core, a: &Attachment, template: &Template, mode: Mode, ground: &Ground) -> io::Result<()> {
+/// Gives the accessible parts of a cold slot their access and contents.
+fn map(core: &Core, a: &Attachment, template: &Template, mode: Mode) -> io::Result<()> {
     let image = if mode == Mode::Open { Access::ReadWrite } else { Access::Read };
     for region in &a.regions {
+        let access = if region.kind == RegionKind::Volatile { Access::ReadWrite } else { image };
         let range = region.offset..region.offset + region.initial;
-        match (region.kind, ground) {
-            (RegionKind::Image, _) => {
-                uncovered(range, template).into_iter().try_for_each(|gap| ground.clear(core, a, gap, image))?;
-            }
-            (RegionKind::Volatile, Ground::Bare) => core.space.protect(a.place(range), Access::ReadWrite)?,
-            // Clean, and always writable.
-            (RegionKind::Volatile, Ground::Like(..)) => {}
+        for gap in uncovered(range, template) {
+            core.space.protect(a.place(gap), access)?;
         }
     }
     for piece in template.pieces() {

@@ -66,8 +66,6 @@ pub(crate) struct RegionState {
     accessible: AtomicUsize,
     /// Bytes that the kernel lets be accessed: more than `accessible` where tails stay.
     mapped: AtomicUsize,
-    /// Bytes that were mapped at most, ever: what is not mapped any more may have pages all the same.
-    furthest: AtomicUsize,
 }
 
 impl RegionState {
@@ -85,12 +83,6 @@ impl RegionState {
 
     pub(crate) fn set_mapped(&self, bytes: usize) {
         self.mapped.store(bytes, Ordering::Relaxed);
-        self.furthest.fetch_max(bytes, Ordering::Relaxed);
-    }
-
-    /// Whether more of it was mapped at any time than is accessible at first.
-    pub(crate) fn had_tail(&self) -> bool {
-        self.furthest.load(Ordering::Relaxed) > self.initial
     }
 
     /// Whether the range of the slot is inside the accessible part.
@@ -153,8 +145,6 @@ pub(crate) struct Attachment {
     attention: AtomicU32,
     /// Not kept at release: its template has its share of warm slots already.
     pub(crate) surplus: bool,
-    /// Whether the last reset gave all pages of image regions back to the kernel.
-    pub(crate) blank: bool,
     /// Whether users were found to write only a little of each page of the set.
     pub(crate) sparse: bool,
     mode: AtomicU8,
@@ -223,7 +213,6 @@ impl Attachment {
             spared: 0,
             accessible: AtomicUsize::new(region.accessible),
             mapped: AtomicUsize::new(region.accessible),
-            furthest: AtomicUsize::new(region.accessible),
         };
         let base = core.space.base().as_ptr().wrapping_add(record.start);
         Attachment {
@@ -246,7 +235,6 @@ impl Attachment {
             volatile: Box::default(),
             pages: 0,
             ages: Vec::new(),
-            blank: false,
             sparse: false,
             milestone: Milestone::default(),
             uses: 0,

@@ -13,8 +13,7 @@
 //!  record.rs      one slot's life                     free/        lock-free lists, cold indices
 //!  attachment.rs  a slot mapped for a template: faults, growth, preparation
 //!  attach.rs      mapping it                          reset/       cleaning it, by strategy
-//!  succession.rs  what it leaves to another template  pages.rs     sets of pages, as plain values
-//!  sys/           every system call there is
+//!  sys/           every system call there is          pages.rs     sets of pages, as plain values
 //! ```
 //!
 //! The invariants P1 to P6 that `unsafe` blocks cite are in the module `record`.
@@ -38,7 +37,6 @@ mod registry;
 mod reset;
 mod slow;
 mod stock;
-mod succession;
 mod sync;
 mod sys;
 

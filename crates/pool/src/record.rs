@@ -23,7 +23,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum State {
-    /// Inaccessible, of no template; or in the hands of who maps it for another one. To Live, by attaching; to Withdrawn, when that fails.
+    /// Inaccessible, of no template. To Live, by attaching; to Withdrawn, when that fails.
     Cold = 0,
     /// In use. To Warm or Cold by a release; to Withdrawn by one that fails.
     Live = 1,

@@ -8,7 +8,6 @@ use crate::pool::Pool;
 use crate::record::{Record, State};
 use crate::reset::{Failure, difference};
 use crate::stock::Stock;
-use crate::succession::Ground;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use hatchery_alloc::{AllocateError, InstanceAllocator, Slot, Template};
@@ -95,16 +94,14 @@ impl Pool {
     /// Maps a slot of a class for a template: a cold one, or one that another template gives up.
     fn attach_in(&self, class: usize, stock: &Arc<Stock>) -> Result<Slot, Without> {
         self.evict_forgotten();
-        let (index, ground) = self.find_cold(class, stock).ok_or(Without::Slots)?;
+        let index = self.find_cold(class).ok_or(Without::Slots)?;
         let record = self.record(index);
-        if let Ground::Bare = ground {
-            self.charge(record, stock)?;
-        }
+        self.charge(record, stock)?;
         let surplus = !take_share(&stock.kept, self.core.options.max_warm_per_template);
         stock.attached.fetch_add(1, Ordering::Relaxed);
         let now = self.core.tick();
         self.registry().note_use(class, stock, now);
-        match self.attach_trying(record, stock, surplus, &ground) {
+        match self.attach_trying(record, stock, surplus) {
             Ok(attached) => Ok(self.hand_out_new(record, attached)),
             Err(error) => {
                 leave(stock, surplus);
@@ -128,21 +125,15 @@ impl Pool {
         Ok(())
     }
 
-    fn attach_trying(
-        &self,
-        record: &Record,
-        stock: &Arc<Stock>,
-        surplus: bool,
-        ground: &Ground,
-    ) -> io::Result<Box<Attachment>> {
-        let mut attached = attach(&self.core, record, stock, surplus, Thrift::Usual, ground);
+    fn attach_trying(&self, record: &Record, stock: &Arc<Stock>, surplus: bool) -> io::Result<Box<Attachment>> {
+        let mut attached = attach(&self.core, record, stock, surplus, Thrift::Usual);
         for _ in 0..RETRIES {
             // What was mapped of the slot must not survive a failure.
             if attached.is_ok() || self.core.space.vanish(self.whole(record)).is_err() {
                 break;
             }
             self.evict_any();
-            attached = attach(&self.core, record, stock, surplus, Thrift::Utmost, &Ground::Bare);
+            attached = attach(&self.core, record, stock, surplus, Thrift::Utmost);
         }
         attached
     }
@@ -157,38 +148,26 @@ impl Pool {
         self.hand_out(record, a, State::Cold)
     }
 
-    /// A cold slot of a class that the caller then owns, made by eviction or scrubbing if there is none; and what is mapped
-    /// there. It is charged for if that is anything.
-    fn find_cold(&self, class: usize, stock: &Stock) -> Option<(u32, Ground)> {
+    /// A cold slot of a class that the caller then owns, made by eviction or scrubbing if there is none.
+    fn find_cold(&self, class: usize) -> Option<u32> {
         loop {
             let mut registry = self.registry();
             if let Some(index) = registry.take_cold(&self.core, class) {
-                return Some((index, Ground::Bare));
+                return Some(index);
             }
             let Some(index) = registry.evict(class, |stock| self.take_warm(stock, class)) else {
                 drop(registry);
-                return Some((self.scrub_one(class)?, Ground::Bare));
+                return self.scrub_one(class);
             };
             drop(registry);
-            if let Some(ground) = self.make_way(self.record(index), stock) {
-                return Some((index, ground));
+            let record = self.record(index);
+            // SAFETY: it was just taken from its stock (P2).
+            let a = unsafe { self.attachment(record) }.expect("a warm slot is attached");
+            self.core.haste.note(a.uses);
+            if self.detach(record, State::Warm) {
+                return Some(index);
             }
         }
-    }
-
-    /// Takes a warm slot, which the caller owns, away from its template for the sake of another. `None` if it had to be
-    /// withdrawn.
-    fn make_way(&self, record: &Record, stock: &Stock) -> Option<Ground> {
-        // SAFETY: the caller owns the slot (P2).
-        let a = unsafe { self.attachment(record) }.expect("a warm slot is attached");
-        self.core.haste.note(a.uses);
-        let Some(ground) = Ground::of(a, &stock.template) else {
-            return self.detach(record, State::Warm).then_some(Ground::Bare);
-        };
-        tracing::debug!(slot = record.index, "slot passed on");
-        self.forget(record);
-        record.pass(State::Warm, State::Cold);
-        Some(ground)
     }
 
     /// Evicts one warm slot, of whatever class; `false` if there is none.
@@ -335,11 +314,11 @@ impl Pool {
     }
 
     /// Compares a slot that was just reset, and that the caller owns, with its template.
-    #[cold]
     ///
     /// # Errors
     ///
     /// When the template cannot be read.
+    #[cold]
     pub(crate) fn verify(&self, record: &Record) -> Result<(), Failure> {
         // SAFETY: the caller owns the slot (P2) and keeps no other reference in use.
         let a = unsafe { self.attachment(record) }.expect("a live slot is attached");

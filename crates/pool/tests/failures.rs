@@ -72,3 +72,32 @@ fn every_call_fails_at_every_point() {
         }
     }
 }
+
+#[test]
+fn every_call_of_first_uses_fails_at_every_point() {
+    // More runs than a new slot is protected for at once, some of them in a tail that stays.
+    let spread = (0..8).map(|i| (MEMORY + 3 * i) * PAGE..(MEMORY + 3 * i + 1) * PAGE).collect();
+    let known = Hints { tails: Tails::Keep, written: spread, ..Hints::default() };
+    let samples = [Sample::image(1), Sample::new(16, &[1..2, MEMORY..MEMORY + 6], 7, known), Sample::image(9)];
+    for lasting in [false, true] {
+        // With more images than slots before, first uses are not learned from.
+        for images in [0, 20] {
+            let mut reached = true;
+            let mut ahead = 0;
+            while reached {
+                let pool = Pool::new(options(Reset::WorkingSet, 1)).expect("pool");
+                (0..images).for_each(|seed| Use::new(&pool, &Sample::image(seed)).release());
+                let before = inject::made();
+                inject::failing(ahead, lasting, || scenario(&pool, &samples));
+                reached = inject::made() - before > ahead;
+                assert_eq!(pool.metrics().live, 0, "call {ahead} lost a slot");
+                scenario(&pool, &samples);
+                pool.evict_warm();
+                let m = pool.metrics();
+                assert_eq!((m.cold, m.withdrawn, m.bytes_charged), (1, 0, 0), "call {ahead}");
+                ahead += 1;
+            }
+            assert!(ahead > 20, "the failures reached the pool");
+        }
+    }
+}

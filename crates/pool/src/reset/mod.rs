@@ -39,7 +39,6 @@ pub(crate) enum Failure {
 #[inline]
 pub(crate) fn quick(a: &mut Attachment) {
     a.uses += 1;
-    a.blank = false;
     put_back_all(a);
     let mut pages = a.pages;
     if a.attention() != 0 {
@@ -99,7 +98,6 @@ fn manner(a: &mut Attachment) -> Manner {
 #[inline(never)]
 pub(crate) fn thorough(core: &Core, a: &mut Attachment) -> Result<(), Failure> {
     a.uses += 1;
-    a.blank = false;
     if a.attention() & attention::BROKEN != 0 {
         return Err(Failure::Broken);
     }
@@ -124,9 +122,7 @@ fn decommit(core: &Core, a: &mut Attachment) -> io::Result<()> {
         core.space.decommit(a.place(start..end))?;
     }
     clear_volatile(core, a)?;
-    take_tails(core, a)?;
-    a.blank = true;
-    Ok(())
+    take_tails(core, a)
 }
 
 /// Puts pages back that may have been written, wherever they are accessible.

@@ -97,16 +97,11 @@ impl Reservation {
 
     /// Replaces a range, whatever state it is in, by inaccessible memory.
     pub(crate) fn vanish(&self, range: Range<usize>) -> io::Result<()> {
-        self.map_zeros(range, Access::None)
-    }
-
-    /// Replaces a range, whatever state it is in, by zeros.
-    pub(crate) fn map_zeros(&self, range: Range<usize>, access: Access) -> io::Result<()> {
         let at = self.at(&range);
         gate()?;
         let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
         // SAFETY: the range is inside this reservation (asserted), so only our own pages are replaced.
-        unsafe { rustix::mm::mmap_anonymous(at, range.len(), access.map(), flags) }?;
+        unsafe { rustix::mm::mmap_anonymous(at, range.len(), ProtFlags::empty(), flags) }?;
         Ok(())
     }
 
