@@ -1,34 +1,16 @@
 //! `hatchery build`, `run` of what it built, `inspect`, and the compilation cache, as a user meets them.
 
+mod common;
+
+use common::{hatchery, succeeds};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn hatchery(directory: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hatchery"));
-    command
-        .args(args)
-        .current_dir(directory)
-        .env_remove("HATCHERY_LOG")
-        .env("HATCHERY_CACHE_DIR", directory.join("cache"));
-    command.output().expect("output")
-}
-
-#[track_caller]
-fn succeeds(output: &Output, stdout: &str) {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(0), "{out}{err}");
-    assert_eq!(out, stdout, "{err}");
-}
+use std::process::Output;
 
 #[track_caller]
 fn fails(output: &Output, stderr: &[&str]) {
-    let err = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{err}");
-    for part in stderr {
-        assert!(err.contains(part), "`{part}` is missing in: {err}");
-    }
+    common::fails(output, 1, stderr);
 }
 
 const ADD: &str = r#"(module

@@ -1,39 +1,10 @@
 //! Components as a user of the command meets them: built, run from artifacts and the cache, called, initialized, inspected.
 
+mod common;
+
+use common::{contains, fails, hatchery, succeeds};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn hatchery(directory: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hatchery"));
-    command
-        .args(args)
-        .current_dir(directory)
-        .env_remove("HATCHERY_LOG")
-        .env("HATCHERY_CACHE_DIR", directory.join("cache"));
-    command.output().expect("output")
-}
-
-#[track_caller]
-fn succeeds(output: &Output, stdout: &str) {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(0), "{out}{err}");
-    assert_eq!(out, stdout, "{err}");
-}
-
-#[track_caller]
-fn fails(output: &Output, code: i32, stderr: &[&str]) {
-    let err = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{err}");
-    contains(&err, stderr);
-}
-
-#[track_caller]
-fn contains(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "`{part}` is missing in: {text}");
-    }
-}
 
 /// A guest that is too large to keep, or is kept elsewhere; it is looked for where the guests' README says.
 #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
