@@ -9,8 +9,10 @@ use crate::WasiCtx;
 use crate::host::Interest;
 use async_io::{Async, Timer};
 use hatchery::Error;
+use std::collections::HashSet;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -32,7 +34,8 @@ impl<T> Step<T> {
     }
 }
 
-/// The longest the host's thread sleeps without asking whether the guest is still wanted.
+/// The longest the host's thread sleeps without asking whether the guest is still wanted, and a guest without looking again
+/// where nothing can wake it.
 const SLICE: Duration = Duration::from_millis(10);
 
 /// Takes all steps on this thread, which sleeps in between.
@@ -87,12 +90,23 @@ async fn one_of(left: Option<Duration>, pollables: &[Pollable]) {
             Timer::after(left).await;
         }) as Event
     });
-    let mut events: Vec<Event> = timer.into_iter().chain(pollables.iter().filter_map(event)).collect();
+    // Each needs a descriptor of its own, of which a guest that names one often must not take many.
+    let mut seen = HashSet::new();
+    let once = pollables.iter().filter(|pollable| identity(pollable).is_none_or(|identity| seen.insert(identity)));
+    let mut events: Vec<Event> = timer.into_iter().chain(once.filter_map(event)).collect();
     poll_fn(|cx| match events.iter_mut().any(|event| event.as_mut().poll(cx).is_ready()) {
         true => Poll::Ready(()),
         false => Poll::Pending,
     })
     .await;
+}
+
+/// What two pollables have in common when one event makes both ready.
+fn identity(pollable: &Pollable) -> Option<(usize, Interest)> {
+    match pollable {
+        Pollable::Always | Pollable::At(_) => None,
+        Pollable::Fd(fd, interest) => Some((Arc::as_ptr(fd).addr(), *interest)),
+    }
 }
 
 /// What makes a pollable ready, unless it is a deadline.
@@ -102,11 +116,14 @@ fn event(pollable: &Pollable) -> Option<Event> {
         Pollable::At(_) => None,
         Pollable::Fd(fd, interest) => {
             let interest = *interest;
-            // A duplicate, as a descriptor can be registered once, and a guest may wait for one several times. One that
-            // cannot be registered never makes anybody wait.
+            // A duplicate, as a descriptor can be registered once, and several calls may wait for one.
             let registered = fd.try_clone().and_then(Async::new_nonblocking);
             Some(Box::pin(async move {
-                let Ok(fd) = registered else { return };
+                // Without a descriptor to register, it is looked at from time to time.
+                let Ok(fd) = registered else {
+                    Timer::after(SLICE).await;
+                    return;
+                };
                 // An error counts as ready: the operation itself will then report it.
                 let _ = match interest {
                     Interest::Read => fd.readable().await,
@@ -155,6 +172,19 @@ mod tests {
         let (start, pollables) = (Instant::now(), deadline(&mut ctx));
         assert_eq!(pollster::block_on(suspending(ctx, |ctx| once_ready(ctx, &pollables))).unwrap(), [0]);
         assert!(start.elapsed() >= Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_descriptor_that_is_named_often_is_registered_once() {
+        let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        let (read, _write) = rustix::pipe::pipe().unwrap();
+        let pollable = Pollable::on(Some(read.as_fd()), Interest::Read);
+        let pollables = vec![pollable; 3000];
+        let mut waiting = Box::pin(one_of(None, &pollables));
+        let before = open();
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(waiting.as_mut().poll(&mut cx).is_pending());
+        assert!(open() < before + 100, "{} descriptors", open());
     }
 
     #[test]
