@@ -11,7 +11,7 @@ use hatchery_fuzzing::vocabulary::{FuncType, Trap, ValType};
 use std::sync::LazyLock;
 use wasmtime::{
     AsContext, AsContextMut, Caller, Config, Engine, Extern, ExternRef, ExternType, Func, HeapType, Instance, Linker,
-    Module, OptLevel, RefType, Store, Val,
+    Module, OptLevel, RefType, Store, ThrownException, Val,
 };
 
 type Host = HostState<Func>;
@@ -24,6 +24,7 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         .wasm_memory64(true)
         .wasm_function_references(true)
         .wasm_gc(true)
+        .wasm_exceptions(true)
         .wasm_extended_const(true)
         .wasm_relaxed_simd(true)
         .relaxed_simd_deterministic(true)
@@ -107,7 +108,9 @@ impl Machine for Theirs {
             match self.instances[module].get_export(&mut *cx, &name) {
                 Some(Extern::Global(global)) => {
                     let value = global.get(&mut *cx);
-                    state.globals.push((name, shown(cx, &value)));
+                    if !is_exception(&value) {
+                        state.globals.push((name, shown(cx, &value)));
+                    }
                 }
                 Some(Extern::Memory(memory)) => {
                     let bytes = memory.data(&*cx);
@@ -117,7 +120,9 @@ impl Machine for Theirs {
                     let length = table.size(&*cx);
                     let element = |index| table.get(&mut *cx, index).expect("an element").into();
                     let elements: Vec<Val> = (0..length).map(element).collect();
-                    state.tables.push((name, elements.iter().map(|value| shown(&self.store, value)).collect()));
+                    if !elements.iter().any(is_exception) {
+                        state.tables.push((name, elements.iter().map(|value| shown(&self.store, value)).collect()));
+                    }
                 }
                 _ => {}
             }
@@ -186,12 +191,24 @@ fn called(mut cx: impl AsContextMut, func: Func, args: &[Value]) -> Outcome {
     let mut results = vec![Val::I32(0); func.ty(&cx).results().len()];
     match func.call(&mut cx, &args, &mut results) {
         Ok(()) => Outcome::Values(results.iter().map(|value| shown(&mut cx, value)).collect()),
-        Err(error) => failed(&error),
+        Err(error) => {
+            // The next call must not find it.
+            let _ = cx.as_context_mut().take_pending_exception();
+            failed(&error)
+        }
     }
+}
+
+/// A reference to an exception, or the null of its type: nothing that a host of ours can have.
+fn is_exception(value: &Val) -> bool {
+    matches!(value, Val::ExnRef(_))
 }
 
 fn failed(error: &wasmtime::Error) -> Outcome {
     use wasmtime::Trap as Theirs;
+    if error.is::<ThrownException>() {
+        return Outcome::Trapped(Trap::UncaughtException);
+    }
     let Some(trap) = error.downcast_ref::<Theirs>() else {
         // A host function's, or a limit at instantiation.
         return if error.to_string().contains("it fails sometimes") { Outcome::HostError } else { Outcome::Limit };
@@ -263,6 +280,7 @@ fn reference(ty: &RefType) -> ValType {
         (HeapType::Extern, true) => ValType::ExternRef,
         (HeapType::Extern | HeapType::NoExtern, false) => ValType::NonNullExternRef,
         (HeapType::NoExtern, true) => ValType::ExternRef,
+        (HeapType::Exn | HeapType::NoExn, _) => ValType::ExnRef,
         _ => ValType::TypedFuncRef,
     }
 }

@@ -27,6 +27,7 @@ pub(crate) fn items(wasm: &[u8]) -> Vec<Item> {
         for export in exports.into_iter().flatten().filter(|export| export.name != FUEL) {
             let ty = types.entity_type_from_export(&export).and_then(|ty| match ty {
                 EntityType::Func(id) | EntityType::FuncExact(id) => func(types[id].composite_type.unwrap_func()),
+                EntityType::Tag(id) => tag(types[id].composite_type.unwrap_func()),
                 other => written(other).map(Type::Other),
             });
             let name = export.name.bytes().map(|byte| format!("\\{byte:02x}")).collect();
@@ -58,6 +59,10 @@ fn written(ty: EntityType) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+fn tag(ty: &FuncType) -> Option<Type> {
+    ty.params().iter().all(|ty| value(*ty).is_some()).then(|| Type::Other(format!("(tag (param {}))", types(ty.params()))))
 }
 
 /// A value type and a constant of it, in the text format.
@@ -152,6 +157,7 @@ mod tests {
           (table (export "table") 2 externref)
           (global (export "a global") (mut v128) (v128.const i64x2 0 0))
           (global $fuel (mut i32) (i32.const 5))
+          (tag (export "tag") (param i32 funcref))
           (type $t (func))
           (func (export "f") (param i32 externref) (result f64) (f64.const 1))
           (func (export "typed") (param (ref null $t))))"#;
@@ -160,7 +166,7 @@ mod tests {
     fn what_a_module_exports_can_be_imported_and_called_by_others() {
         let wasm = with_fuel(&wat::parse_str(SAMPLE).expect("text"), 1).expect("sections");
         let items = items(&wasm);
-        assert_eq!(items.len(), 4, "neither the fuel nor what has a type of the module's own");
+        assert_eq!(items.len(), 5, "neither the fuel nor what has a type of the module's own");
         let imports: String = items.iter().map(|item| item.import("m0")).collect();
         let importing = wat::parse_str(format!("(module {imports})")).expect("text");
         assert!(Validator::new().validate_all(&importing).is_ok(), "{imports}");

@@ -14,8 +14,7 @@ pub(crate) fn config(u: &mut Unstructured<'_>) -> Result<Config> {
         compact_imports_enabled: false,
         custom_descriptors_enabled: false,
         custom_page_sizes_enabled: false,
-        // Where nobody else has to run it, who may lack them.
-        exceptions_enabled: false,
+        exceptions_enabled: true,
         export_everything: true,
         extended_const_enabled: true,
         gc_enabled: false,
@@ -46,7 +45,6 @@ pub(crate) fn config(u: &mut Unstructured<'_>) -> Result<Config> {
 pub(crate) fn valid(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut config = config(u)?;
     config.max_imports = 0;
-    config.exceptions_enabled = true;
     Ok(Module::new(config, u)?.to_bytes())
 }
 
@@ -58,9 +56,7 @@ pub(crate) fn near_valid(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         bytes.extend_from_slice(u.bytes(u.len())?);
         return Ok(bytes);
     }
-    let mut config = config(u)?;
-    config.exceptions_enabled = true;
-    let mut bytes = Module::new(config, u)?.to_bytes();
+    let mut bytes = Module::new(config(u)?, u)?.to_bytes();
     for _ in 0..u.int_in_range(0..=8)? {
         let at = u.choose_index(bytes.len())?;
         match u.int_in_range(0..=3)? {

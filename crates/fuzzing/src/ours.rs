@@ -177,15 +177,21 @@ fn called(mut cx: impl AsContext, func: Func, args: &[Value]) -> Outcome {
 
 fn failed(error: &Error) -> Outcome {
     match (error.kind(), error.trap()) {
-        (_, Some(Trap::StackOverflow)) | (ErrorKind::Exhausted | ErrorKind::Limit, _) => Outcome::Limit,
+        (_, Some(Trap::StackOverflow | Trap::ExceptionsExhausted)) => Outcome::Limit,
+        (ErrorKind::Exhausted | ErrorKind::Limit, _) => Outcome::Limit,
         // One trap in the specification.
-        (_, Some(Trap::NullFunctionReference)) => Outcome::Trapped(Trap::NullReference),
+        (_, Some(Trap::NullFunctionReference | Trap::NullExceptionReference)) => Outcome::Trapped(Trap::NullReference),
         // One trap of other machines, which do not say whether it was a call.
         (_, Some(Trap::UndefinedElement)) => Outcome::Trapped(Trap::TableOutOfBounds),
         (_, Some(trap)) => Outcome::Trapped(trap),
         (ErrorKind::Host, None) => Outcome::HostError,
         _ => panic!("{error:?}"),
     }
+}
+
+/// What a guest holds, unless it is an exception, which no host can have.
+fn but_for_exceptions(value: Result<Val, Error>) -> Option<Val> {
+    value.inspect_err(|error| assert!(error.to_string().contains("exception"), "{error:?}")).ok()
 }
 
 fn lowered(mut cx: impl AsContext, value: &Value) -> Result<Val, Error> {
@@ -247,8 +253,8 @@ impl Machine for Ours<'_> {
             let cx = &mut self.instance;
             match item {
                 Extern::Global(global) => {
-                    let value = global.get(&mut *cx).expect("its own global");
-                    state.globals.push((name, shown(cx, &value)));
+                    let value = but_for_exceptions(global.get(&mut *cx));
+                    state.globals.extend(value.map(|value| (name, shown(cx, &value))));
                 }
                 Extern::Memory(memory) => {
                     let hashed = memory.borrow(&mut *cx, |memory| Ok(hash(memory.slice(0, memory.len())?)));
@@ -256,9 +262,10 @@ impl Machine for Ours<'_> {
                 }
                 Extern::Table(table) => {
                     let elements = 0..table.size(&mut *cx);
-                    let element = |index| table.get(&mut *cx, index).expect("an element");
-                    let elements: Vec<_> = elements.map(element).collect();
-                    state.tables.push((name, elements.iter().map(|value| shown(&mut *cx, value)).collect()));
+                    let element = |index| but_for_exceptions(table.get(&mut *cx, index));
+                    let elements: Option<Vec<_>> = elements.map(element).collect();
+                    let elements = elements.map(|all| all.iter().map(|value| shown(&mut *cx, value)).collect());
+                    state.tables.extend(elements.map(|elements| (name, elements)));
                 }
                 _ => {}
             }

@@ -76,7 +76,7 @@ impl Value {
 pub enum Outcome {
     /// With these results.
     Values(Vec<Value>),
-    /// In a trap.
+    /// In a trap, or in an exception that nobody caught.
     Trapped(Trap),
     /// In the error of a host function.
     HostError,
@@ -96,11 +96,11 @@ pub enum Kind {
 /// What can be seen of an instance.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct State {
-    /// Exported globals.
+    /// Exported globals, but for references to exceptions.
     pub globals: Vec<(String, Value)>,
     /// Exported memories: length, and hash of the contents.
     pub memories: Vec<(String, u64, u64)>,
-    /// Exported tables.
+    /// Exported tables, but for those of exceptions.
     pub tables: Vec<(String, Vec<Value>)>,
 }
 
@@ -174,7 +174,10 @@ fn initialize(machine: &mut dyn Machine, program: &Program, events: &mut Vec<Eve
 
 fn call_all(machine: &mut dyn Machine, program: &Program, events: &mut Vec<Event>) -> Result<(), End> {
     let functions = functions(machine, program);
-    let callable = |(_, _, ty): &&(usize, String, FuncType)| ty.params().iter().all(|ty| Value::zero(*ty).is_some());
+    // References to exceptions are nothing that a host can have.
+    let callable = |(_, _, ty): &&(usize, String, FuncType)| {
+        ty.params().iter().all(|ty| Value::zero(*ty).is_some()) && !ty.results().contains(&ValType::ExnRef)
+    };
     let callable: Vec<_> = functions.iter().filter(callable).collect();
     machine.arm(&callable.iter().map(|(module, name, _)| (*module, name.clone())).collect::<Vec<_>>());
     let mut arguments = Arguments(program.seed);

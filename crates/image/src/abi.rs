@@ -52,13 +52,17 @@ pub mod header {
     pub const HOST_CALLS: i32 = -24;
     /// The first of the built-in functions' addresses, indexed by [`super::Builtin`].
     pub const BUILTINS: i32 = -32;
-    /// Nonzero when somebody wants the guest to stop at its next check.
+    /// [`INTERRUPTED`](super::INTERRUPTED) when somebody wants the guest to stop at its next check, else 0.
     pub const INTERRUPT: i32 = -40;
     /// The virtual machine's instance, opaque to compiled code.
     pub const INSTANCE: i32 = -48;
     /// The embedder's host data, opaque to compiled code.
     pub const HOST_DATA: i32 = -56;
 }
+
+/// What the word [`header::INTERRUPT`] is when the guest is to stop: more than every address. So compiled code compares the
+/// word with `vmctx`, which it has in a register: one instruction reads and compares, and takes no register for it.
+pub const INTERRUPTED: u64 = u64::MAX;
 
 /// Byte offsets inside a task record that compiled code reads or writes.
 pub mod task {

@@ -6,7 +6,7 @@ use crate::access::Access;
 use crate::host::HostError;
 use crate::instance::Inner;
 use crate::machine::{
-    Backtrace as GuestBacktrace, Entry, HostFailure, Reason, Refusal, StackError, Trampoline, Unwind, enter,
+    Backtrace as GuestBacktrace, Entry, HostFailure, Ready, Reason, Refusal, StackError, Trampoline, Unwind, enter,
 };
 use core::fmt;
 use hatchery_image::abi::RawVal;
@@ -165,6 +165,17 @@ impl<T> Access<'_, T> {
     /// With the payload of a host function's panic, when one that the guest called panicked.
     #[inline]
     pub fn call(&mut self, callee: &Callee, values: &mut [RawVal]) -> Result<(), CallError> {
+        self.call_ready(callee, values, Ready::here())
+    }
+
+    /// As [`call`](Access::call), for a thread of which that is known or not.
+    #[inline(always)]
+    pub(crate) fn call_ready(
+        &mut self,
+        callee: &Callee,
+        values: &mut [RawVal],
+        ready: Option<Ready>,
+    ) -> Result<(), CallError> {
         let inner = self.inner();
         if callee.prepared != inner.prepared_id || values.len() < callee.slots as usize || callee.checked {
             inner.check_call(callee, values)?;
@@ -183,7 +194,7 @@ impl<T> Access<'_, T> {
         // SAFETY: the record is of the instance's own task, which lives as long as it. By the invariant of `Callee` and the
         // check of `prepared`, trampoline, function and values belong together and to this instance's image;
         // its header names the record. Host functions are called through shims that keep the machine's rules.
-        match unsafe { enter(record, &entry) } {
+        match unsafe { enter(record, &entry, ready) } {
             Ok(()) => Ok(()),
             Err(unwind) => Err(inner.ended(*unwind)),
         }

@@ -5,6 +5,7 @@
 use crate::access::{Access, AccessError};
 use crate::call::{CallError, Callee};
 use crate::instance::Inner;
+use crate::machine::Ready;
 use crate::prepared::Prepared;
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -52,11 +53,10 @@ pub struct Guest<'a> {
     /// Ranges of the memory that are prepared (G3: what is writable stays so).
     windows: [Range<u64>; WINDOWS],
     next: usize,
+    /// Whether this thread can enter guest code, once that was asked. So this stays on its thread.
+    ready: Option<Ready>,
     exclusive: PhantomData<&'a mut u8>,
 }
-
-// SAFETY: as for `Access`, whose borrow of an instance this is; the address is of that instance's slot.
-unsafe impl Send for Guest<'_> {}
 
 impl core::fmt::Debug for Guest<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -79,7 +79,7 @@ impl<'a, T> Access<'a, T> {
             None => (core::ptr::dangling_mut(), 0),
         };
         let (windows, next) = ([const { 0..0 }; WINDOWS], 0);
-        Ok(Guest { access: self.unknown(), memory, base, length, windows, next, exclusive: PhantomData })
+        Ok(Guest { access: self.unknown(), memory, base, length, windows, next, ready: None, exclusive: PhantomData })
     }
 }
 
@@ -171,7 +171,8 @@ impl Guest<'_> {
     /// As [`Access::call`].
     #[inline(always)]
     pub fn call(&mut self, callee: &Callee, values: &mut [RawVal]) -> Result<(), CallError> {
-        let result = self.access.call(callee, values);
+        self.ready = self.ready.or_else(Ready::here);
+        let result = self.access.call_ready(callee, values, self.ready);
         // It may have grown the memory.
         if let Some(place) = self.memory {
             self.length = length(self.access.inner(), place);

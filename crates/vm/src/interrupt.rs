@@ -9,6 +9,7 @@
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 use hatchery_image::TrapCode;
+use hatchery_image::abi::INTERRUPTED;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -65,9 +66,10 @@ impl State {
 
     fn publish(&self) {
         if let Some(word) = &self.word {
+            let value = if self.reason().is_some() { INTERRUPTED } else { 0 };
             // SAFETY: the word is there while the state has its address. Relaxed: the guest only polls it,
             // and reads what happened under the lock.
-            unsafe { word.0.as_ref() }.store(u64::from(self.reason().is_some()), Ordering::Relaxed);
+            unsafe { word.0.as_ref() }.store(value, Ordering::Relaxed);
         }
     }
 }

@@ -35,8 +35,10 @@ impl Translator<'_, '_> {
         // Another thread writes the word. The load stays where it is: the call below may write anything,
         // so that no load before the check stands for this one, and it is not marked as movable.
         let flags = self.state_flags();
-        let word = self.builder.ins().load(types::I32, flags, self.vmctx, header::INTERRUPT);
-        self.call_if(word, Builtin::Interrupt);
+        let word = self.builder.ins().load(types::I64, flags, self.vmctx, header::INTERRUPT);
+        // The word of an interrupted guest is above every address (`abi::INTERRUPTED`).
+        let interrupted = self.builder.ins().icmp(IntCC::UnsignedLessThan, self.vmctx, word);
+        self.call_if(interrupted, Builtin::Interrupt);
     }
 
     /// From here on, other instructions run together than before.

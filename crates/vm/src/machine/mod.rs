@@ -66,7 +66,7 @@ pub use signals::install as handle_faults;
 pub use stack::{Scrub, StackConfig, StackError, StackPool};
 pub use unwind::HostFailure;
 
-pub(crate) use activation::{Entry, Trampoline, enter, raise};
+pub(crate) use activation::{Entry, Ready, Trampoline, enter, raise};
 pub(crate) use context::{GuestContext, Program};
 pub(crate) use exceptions::{Fate, Landing, find, go_on, words};
 pub(crate) use suspend::{Progress, Resume, Resumed, resume, start, suspend};

@@ -1,7 +1,7 @@
 //! Guest code, an instance of it as small as can be, and how to call it.
 
 use crate::machine::{
-    Entry, GuestContext, Program, Progress, StackConfig, StackPool, Task, TaskRecord, Unwind, enter, start,
+    Entry, GuestContext, Program, Progress, Ready, StackConfig, StackPool, Task, TaskRecord, Unwind, enter, start,
 };
 use hatchery_alloc::{
     AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, OnDemand, PrepareError, Region,
@@ -449,7 +449,7 @@ impl Session {
         let mut values = [RawVal { i64: parameter }];
         let entry = self.entry(function, values.as_mut_ptr());
         // SAFETY: the entry's parts belong together. Host functions of these tests own nothing when they raise.
-        unsafe { enter(self.record(), &entry) }?;
+        unsafe { enter(self.record(), &entry, Ready::here()) }?;
         // SAFETY: every bit pattern is an `i64`.
         Ok(unsafe { values[0].i64 })
     }
@@ -459,7 +459,7 @@ impl Session {
         let mut values = [RawVal { i64: parameter }];
         let entry = self.entry(function, values.as_mut_ptr());
         // SAFETY: as in `call`.
-        (0..times).filter(|_| unsafe { enter(self.record(), &entry) }.is_err()).count()
+        (0..times).filter(|_| unsafe { enter(self.record(), &entry, Ready::here()) }.is_err()).count()
     }
 
     /// Starts a call that may be suspended. The session must not move until it has ended.
