@@ -97,7 +97,8 @@ pub fn lower(input: TokenStream) -> TokenStream {
 /// - A struct with the world's name. `new` finds all exported functions in a prepared component, and checks their types.
 ///   There is a method `call_run`, and `call_run_async` for hosts with async functions, for each function that
 ///   the world exports, and a method `example_host_store` for each interface, which gives its `Guest`.
-///   `add_to_linker` adds all imports.
+///   `add_to_linker` adds all imports. `prepare` is what `Linker::prepare` and `new` do, and checks the types of imports and
+///   exports together: one message names all that do not fit.
 /// - The types of the world, and a trait `WorldImports`, if that is its name, of what it imports without an interface.
 ///
 /// Names are as is usual in Rust. Keywords are escaped: `type` is `r#type`, `self` is `self_`; a name that would be there
