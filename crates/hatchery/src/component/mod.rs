@@ -97,6 +97,7 @@
 //! call. A component that has trapped refuses every further call.
 
 mod abi;
+mod adapter;
 mod caller;
 mod compiled;
 mod context;
@@ -139,6 +140,7 @@ mod wit_text;
 pub mod macros;
 
 pub use abi::Abi;
+pub use adapter::Adapter;
 pub use caller::Caller;
 pub use compiled::Component;
 pub use context::AsContext;
