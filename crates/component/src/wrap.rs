@@ -6,6 +6,8 @@
 //! Sources: the component model's *BuildTargets* (`cm32p2`), and `wit-component`, which defines the older names, and whose
 //! encoder does the work.
 
+use std::borrow::Cow;
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wasmparser::{Chunk, Encoding, Parser, Payload};
 use wit_component::{ComponentEncoder, DecodedWasm, StringEncoding, embed_component_metadata, metadata};
@@ -35,6 +37,17 @@ pub enum Wit<'a> {
     },
 }
 
+/// A core module that does what another one imports, in terms of its own world, which becomes part of the other's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Adapter<'a> {
+    /// The module name of the imports that it serves, such as `wasi_snapshot_preview1`.
+    pub name: &'a str,
+    /// The module, in the binary form.
+    pub module: &'a [u8],
+    /// Where the types of its functions are.
+    pub wit: Wit<'a>,
+}
+
 /// Why a core module is no component.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -48,6 +61,17 @@ pub enum WrapError {
     /// The module is none, or does not have what the world asks for.
     #[error("the core module cannot be made a component: {0}")]
     Module(String),
+    /// An adapter is none, or does not fit.
+    #[error("the adapter `{name}` cannot be used: {why}")]
+    Adapter {
+        /// The module name of the imports that it serves.
+        name: String,
+        /// What is wrong with it.
+        why: Box<WrapError>,
+    },
+    /// Two adapters serve the same imports.
+    #[error("there are two adapters with the name `{0}`")]
+    Twice(String),
     /// The encoder panicked, which is a bug of it.
     #[error("the core module cannot be made a component: its encoder panicked")]
     Panicked,
@@ -102,20 +126,54 @@ fn each_section(mut bytes: &[u8], mut visit: impl FnMut(&Payload<'_>) -> bool) {
 ///
 /// When there are no types, or the module does not have what they ask for.
 pub fn wrap(module: &[u8], wit: Wit<'_>) -> Result<Vec<u8>, WrapError> {
-    // What the encoder asserts is asserted about bytes that anybody may have written.
-    catch_unwind(AssertUnwindSafe(|| encode(module, wit))).unwrap_or(Err(WrapError::Panicked))
+    wrap_with(module, wit, &[])
 }
 
-fn encode(module: &[u8], wit: Wit<'_>) -> Result<Vec<u8>, WrapError> {
-    let typed = match wit {
-        Wit::Embedded if has_types(module) => None,
-        Wit::Embedded => return Err(WrapError::NoTypes),
-        Wit::Text { package, world } => Some(with_types(module, &text(package)?, world)?),
-        Wit::Binary { package, world } => Some(with_types(module, &binary(package)?, world)?),
-    };
+/// As [`wrap`], with adapters between the core module and what else it imports. Where there are any, the module itself may
+/// be without types: then its world is that of the adapters.
+///
+/// # Errors
+///
+/// As for [`wrap`], for the module and for each adapter, and when two adapters have the same name.
+pub fn wrap_with(module: &[u8], wit: Wit<'_>, adapters: &[Adapter<'_>]) -> Result<Vec<u8>, WrapError> {
+    // What the encoder asserts is asserted about bytes that anybody may have written.
+    catch_unwind(AssertUnwindSafe(|| encode(module, wit, adapters))).unwrap_or(Err(WrapError::Panicked))
+}
+
+fn encode(module: &[u8], wit: Wit<'_>, adapters: &[Adapter<'_>]) -> Result<Vec<u8>, WrapError> {
     let mut encoder = ComponentEncoder::default();
-    encoder.module(typed.as_deref().unwrap_or(module)).map_err(|e| WrapError::Module(format!("{e:#}")))?;
-    encoder.encode().map_err(|e| WrapError::Module(format!("{e:#}")))
+    let typed = match wit {
+        Wit::Embedded if !adapters.is_empty() => module.into(),
+        wit => typed(module, wit)?,
+    };
+    encoder.module(&typed).map_err(unfit)?;
+    for (number, adapter) in adapters.iter().enumerate() {
+        let name = adapter.name.to_owned();
+        if adapters[..number].iter().any(|other| other.name == name) {
+            return Err(WrapError::Twice(name));
+        }
+        adapt(&mut encoder, adapter).map_err(|why| WrapError::Adapter { name, why: why.into() })?;
+    }
+    encoder.encode().map_err(unfit)
+}
+
+fn adapt(encoder: &mut ComponentEncoder, adapter: &Adapter<'_>) -> Result<(), WrapError> {
+    let typed = typed(adapter.module, adapter.wit)?;
+    encoder.adapter(adapter.name, &typed).map(drop).map_err(unfit)
+}
+
+fn unfit(error: impl Display) -> WrapError {
+    WrapError::Module(format!("{error:#}"))
+}
+
+/// The module with its types in sections.
+fn typed<'a>(module: &'a [u8], wit: Wit<'_>) -> Result<Cow<'a, [u8]>, WrapError> {
+    Ok(match wit {
+        Wit::Embedded if has_types(module) => module.into(),
+        Wit::Embedded => return Err(WrapError::NoTypes),
+        Wit::Text { package, world } => with_types(module, &text(package)?, world)?.into(),
+        Wit::Binary { package, world } => with_types(module, &binary(package)?, world)?.into(),
+    })
 }
 
 /// Packages, and which of them is meant.
@@ -141,7 +199,7 @@ fn binary(package: &[u8]) -> Result<Packages, WrapError> {
 fn with_types(module: &[u8], (resolve, package): &Packages, world: Option<&str>) -> Result<Vec<u8>, WrapError> {
     let wit = |error| WrapError::Wit(format!("{error:#}"));
     let world = resolve.select_world(&[*package], world).map_err(wit)?;
-    let (without, _) = metadata::decode(module).map_err(|e| WrapError::Module(format!("{e:#}")))?;
+    let (without, _) = metadata::decode(module).map_err(unfit)?;
     let mut bytes = without.unwrap_or_else(|| module.to_vec());
     embed_component_metadata(&mut bytes, resolve, world, StringEncoding::UTF8, false).map_err(wit)?;
     Ok(bytes)

@@ -1,6 +1,6 @@
 //! Core modules in the text format, and their worlds.
 
-use super::{Wit, WrapError, has_types, imports_any, wrap};
+use super::{Adapter, Wit, WrapError, has_types, imports_any, wrap, wrap_with};
 use crate::plan::{Export, TreePlan};
 use crate::translate;
 
@@ -158,4 +158,60 @@ fn changed_bytes_are_refused_or_wrapped() {
             }
         }
     }
+}
+
+/// A module that knows nothing of WIT.
+const OLD: &str = r#"(module
+    (import "old" "log" (func $log (param i32)))
+    (func (export "start") (call $log (i32.const 42)))
+    (func (export "run") (result i32) (i32.const 7)))"#;
+
+/// What `old` is in terms of an interface.
+const ADAPTER: &str = r#"(module
+    (import "__main_module__" "start" (func $start))
+    (import "test:adapted/lines" "line" (func $line (param i32)))
+    (func (export "log") (param i32) (call $line (i32.add (local.get 0) (i32.const 1))))
+    (func (export "begin") (call $start)))"#;
+
+const ADAPTER_WIT: &str = r#"
+package test:adapted;
+interface lines { line: func(number: u32); }
+world adapter { import lines; export begin: func(); }
+"#;
+
+/// The names of the imports and exports of what a module becomes with this adapter.
+fn adapted(wit: Wit<'_>, adapter: &str, times: usize) -> Result<(Vec<String>, Vec<String>), WrapError> {
+    let bytes = module(adapter);
+    let types = Wit::Text { package: ADAPTER_WIT, world: None };
+    let adapters = vec![Adapter { name: "old", module: &bytes, wit: types }; times];
+    let component = wrap_with(&module(OLD), wit, &adapters)?;
+    let plan = translate(&component).expect("is a component");
+    let imports = plan.imports.iter().map(|import| import.name.to_string()).collect();
+    Ok((imports, plan.exports.iter().map(|(name, _)| name.to_string()).collect()))
+}
+
+#[test]
+fn adapters_stand_between_a_module_and_an_interface() {
+    let (imports, exports) = adapted(Wit::Embedded, ADAPTER, 1).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((imports, exports), (vec!["line".to_owned()], vec!["begin".to_owned()]));
+    let own = Wit::Text { package: "package a:b; world w { export run: func() -> u32; }", world: None };
+    let (imports, mut exports) = adapted(own, ADAPTER, 1).unwrap_or_else(|error| panic!("{error}"));
+    exports.sort();
+    assert_eq!((imports, exports), (vec!["line".to_owned()], vec!["begin".to_owned(), "run".to_owned()]));
+}
+
+#[test]
+fn adapters_must_fit() {
+    let check = |adapter: &str, times, expected: &str| {
+        let error = adapted(Wit::Embedded, adapter, times).expect_err("does not fit").to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check(ADAPTER, 0, "no `component-type` section");
+    check(ADAPTER, 2, "two adapters with the name `old`");
+    check(&ADAPTER.replace("\"log\"", "\"logs\""), 1, "log");
+    let bytes = module(ADAPTER);
+    let adapter = Adapter { name: "old", module: &bytes, wit: Wit::Embedded };
+    let error = wrap_with(&module(OLD), Wit::Embedded, &[adapter]).expect_err("has no types");
+    let why = Box::new(WrapError::NoTypes);
+    assert_eq!(error, WrapError::Adapter { name: "old".into(), why });
 }

@@ -30,19 +30,25 @@ fn handles_before(cases: &[Part], case: usize) -> TokenStream {
 pub(crate) fn component_type(definition: &Definition, Cases { cases, plain }: &Cases) -> TokenStream {
     let payloads = payloads(cases);
     let names: Vec<_> = cases.iter().map(|case| &case.name).collect();
-    let check = if *plain {
-        quote! {
-            let _ = cx;
-            ::hatchery::component::macros::check_enum(ty, &[#(#names),*])
-        }
-    } else {
-        let checks = cases.iter().map(|case| match &case.ty {
+    // The payload's function with this name, for each case.
+    let of_payloads = |function: TokenStream| {
+        cases.iter().map(move |case| match &case.ty {
             Some(ty) => quote! {
-                ::core::option::Option::Some(<#ty as ::hatchery::component::ComponentType>::check)
+                ::core::option::Option::Some(<#ty as ::hatchery::component::ComponentType>::#function)
             },
             None => quote! { ::core::option::Option::None },
-        });
-        quote! { ::hatchery::component::macros::check_variant(ty, cx, &[#((#names, #checks)),*]) }
+        })
+    };
+    let (check, describe) = if *plain {
+        let check = quote! {
+            let _ = cx;
+            ::hatchery::component::macros::check_enum(ty, &[#(#names),*])
+        };
+        (check, quote! { ::hatchery::component::macros::describe_enum(into, &[#(#names),*]); })
+    } else {
+        let (checks, descriptions) = (of_payloads(quote! { check }), of_payloads(quote! { describe }));
+        let check = quote! { ::hatchery::component::macros::check_variant(ty, cx, &[#((#names, #checks)),*]) };
+        (check, quote! { ::hatchery::component::macros::describe_variant(into, &[#((#names, #descriptions)),*]); })
     };
     definition.implement(
         "ComponentType",
@@ -55,6 +61,10 @@ pub(crate) fn component_type(definition: &Definition, Cases { cases, plain }: &C
                 cx: &mut ::hatchery::component::TypeCheck<'_>,
             ) -> bool {
                 #check
+            }
+
+            fn describe(into: &mut ::hatchery::component::macros::WitText) {
+                #describe
             }
         },
     )

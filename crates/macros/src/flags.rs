@@ -6,7 +6,7 @@ use quote::quote;
 
 pub(crate) fn component_type(definition: &Definition, fields: &[Part]) -> TokenStream {
     let count = fields.len();
-    let names = fields.iter().map(|field| &field.name);
+    let names: Vec<_> = fields.iter().map(|field| &field.name).collect();
     definition.implement(
         "ComponentType",
         &quote! {
@@ -17,6 +17,10 @@ pub(crate) fn component_type(definition: &Definition, fields: &[Part]) -> TokenS
                 _: &mut ::hatchery::component::TypeCheck<'_>,
             ) -> bool {
                 ::hatchery::component::macros::check_flags(ty, &[#(#names),*])
+            }
+
+            fn describe(into: &mut ::hatchery::component::macros::WitText) {
+                ::hatchery::component::macros::describe_flags(into, &[#(#names),*]);
             }
         },
     )

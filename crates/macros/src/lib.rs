@@ -82,7 +82,8 @@ pub fn lower(input: TokenStream) -> TokenStream {
 ///
 /// Names of interfaces are as in `"example:host/store"`, with a version or without, and stand for all of their functions
 /// in lists. A function is `"example:host/store#get"` or `"example:host/store#bucket.get"`, or `"get"` if the world itself
-/// imports it. A resource is `"example:host/store/bucket"`.
+/// imports it; what gets a property and what sets it have one name, `"example:host/store#bucket.size"`, and one each as
+/// the component has it, `"example:host/store#[method][set]bucket.size"`. A resource is `"example:host/store/bucket"`.
 ///
 /// # What it writes
 ///
@@ -97,10 +98,11 @@ pub fn lower(input: TokenStream) -> TokenStream {
 /// - A struct with the world's name. `new` finds all exported functions in a prepared component, and checks their types.
 ///   There is a method `call_run`, and `call_run_async` for hosts with async functions, for each function that
 ///   the world exports, and a method `example_host_store` for each interface, which gives its `Guest`.
-///   `add_to_linker` adds all imports.
+///   `add_to_linker` adds all imports. `prepare` is what `Linker::prepare` and `new` do, and checks the types of imports and
+///   exports together: one message names all that do not fit.
 /// - The types of the world, and a trait `WorldImports`, if that is its name, of what it imports without an interface.
 ///
-/// Names are as is usual in Rust. Keywords are escaped: `type` is `r#type`, `self` is `self_`; a name that would be there
+/// Names are as is usual in Rust: what gets a property `size` is a method `size`, what sets it `set_size`. Keywords are escaped: `type` is `r#type`, `self` is `self_`; a name that would be there
 /// twice has a `_` behind it.
 ///
 /// Records, variants, enums and flags are structs and enums with what can be derived for them; a type that says why

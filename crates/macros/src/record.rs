@@ -6,7 +6,7 @@ use quote::quote;
 
 pub(crate) fn component_type(definition: &Definition, fields: &[Part]) -> TokenStream {
     let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
-    let names = fields.iter().map(|field| &field.name);
+    let names: Vec<_> = fields.iter().map(|field| &field.name).collect();
     definition.implement(
         "ComponentType",
         &quote! {
@@ -21,6 +21,12 @@ pub(crate) fn component_type(definition: &Definition, fields: &[Part]) -> TokenS
                 ::hatchery::component::macros::check_record(ty, cx, &[
                     #((#names, <#types as ::hatchery::component::ComponentType>::check)),*
                 ])
+            }
+
+            fn describe(into: &mut ::hatchery::component::macros::WitText) {
+                ::hatchery::component::macros::describe_record(into, &[
+                    #((#names, <#types as ::hatchery::component::ComponentType>::describe)),*
+                ]);
             }
         },
     )

@@ -141,7 +141,7 @@ fn what_does_not_fit_is_shown_with_what_was_expected() {
     refused("$point", "{x: 1}", &["missing field \"y\"", "expected record { x: s32"]);
     refused("$point", "{x: 1, y: 2, label: 3}", &["`3`", "expected option<string>"]);
     refused("$point", "{x: 1, y: 2, z: 3}", &["expected record"]);
-    refused("$shape", "square(1)", &["unknown case \"square\"", "expected variant { nothing, circle: f32"]);
+    refused("$shape", "square(1)", &["unknown case \"square\"", "expected variant { nothing, circle(f32)"]);
     refused("$shape", "circle", &["missing payload"]);
     refused("$shape", "line(({x: 1, y: 2}, {x: 3, y: true}))", &["`true`", "expected f64"]);
     refused("$color", "blue", &["unknown case \"blue\"", "expected enum { red, light-green, none }"]);

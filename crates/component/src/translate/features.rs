@@ -13,11 +13,12 @@ pub(super) fn supported() -> WasmFeatures {
         .union(WasmFeatures::CM_FIXED_LENGTH_LISTS)
         .union(WasmFeatures::CM_MAP)
         .union(WasmFeatures::CM_IMPLEMENTS)
+        .union(WasmFeatures::CM_ACCESSORS)
         .union(WasmFeatures::CM_VALUES)
 }
 
 /// Proposals that a component can need and we lack, by the names that they are published under.
-const UNSUPPORTED: [(WasmFeatures, &str); 19] = [
+const UNSUPPORTED: [(WasmFeatures, &str); 18] = [
     (WasmFeatures::CM_ASYNC, "component model async"),
     (WasmFeatures::CM_ASYNC_STACKFUL, "component model async (stackful)"),
     (WasmFeatures::CM_MORE_ASYNC_BUILTINS, "component model async (more built-ins)"),
@@ -27,7 +28,6 @@ const UNSUPPORTED: [(WasmFeatures, &str); 19] = [
     (WasmFeatures::CM_GC, "component model garbage collection"),
     (WasmFeatures::CM64, "component model 64-bit memories"),
     (WasmFeatures::CM_CANON_NAMES, "component model version suffixes"),
-    (WasmFeatures::CM_ACCESSORS, "component model accessors"),
     (WasmFeatures::THREADS, "threads"),
     (WasmFeatures::SHARED_EVERYTHING_THREADS, "shared-everything threads"),
     (WasmFeatures::CUSTOM_PAGE_SIZES, "custom page sizes"),

@@ -1,5 +1,6 @@
 //! Compiled components.
 
+use super::adapter::Adapter;
 use super::description;
 use super::exports::Exports;
 use super::source::ComponentSource;
@@ -63,6 +64,22 @@ impl Component {
     /// the world does not; otherwise as for [`new`](Component::new).
     pub fn from_core_module(engine: &Engine, bytes: impl AsRef<[u8]>, wit: Wit<'_>) -> Result<Component, Error> {
         ComponentSource::of_core_module(engine, bytes, wit)?.compile()
+    }
+
+    /// As [`from_core_module`](Component::from_core_module), with adapters for what the module imports beside functions of
+    /// its world. What they import and export is imported and exported by the component. The module needs no types if all that
+    /// it is used for is done by adapters: then [`Wit::Embedded`] means none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_core_module`](Component::from_core_module), and when an adapter does not fit, which the message names.
+    pub fn from_core_module_with(
+        engine: &Engine,
+        bytes: impl AsRef<[u8]>,
+        wit: Wit<'_>,
+        adapters: &[Adapter<'_>],
+    ) -> Result<Component, Error> {
+        ComponentSource::of_core_module_with(engine, bytes, wit, adapters)?.compile()
     }
 
     /// Whether bytes are a core module, in the binary form, that says in `component-type` sections which component it is.

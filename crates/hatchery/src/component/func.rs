@@ -5,12 +5,13 @@ use super::dynamic::Shape;
 use super::host::Shapes;
 use super::instance::Instance;
 use super::layout::{MAX_FLAT_PARAMS, MAX_FLAT_RESULTS};
+use super::mismatches::{fits, host_type};
 use super::options::{Options, Table};
 use super::prepared::Prepared;
 use super::traits::{
     Flat, FlatMut, Lift, Lower, Params, Place, Results, TypeCheck, param_words, spills_params, spills_results,
 };
-use super::types::{FuncType, Type};
+use super::types::FuncType;
 use super::val::Val;
 use crate::error::{Error, ErrorKind};
 use hatchery_component::meta::ExportFunc;
@@ -109,11 +110,10 @@ impl<P, R> TypedFunc<P, R> {
 impl<P: Params + Lower, R: Results + Lift> TypedFunc<P, R> {
     pub(crate) fn new<T: 'static>(prepared: &Prepared<T>, export: &ExportFunc) -> Result<TypedFunc<P, R>, Error> {
         let ty = prepared.func_type(export)?;
-        let params: Vec<Type> = ty.params().map(|(_, ty)| ty).collect();
         let mut cx = TypeCheck::new(prepared.bindings());
-        if !(P::check_all(&params, &mut cx) && R::check_result(ty.result().as_ref(), &mut cx)) {
-            let (p, r) = (std::any::type_name::<P>(), std::any::type_name::<R>());
-            let message = format!("the component's function is {ty}, and what was asked for is fn{p} -> {r}");
+        if !fits::<P, R>(&ty, &mut cx) {
+            let message =
+                format!("the component's function is {ty}, and what was asked for is {}", host_type::<P, R>());
             return Err(Error::message(ErrorKind::Usage, message));
         }
         Ok(TypedFunc::of(Arc::new(Lifted::new(prepared, export, cx)?)))

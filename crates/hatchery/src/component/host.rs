@@ -4,6 +4,7 @@ use super::abi::Abi;
 use super::caller::Caller;
 use super::dynamic::Shape;
 use super::layout::{MAX_FLAT_PARAMS, MAX_FLAT_RESULTS, TypeAbi};
+use super::mismatches::{fits, host_type};
 use super::options::{Options, bug};
 use super::state::HostState;
 use super::traits::{
@@ -51,16 +52,6 @@ fn too_early() -> Error {
 
 fn no_references(error: HasReferences) -> Error {
     Error::source_of(ErrorKind::Bug, error)
-}
-
-/// Whether parameters and results are those of an import.
-fn check_types<P: Params, R: Results>(ty: &FuncType, cx: &mut TypeCheck<'_>) -> bool {
-    let params: Vec<Type> = ty.params().map(|(_, ty)| ty).collect();
-    P::check_all(&params, cx) && R::check_result(ty.result().as_ref(), cx)
-}
-
-fn rust_types<P, R>() -> String {
-    format!("fn{} -> {}", std::any::type_name::<P>(), std::any::type_name::<R>())
 }
 
 /// Takes parameters from flat values, or from where the first of these points to.
@@ -119,11 +110,11 @@ where
     F: Fn(Caller<'_, T>, P) -> Result<R, Error> + Send + Sync + 'static,
 {
     fn check(&self, ty: &FuncType, cx: &mut TypeCheck<'_>) -> bool {
-        check_types::<P, R>(ty, cx)
+        fits::<P, R>(ty, cx)
     }
 
     fn ty(&self) -> String {
-        rust_types::<P, R>()
+        host_type::<P, R>()
     }
 
     fn bind(
@@ -212,11 +203,11 @@ where
     F: for<'a> Fn(Caller<'a, T>, P) -> HostFuture<'a, R> + Send + Sync + 'static,
 {
     fn check(&self, ty: &FuncType, cx: &mut TypeCheck<'_>) -> bool {
-        check_types::<P, R>(ty, cx)
+        fits::<P, R>(ty, cx)
     }
 
     fn ty(&self) -> String {
-        rust_types::<P, R>()
+        host_type::<P, R>()
     }
 
     fn bind(

@@ -2,8 +2,10 @@
 
 use super::caller::Caller;
 use super::compiled::Component;
+use super::export_check::ExportCheck;
 use super::flatten::signature;
 use super::host::{Async, Dynamic, HostFunc, OptionsCell, Typed};
+use super::mismatches::Mismatches;
 use super::names::matching;
 use super::options::{Binding, HandleSlot, bug};
 use super::prepared::Prepared;
@@ -16,9 +18,9 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::limits::Limits;
 use crate::linker::HostFuture;
-use hatchery_component::meta::{self, HostOptions, ImportFunc, Lowered};
+use hatchery_component::meta::{self, HostOptions, ImportFunc};
 use hatchery_component::types::ResourceId;
-use hatchery_vm::{HostContext, HostFunction};
+use hatchery_vm::{HostContext, HostFunction, HostSignature};
 use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -129,7 +131,7 @@ impl<T: 'static> Linker<T> {
     ///
     /// # Errors
     ///
-    /// When imports are missing, all of which the message names, or have other types, or no instance could ever be made.
+    /// When imports are missing or have other types, all of which the message names, or no instance could ever be made.
     pub fn prepare(&self, component: &Component) -> Result<Prepared<T>, Error> {
         self.prepare_with(component, Limits::new())
     }
@@ -140,23 +142,31 @@ impl<T: 'static> Linker<T> {
     ///
     /// As for [`prepare`](Linker::prepare), and when the component's own minimum exceeds a limit.
     pub fn prepare_with(&self, component: &Component, limits: Limits) -> Result<Prepared<T>, Error> {
-        let bound = self.bind(component)?;
+        let bound = self.bind(component, |_| ())?;
         Prepared::new(component, bound, limits)
     }
 
-    /// Functions for all core imports of a component.
-    pub(crate) fn bind(&self, component: &Component) -> Result<Bound<T>, Error> {
+    /// Functions for all core imports of a component, of which `exports` says what else is needed.
+    ///
+    /// # Errors
+    ///
+    /// When imports are missing, or anything has another type: the message has all of it.
+    pub(crate) fn bind(
+        &self,
+        component: &Component,
+        exports: impl FnOnce(&mut ExportCheck<'_>),
+    ) -> Result<Bound<T>, Error> {
         let meta = component.meta();
-        self.check_complete(meta)?;
+        let mut mismatches = self.undefined(meta);
         let bindings: Box<[Binding]> = meta.resources.iter().map(|resource| self.binding(resource)).collect();
         let core = crate::Linker::new(&self.engine);
         let mut bound = Bound { core, bindings, pending: Vec::new() };
         for import in &meta.imports {
             let ty = FuncType::new(meta, import.ty).ok_or_else(|| bug("an import has no type"))?;
-            for lowered in &import.lowered {
-                bound.import(component, self.function(import), import, lowered, &ty)?;
-            }
+            bound.import(component, self.function(import), import, &ty, &mut mismatches)?;
         }
+        exports(&mut ExportCheck::new(component, &bound.bindings, &mut mismatches));
+        mismatches.finish(ErrorKind::Link)?;
         for (id, resource) in (0..).map(ResourceId).zip(&meta.resources) {
             if let meta::Resource::Host { interface, name, drop: Some((module, field)) } = resource {
                 let drop = self.resource(interface.as_deref(), name).map(|resource| resource.drop.clone());
@@ -166,25 +176,23 @@ impl<T: 'static> Linker<T> {
         Ok(bound)
     }
 
-    /// Names everything that is imported and not defined.
-    fn check_complete(&self, meta: &meta::Meta) -> Result<(), Error> {
+    /// Everything that is imported and not defined, if that matters.
+    fn undefined(&self, meta: &meta::Meta) -> Mismatches {
+        let mut mismatches = Mismatches::default();
         if self.unknown == Unlinked::Trap {
-            return Ok(());
+            return mismatches;
         }
-        let functions = meta.imports.iter().filter(|import| self.function(import).is_none());
-        let functions = functions.map(|import| import_name(import.interface.as_deref(), &import.name));
-        let resources = meta.resources.iter().filter_map(|resource| match resource {
-            meta::Resource::Host { interface, name, .. } if self.resource(interface.as_deref(), name).is_none() => {
-                Some(format!("the resource {}", import_name(interface.as_deref(), name)))
+        for import in meta.imports.iter().filter(|import| self.function(import).is_none()) {
+            mismatches.undefined(import_name(import.interface.as_deref(), &import.name));
+        }
+        for resource in &meta.resources {
+            if let meta::Resource::Host { interface, name, .. } = resource
+                && self.resource(interface.as_deref(), name).is_none()
+            {
+                mismatches.undefined(format!("the resource {}", import_name(interface.as_deref(), name)));
             }
-            _ => None,
-        });
-        let missing: Vec<String> = functions.chain(resources).collect();
-        if missing.is_empty() {
-            return Ok(());
         }
-        let message = format!("the component imports what is not defined: {}", missing.join(", "));
-        Err(Error::message(ErrorKind::Link, message))
+        mismatches
     }
 
     fn binding(&self, resource: &meta::Resource) -> Binding {
@@ -239,46 +247,48 @@ pub(crate) struct Bound<T> {
 }
 
 impl<T: 'static> Bound<T> {
+    /// The function for an import, once for each way in which the component passes values to it.
     fn import(
         &mut self,
         component: &Component,
         function: Option<&Arc<dyn HostFunc<T>>>,
         import: &ImportFunc,
-        lowered: &Lowered,
         ty: &FuncType,
+        mismatches: &mut Mismatches,
     ) -> Result<(), Error> {
         let meta = component.meta();
         let flat = meta.types.get_func(import.ty).ok_or_else(|| bug("an import has no type"))?;
-        let signature = signature(&meta.types, flat, lowered.options.memory64);
-        let name = || import_name(import.interface.as_deref(), &import.name);
-        let function = match function {
-            Some(function) => {
-                let mut cx = TypeCheck::new(&self.bindings);
-                if !function.check(ty, &mut cx) {
-                    let message = format!(
-                        "{} has another type: the component's is {ty}, the host's is {}",
-                        name(),
-                        function.ty()
-                    );
-                    return Err(Error::message(ErrorKind::Link, message));
+        for lowered in &import.lowered {
+            let signature = signature(&meta.types, flat, lowered.options.memory64);
+            let name = || import_name(import.interface.as_deref(), &import.name);
+            let function = match function {
+                Some(function) => {
+                    let mut cx = TypeCheck::new(&self.bindings);
+                    if !function.check(ty, &mut cx) {
+                        mismatches.differs(&format!("the import {}", name()), ty, || function.ty());
+                        return Ok(());
+                    }
+                    let cell = OptionsCell::default();
+                    let host = function.clone().bind(ty, signature, cell.clone(), &mut cx)?;
+                    self.pending.push((cell, lowered.options.clone(), cx.slots));
+                    host
                 }
-                let cell = OptionsCell::default();
-                let host = function.clone().bind(ty, signature, cell.clone(), &mut cx)?;
-                self.pending.push((cell, lowered.options.clone(), cx.slots));
-                host
-            }
-            None => {
-                let name = name();
-                let fail = move |_: HostContext<'_, T>, _: &mut [_]| {
-                    let message = format!("unknown import: {name} is not defined");
-                    Err(Error::message(ErrorKind::Trap, message).into())
-                };
-                HostFunction::in_place(signature, fail).map_err(|e| Error::source_of(ErrorKind::Bug, e))?
-            }
-        };
-        let (module, field) = &lowered.core;
-        self.core.define(module, field, function).map(drop)
+                None => undefined(name(), signature)?,
+            };
+            let (module, field) = &lowered.core;
+            self.core.define(module, field, function)?;
+        }
+        Ok(())
     }
+}
+
+/// What is called for an import that nothing is defined for.
+fn undefined<T: 'static>(name: String, signature: HostSignature) -> Result<HostFunction<T>, Error> {
+    let fail = move |_: HostContext<'_, T>, _: &mut [_]| {
+        let message = format!("unknown import: {name} is not defined");
+        Err(Error::message(ErrorKind::Trap, message).into())
+    };
+    HostFunction::in_place(signature, fail).map_err(|e| Error::source_of(ErrorKind::Bug, e))
 }
 
 /// What components import of one interface.

@@ -7,6 +7,7 @@ use super::strings::{load_pair, store_pair};
 use super::traits::{ComponentType, Flat, FlatMut, Lift, Lower, Place, TypeCheck};
 use super::types::Type;
 use super::violation::Violation;
+use super::wit_text::WitText;
 use crate::error::Error;
 use hatchery_vm::MemoryPlaceRef;
 use std::collections::{BTreeMap, HashMap};
@@ -69,6 +70,10 @@ impl<T: ComponentType> ComponentType for [T] {
     fn check(ty: &Type, cx: &mut TypeCheck<'_>) -> bool {
         matches!(ty, Type::List(list) if T::check(&list.element(), cx))
     }
+
+    fn describe(into: &mut WitText) {
+        into.list(["list<", ">"], [T::describe], |into, describe| describe(into));
+    }
 }
 
 impl<T: Lower> Lower for [T] {
@@ -93,6 +98,10 @@ impl<T: ComponentType> ComponentType for Vec<T> {
 
     fn check(ty: &Type, cx: &mut TypeCheck<'_>) -> bool {
         <[T]>::check(ty, cx)
+    }
+
+    fn describe(into: &mut WitText) {
+        <[T]>::describe(into);
     }
 }
 
@@ -137,6 +146,10 @@ impl<T: ComponentType, const N: usize> ComponentType for [T; N] {
 
     fn check(ty: &Type, cx: &mut TypeCheck<'_>) -> bool {
         matches!(ty, Type::FixedList(list) if list.len() as usize == N && T::check(&list.element(), cx))
+    }
+
+    fn describe(into: &mut WitText) {
+        into.list(["list<", &format!(", {N}>")], [T::describe], |into, describe| describe(into));
     }
 }
 
@@ -189,6 +202,10 @@ macro_rules! maps {
 
                 fn check(ty: &Type, cx: &mut TypeCheck<'_>) -> bool {
                     matches!(ty, Type::Map(map) if K::check(&map.key(), cx) && V::check(&map.value(), cx))
+                }
+
+                fn describe(into: &mut WitText) {
+                    into.list(["map<", ">"], [K::describe, V::describe], |into, describe| describe(into));
                 }
             }
 
@@ -288,6 +305,10 @@ impl<T: ComponentType> ComponentType for WasmList<T> {
 
     fn check(ty: &Type, cx: &mut TypeCheck<'_>) -> bool {
         <[T]>::check(ty, cx)
+    }
+
+    fn describe(into: &mut WitText) {
+        <[T]>::describe(into);
     }
 }
 

@@ -1,14 +1,19 @@
 //! What derived code calls.
 
 use super::abi::Abi;
+pub use super::export_check::{ExportCheck, find, prepare};
 pub use super::layout::{Extent, TypeAbi, VariantAbi};
 use super::traits::{Flat, FlatMut, Lift, Lower, Place, TypeCheck};
 use super::types::Type;
 pub use super::variants::Cases;
+pub use super::wit_text::WitText;
 use crate::error::Error;
 
 /// A type's [`check`](super::ComponentType::check).
 pub type Check = fn(&Type, &mut TypeCheck<'_>) -> bool;
+
+/// A type's [`describe`](super::ComponentType::describe).
+pub type Describe = fn(&mut WitText);
 
 /// Places of a record's fields, from the first to the last.
 #[derive(Debug)]
@@ -64,6 +69,35 @@ pub fn check_enum(ty: &Type, names: &[&str]) -> bool {
 /// Whether a type has these flags.
 pub fn check_flags(ty: &Type, names: &[&str]) -> bool {
     matches!(ty, Type::Flags(found) if found.names().eq(names.iter().copied()))
+}
+
+/// Writes a record of these fields.
+pub fn describe_record(into: &mut WitText, fields: &[(&str, Describe)]) {
+    into.list(["record { ", " }"], fields, |into, (name, describe)| {
+        into.push(name);
+        into.push(": ");
+        describe(into);
+    });
+}
+
+/// Writes a variant of these cases.
+pub fn describe_variant(into: &mut WitText, cases: &[(&str, Option<Describe>)]) {
+    into.list(["variant { ", " }"], cases, |into, (name, payload)| {
+        into.push(name);
+        if let Some(describe) = payload {
+            into.list(["(", ")"], [describe], |into, describe| describe(into));
+        }
+    });
+}
+
+/// Writes an enum of these cases.
+pub fn describe_enum(into: &mut WitText, names: &[&str]) {
+    into.list(["enum { ", " }"], names, |into, name| into.push(name));
+}
+
+/// Writes flags.
+pub fn describe_flags(into: &mut WitText, names: &[&str]) {
+    into.list(["flags { ", " }"], names, |into, name| into.push(name));
 }
 
 /// The bits of flags.

@@ -66,8 +66,8 @@
 //!
 //! let mut linker = Linker::new(&engine);
 //! bindings::Adder::add_to_linker(&mut linker, |sum: &mut Sum| sum)?;
-//! let prepared = linker.prepare(&component)?; // types of imports are checked here,
-//! let adder = bindings::Adder::new(&prepared)?; // and those of exports here: once for all instances
+//! // Types are checked here, those of imports and those of exports: once for all instances.
+//! let (prepared, adder) = bindings::Adder::prepare(&linker, &component)?;
 //! let mut instance = prepared.instantiate(Sum(0))?;
 //! assert_eq!(adder.call_add(&mut instance, 1, 2)?, 3);
 //! assert_eq!(instance.data().0, 2);
@@ -97,11 +97,13 @@
 //! call. A component that has trapped refuses every further call.
 
 mod abi;
+mod adapter;
 mod caller;
 mod compiled;
 mod context;
 mod description;
 mod dynamic;
+mod export_check;
 mod exports;
 mod flatten;
 mod found;
@@ -111,6 +113,7 @@ mod instance;
 mod layout;
 mod linker;
 mod lists;
+mod mismatches;
 mod names;
 mod options;
 mod prepared;
@@ -131,11 +134,13 @@ mod val;
 mod variants;
 mod violation;
 mod wit;
+mod wit_text;
 
 #[doc(hidden)]
 pub mod macros;
 
 pub use abi::Abi;
+pub use adapter::Adapter;
 pub use caller::Caller;
 pub use compiled::Component;
 pub use context::AsContext;

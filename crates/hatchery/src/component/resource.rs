@@ -5,6 +5,7 @@ use super::layout::TypeAbi;
 use super::options::{Binding, HandleSlot, Table, bug};
 use super::traits::{ComponentType, Flat, FlatMut, Lift, Lower, Place, TypeCheck};
 use super::types::Type;
+use super::wit_text::WitText;
 use crate::error::{Error, ErrorKind};
 use std::any::TypeId;
 use std::fmt;
@@ -53,6 +54,10 @@ impl<R: 'static> ComponentType for Resource<R> {
 
     fn check(ty: &Type, cx: &mut TypeCheck<'_>) -> bool {
         cx.handle(ty, Some(TypeId::of::<R>()))
+    }
+
+    fn describe(into: &mut WitText) {
+        into.push(&format!("Resource<{}>", std::any::type_name::<R>()));
     }
 }
 

@@ -11,6 +11,7 @@ use super::resource::{Resource, lift_rep, lower_rep, not_owned, slot};
 use super::state::{HostState, Shared};
 use super::traits::{ComponentType, Flat, FlatMut, Lift, Lower, Place, TypeCheck};
 use super::types::Type;
+use super::wit_text::WitText;
 use crate::error::{Error, ErrorKind};
 use hatchery_component::types::ResourceId;
 use hatchery_image::abi::RawVal;
@@ -162,6 +163,10 @@ impl ComponentType for ResourceAny {
 
     fn check(ty: &Type, cx: &mut TypeCheck<'_>) -> bool {
         cx.handle(ty, None)
+    }
+
+    fn describe(into: &mut WitText) {
+        into.push("ResourceAny");
     }
 }
 

@@ -5,6 +5,7 @@ use super::layout::TypeAbi;
 use super::traits::{ComponentType, Flat, FlatMut, Lift, Lower, Place, TypeCheck};
 use super::types::Type;
 use super::violation::Violation;
+use super::wit_text::WitText;
 use crate::error::Error;
 use hatchery_image::abi::RawVal;
 
@@ -17,6 +18,10 @@ macro_rules! numbers {
 
                 fn check(ty: &Type, _: &mut TypeCheck<'_>) -> bool {
                     matches!(ty, Type::$variant)
+                }
+
+                fn describe(into: &mut WitText) {
+                    into.push(&stringify!($variant).to_lowercase());
                 }
             }
 
@@ -92,6 +97,10 @@ macro_rules! checked {
 
                 fn check(ty: &Type, _: &mut TypeCheck<'_>) -> bool {
                     matches!(ty, Type::$variant)
+                }
+
+                fn describe(into: &mut WitText) {
+                    into.push(&stringify!($variant).to_lowercase());
                 }
             }
 

@@ -40,7 +40,7 @@ impl Component {
         options: SnapshotOptions<T>,
         fresh: impl Fn() -> T,
     ) -> Result<(Component, SnapshotReport), Error> {
-        let (bound, meta) = (linker.bind(self)?, self.meta().clone());
+        let (bound, meta) = (linker.bind(self, |_| ())?, self.meta().clone());
         let hooks = self.hooks(options.named_export())?;
         let budget = options.lifted().unwrap_or(DEFAULT_BUDGET);
         let options = options.within(|allowed| core_names(self.meta(), allowed));

@@ -1,5 +1,6 @@
 //! Components that are yet to be compiled.
 
+use super::adapter::{Adapter, wrap};
 use super::compiled::Component;
 use super::description::{self, VERSION};
 use super::wit::Wit;
@@ -75,8 +76,22 @@ impl ComponentSource {
     ///
     /// When the module is not what the world says, or says nothing.
     pub fn of_core_module(engine: &Engine, bytes: impl AsRef<[u8]>, wit: Wit<'_>) -> Result<ComponentSource, Error> {
+        ComponentSource::of_core_module_with(engine, bytes, wit, &[])
+    }
+
+    /// Of a core module with adapters, as [`Component::from_core_module_with`] compiles it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`of_core_module`](ComponentSource::of_core_module), and when an adapter does not fit, which the message names.
+    pub fn of_core_module_with(
+        engine: &Engine,
+        bytes: impl AsRef<[u8]>,
+        wit: Wit<'_>,
+        adapters: &[Adapter<'_>],
+    ) -> Result<ComponentSource, Error> {
         let module = binary(None, bytes.as_ref())?;
-        Ok(ComponentSource { engine: engine.clone(), bytes: wrap(&module, wit)?.into() })
+        Ok(ComponentSource { engine: engine.clone(), bytes: wrap(&module, wit, adapters)?.into() })
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -85,7 +100,7 @@ impl ComponentSource {
 
     fn read(engine: &Engine, file: Option<&Path>, bytes: &[u8]) -> Result<ComponentSource, Error> {
         let bytes = binary(file, bytes)?;
-        let bytes = if has_types(&bytes) { wrap(&bytes, Wit::Embedded)?.into() } else { bytes.into() };
+        let bytes = if has_types(&bytes) { wrap(&bytes, Wit::Embedded, &[])?.into() } else { bytes.into() };
         Ok(ComponentSource { engine: engine.clone(), bytes })
     }
 
@@ -192,11 +207,6 @@ fn compile(
     let inner = &engine.inner;
     let fits = |plan: &_| Ok(hatchery_vm::fits(&*inner.allocator, plan)?);
     hatchery_compile::compile_parts(&set, &inner.tunables, &inner.budget, &fits, progress).map_err(compile_error)
-}
-
-/// The component that a core module is.
-fn wrap(module: &[u8], wit: Wit<'_>) -> Result<Vec<u8>, Error> {
-    hatchery_component::wrap::wrap(module, wit.lower()).map_err(|e| Error::source_of(ErrorKind::Compile, e))
 }
 
 /// The core modules that a component is, and what its host must know.

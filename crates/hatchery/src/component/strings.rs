@@ -6,6 +6,7 @@ use super::layout::{MAX_LIST_BYTES, TypeAbi};
 use super::traits::{ComponentType, Flat, FlatMut, Lift, Lower, Place, TypeCheck};
 use super::types::Type;
 use super::violation::Violation;
+use super::wit_text::WitText;
 use crate::error::Error;
 use hatchery_component::plan::Encoding;
 use hatchery_vm::MemoryPlaceRef;
@@ -172,6 +173,10 @@ macro_rules! string {
 
                 fn check(ty: &Type, _: &mut TypeCheck<'_>) -> bool {
                     matches!(ty, Type::String)
+                }
+
+                fn describe(into: &mut WitText) {
+                    into.push("string");
                 }
             }
         )*

@@ -4,6 +4,7 @@ use super::abi::Abi;
 use super::layout::{MAX_FLAT_PARAMS, MAX_FLAT_RESULTS, TypeAbi};
 use super::options::{Binding, HandleSlot};
 use super::types::Type;
+use super::wit_text::WitText;
 use crate::error::Error;
 use hatchery_image::abi::RawVal;
 use std::any::TypeId;
@@ -16,6 +17,12 @@ pub trait ComponentType {
 
     /// Whether it stands for this type.
     fn check(ty: &Type, cx: &mut TypeCheck<'_>) -> bool;
+
+    /// Writes the type for messages: as WIT does, or by its name in Rust.
+    #[doc(hidden)]
+    fn describe(into: &mut WitText) {
+        into.push(std::any::type_name::<Self>());
+    }
 }
 
 /// Values that can be made of what a component passes. Derive it.
@@ -206,6 +213,10 @@ pub trait Params: ComponentType {
     /// The types, one by one, against those of the parameters.
     #[doc(hidden)]
     fn check_all(types: &[Type], cx: &mut TypeCheck<'_>) -> bool;
+
+    /// Writes the types, one by one.
+    #[doc(hidden)]
+    fn describe_all(into: &mut WitText, brackets: [&str; 2]);
 }
 
 /// Results of a function: `()`, or a tuple of one type.
@@ -213,6 +224,10 @@ pub trait Results: ComponentType {
     /// The type, against the result's.
     #[doc(hidden)]
     fn check_result(ty: Option<&Type>, cx: &mut TypeCheck<'_>) -> bool;
+
+    /// Writes the type, if there is one, behind the parameters.
+    #[doc(hidden)]
+    fn describe_result(into: &mut WitText);
 }
 
 /// Whether parameters of this type are passed in memory.

@@ -4,6 +4,7 @@ use super::abi::Abi;
 use super::layout::TypeAbi;
 use super::traits::{ComponentType, Flat, FlatMut, Lift, Lower, Params, Place, Results, TypeCheck};
 use super::types::Type;
+use super::wit_text::WitText;
 use crate::error::Error;
 
 impl Place {
@@ -26,6 +27,10 @@ macro_rules! tuples {
                 fn check(ty: &Type, cx: &mut TypeCheck<'_>) -> bool {
                     matches!(ty, Type::Tuple(tuple) if Self::check_all(&tuple.types().collect::<Vec<_>>(), cx))
                 }
+
+                fn describe(into: &mut WitText) {
+                    Self::describe_all(into, ["tuple<", ">"]);
+                }
             }
 
             impl<$($name: ComponentType),*> Params for ($($name,)*) {
@@ -33,6 +38,11 @@ macro_rules! tuples {
                 fn check_all(types: &[Type], cx: &mut TypeCheck<'_>) -> bool {
                     const COUNT: usize = <[&str]>::len(&[$(stringify!($name)),*]);
                     types.len() == COUNT $(&& $name::check(&types[$index], cx))*
+                }
+
+                fn describe_all(into: &mut WitText, brackets: [&str; 2]) {
+                    let types: &[fn(&mut WitText)] = &[$($name::describe),*];
+                    into.list(brackets, types, |into, describe| describe(into));
                 }
             }
 
@@ -100,11 +110,18 @@ impl Results for () {
     fn check_result(ty: Option<&Type>, _: &mut TypeCheck<'_>) -> bool {
         ty.is_none()
     }
+
+    fn describe_result(_: &mut WitText) {}
 }
 
 impl<R: ComponentType> Results for (R,) {
     fn check_result(ty: Option<&Type>, cx: &mut TypeCheck<'_>) -> bool {
         ty.is_some_and(|ty| R::check(ty, cx))
+    }
+
+    fn describe_result(into: &mut WitText) {
+        into.push(" -> ");
+        R::describe(into);
     }
 }
 
@@ -117,6 +134,10 @@ macro_rules! pointers {
 
                 fn check(ty: &Type, cx: &mut TypeCheck<'_>) -> bool {
                     T::check(ty, cx)
+                }
+
+                fn describe(into: &mut WitText) {
+                    T::describe(into);
                 }
             }
 

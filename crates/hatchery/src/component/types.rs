@@ -1,6 +1,7 @@
 //! Types of components, as programs can look at them.
 
 use super::val::Val;
+use super::wit_text::{WitText, resource_name};
 use hatchery_component::meta::{Meta, Resource};
 use hatchery_component::types::{self, FuncTypeId, ResourceId, TypeDef, TypeDefId, ValueType};
 use std::fmt;
@@ -80,7 +81,7 @@ impl PartialEq for Definition {
 
 impl fmt::Debug for Definition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&text(&self.meta, ValueType::Def(self.id)))
+        f.write_str(&self.text())
     }
 }
 
@@ -91,6 +92,10 @@ impl Definition {
 
     fn ty(&self, ty: ValueType) -> Type {
         Type::new(&self.meta, ty)
+    }
+
+    fn text(&self) -> String {
+        WitText::of_type(|into| into.value(&self.meta, ValueType::Def(self.id)))
     }
 }
 
@@ -161,105 +166,9 @@ impl fmt::Display for Type {
             | Type::Enum(EnumType(of))
             | Type::Option(OptionType(of))
             | Type::Result(ResultType(of))
-            | Type::Flags(FlagsType(of)) => return f.write_str(&text(&of.meta, ValueType::Def(of.id))),
+            | Type::Flags(FlagsType(of)) => return f.write_str(&of.text()),
         };
         f.write_str(name)
-    }
-}
-
-/// Most characters of a type in a message.
-const MAX_TEXT: usize = 400;
-
-/// A type as WIT writes it, cut where it gets long.
-fn text(meta: &Meta, ty: ValueType) -> String {
-    let mut text = String::new();
-    write(meta, ty, &mut text);
-    if text.len() > MAX_TEXT {
-        let end = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
-        text.push('…');
-    }
-    text
-}
-
-fn write(meta: &Meta, ty: ValueType, into: &mut String) {
-    if into.len() > MAX_TEXT {
-        return;
-    }
-    let name = match ty {
-        ValueType::Bool => "bool",
-        ValueType::S8 => "s8",
-        ValueType::U8 => "u8",
-        ValueType::S16 => "s16",
-        ValueType::U16 => "u16",
-        ValueType::S32 => "s32",
-        ValueType::U32 => "u32",
-        ValueType::S64 => "s64",
-        ValueType::U64 => "u64",
-        ValueType::F32 => "f32",
-        ValueType::F64 => "f64",
-        ValueType::Char => "char",
-        ValueType::String => "string",
-        ValueType::Own(id) => return into.push_str(&format!("own<{}>", resource_name(meta, id))),
-        ValueType::Borrow(id) => return into.push_str(&format!("borrow<{}>", resource_name(meta, id))),
-        ValueType::Def(id) => return write_def(meta, id, into),
-    };
-    into.push_str(name);
-}
-
-fn write_def(meta: &Meta, id: TypeDefId, into: &mut String) {
-    let Some(def) = meta.types.get(id) else { return into.push('?') };
-    let list = |types: &mut dyn Iterator<Item = (&str, Option<ValueType>)>, into: &mut String| {
-        for (i, (name, ty)) in types.enumerate() {
-            into.push_str(if i > 0 { ", " } else { "" });
-            into.push_str(name);
-            if let Some(ty) = ty {
-                into.push_str(if name.is_empty() { "" } else { ": " });
-                write(meta, ty, into);
-            }
-        }
-    };
-    let named = |kind: &str, types: &mut dyn Iterator<Item = (&str, Option<ValueType>)>, into: &mut String| {
-        into.push_str(kind);
-        into.push_str(" { ");
-        list(types, into);
-        into.push_str(" }");
-    };
-    match def {
-        TypeDef::Record(fields) => named("record", &mut fields.iter().map(|(n, t)| (&**n, Some(*t))), into),
-        TypeDef::Variant(cases) => named("variant", &mut cases.iter().map(|(n, t)| (&**n, *t)), into),
-        TypeDef::Enum(names) => named("enum", &mut names.iter().map(|n| (&**n, None)), into),
-        TypeDef::Flags(names) => named("flags", &mut names.iter().map(|n| (&**n, None)), into),
-        _ => {
-            let (kind, parts): (_, Vec<(&str, Option<ValueType>)>) = match def {
-                TypeDef::List(element) => ("list", vec![("", Some(*element))]),
-                TypeDef::FixedList(element, _) => ("list", vec![("", Some(*element))]),
-                TypeDef::Map(key, value) => ("map", vec![("", Some(*key)), ("", Some(*value))]),
-                TypeDef::Tuple(types) => ("tuple", types.iter().map(|ty| ("", Some(*ty))).collect()),
-                TypeDef::Option(some) => ("option", vec![("", Some(*some))]),
-                TypeDef::Result(None, None) => return into.push_str("result"),
-                TypeDef::Result(ok, err) => {
-                    let part = |ty: &Option<ValueType>| (if ty.is_none() { "_" } else { "" }, *ty);
-                    ("result", vec![part(ok), part(err)])
-                }
-                _ => return,
-            };
-            into.push_str(kind);
-            into.push('<');
-            list(&mut parts.into_iter(), into);
-            if let TypeDef::FixedList(_, length) = def {
-                into.push_str(&format!(", {length}"));
-            }
-            into.push('>');
-        }
-    }
-}
-
-fn resource_name(meta: &Meta, id: ResourceId) -> String {
-    match meta.resources.get(id.0 as usize) {
-        Some(Resource::Host { interface: Some(interface), name, .. }) => format!("{interface}.{name}"),
-        Some(Resource::Host { interface: None, name, .. }) => name.to_string(),
-        _ => format!("resource {}", id.0),
     }
 }
 
@@ -517,12 +426,17 @@ impl FuncType {
 
 impl fmt::Display for FuncType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("func(")?;
-        for (i, (name, ty)) in self.params().enumerate() {
-            write!(f, "{}{name}: {ty}", if i > 0 { ", " } else { "" })?;
-        }
-        f.write_str(")")?;
-        self.result().map_or(Ok(()), |ty| write!(f, " -> {ty}"))
+        f.write_str(&WitText::of_function(|into| {
+            into.list(["func(", ")"], &self.ty.params, |into, (name, ty)| {
+                into.push(name);
+                into.push(": ");
+                into.value(&self.meta, *ty);
+            });
+            if let Some(ty) = self.ty.result {
+                into.push(" -> ");
+                into.value(&self.meta, ty);
+            }
+        }))
     }
 }
 

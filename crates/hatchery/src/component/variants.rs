@@ -5,6 +5,7 @@ use super::layout::{TypeAbi, VariantAbi};
 use super::traits::{ComponentType, Flat, FlatMut, Lift, Lower, Place, TypeCheck};
 use super::types::Type;
 use super::violation::Violation;
+use super::wit_text::WitText;
 use crate::error::Error;
 
 /// A variant among flat values, as far as its discriminant.
@@ -112,6 +113,10 @@ impl<T: ComponentType> ComponentType for Option<T> {
     fn check(ty: &Type, cx: &mut TypeCheck<'_>) -> bool {
         matches!(ty, Type::Option(option) if T::check(&option.some(), cx))
     }
+
+    fn describe(into: &mut WitText) {
+        into.list(["option<", ">"], [T::describe], |into, describe| describe(into));
+    }
 }
 
 impl<T: Lift> Lift for Option<T> {
@@ -161,9 +166,18 @@ const fn result<T: ComponentType, E: ComponentType>() -> VariantAbi {
 fn check_case<T: ComponentType>(ty: Option<Type>, cx: &mut TypeCheck<'_>) -> bool {
     match ty {
         Some(ty) => T::check(&ty, cx),
-        // The only type without values in memory is the unit type, or a pointer to it.
-        None => T::ABI == <()>::ABI,
+        None => is_unit::<T>(),
     }
+}
+
+/// The only type without values in memory is the unit type, or a pointer to it.
+fn is_unit<T: ComponentType>() -> bool {
+    T::ABI == <()>::ABI
+}
+
+/// What writes the payload of a case of a result.
+fn case<T: ComponentType>() -> Option<fn(&mut WitText)> {
+    (!is_unit::<T>()).then_some(T::describe)
 }
 
 impl<T: ComponentType, E: ComponentType> ComponentType for Result<T, E> {
@@ -172,6 +186,10 @@ impl<T: ComponentType, E: ComponentType> ComponentType for Result<T, E> {
     fn check(ty: &Type, cx: &mut TypeCheck<'_>) -> bool {
         let Type::Result(result) = ty else { return false };
         check_case::<T>(result.ok(), cx) && check_case::<E>(result.err(), cx)
+    }
+
+    fn describe(into: &mut WitText) {
+        into.result(case::<T>(), case::<E>());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where the types of a core module's functions are.
 
 /// Where the types of a core module's functions are, for
-/// [`Component::from_core_module`](super::Component::from_core_module).
+/// [`Component::from_core_module`](super::Component::from_core_module), or those of an [`Adapter`](super::Adapter)'s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Wit<'a> {

@@ -5,7 +5,7 @@ use bindings::Kitchen;
 use bindings::test::kitchen::store::{self, Failure, Mode};
 use bindings::test::units::lengths::{Length, Unit};
 use hatchery::component::{Instance, Linker, Resource, ResourceTable};
-use hatchery::{Error, ErrorKind, Trap};
+use hatchery::{Error, ErrorKind, Limits, Trap};
 use std::collections::HashMap;
 
 /// The bindings.
@@ -109,8 +109,7 @@ fn start() -> (Kitchen, Instance<State>) {
     let engine = engine();
     let mut linker = Linker::new(&engine);
     Kitchen::add_to_linker(&mut linker, |state: &mut State| state).expect("nothing is there yet");
-    let prepared = linker.prepare(&kitchen(&engine)).expect("everything is there");
-    let kitchen = Kitchen::new(&prepared).expect("everything is exported");
+    let (prepared, kitchen) = Kitchen::prepare(&linker, &kitchen(&engine)).expect("everything is there");
     (kitchen, prepared.instantiate(State::default()).expect("an instance"))
 }
 
@@ -168,6 +167,16 @@ fn resources_of_the_component_have_methods() {
     assert_eq!(pollster::block_on(counter.call_add_async(&mut instance, one, 1)).expect("returns"), 8);
     one.resource_drop(&mut instance).expect("is dropped");
     assert_eq!(counter.call_add(&mut instance, one, 2).unwrap_err().kind(), ErrorKind::Usage);
+}
+
+#[test]
+fn limits_are_those_of_the_linker() {
+    let engine = engine();
+    let mut linker = Linker::new(&engine);
+    Kitchen::add_to_linker(&mut linker, |state: &mut State| state).expect("nothing is there yet");
+    let limits = Limits::new().max_memory(1);
+    let error = Kitchen::prepare_with(&linker, &kitchen(&engine), limits).expect_err("its memory is larger");
+    assert_eq!(error.kind(), linker.prepare_with(&kitchen(&engine), limits).unwrap_err().kind());
 }
 
 #[test]

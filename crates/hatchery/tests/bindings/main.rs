@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod accessors;
 mod calc;
 mod kitchen;
 mod mismatches;

@@ -59,6 +59,8 @@ mod odd {
                 export only-types;
                 export users;
                 import exports: interface { f: func(); }
+                export prepare: interface { f: func(); }
+                export check-exports: interface { resource check-exports { f: func(); } }
                 export new: func();
                 export add-to-linker: func();
                 enum odd-imports { one }
@@ -90,6 +92,9 @@ fn names_are_what_the_documentation_says() {
     let _ = imported::Vec { x: true, r#async: false, r#gen: false };
     let _: imported::Option = imported::Option::Error(imported::Result::Self_);
     let _: fn(&odd::Odd) -> &odd::exports::test::exports::users::Guest = odd::Odd::test_exports_users;
+    let _: fn(&odd::Odd) -> &odd::exports::prepare::Guest = odd::Odd::prepare_;
+    let _: fn(&odd::Odd) -> &odd::exports::check_exports::Guest = odd::Odd::check_exports_;
+    let _ = odd::exports::check_exports::Guest::check_exports_;
     let _ = versions::test::a0_1_0::b::C { d: 1u8 };
     let _ = versions::test::a0_2_0::b::C { d: 1u16 };
     let _ = versions::exports::test::a0_2_0::b::C { d: 1u16 };

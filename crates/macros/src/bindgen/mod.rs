@@ -5,6 +5,8 @@ mod ability;
 mod choice;
 mod describe;
 mod emit;
+#[cfg(test)]
+mod golden;
 mod model;
 mod names;
 mod options;

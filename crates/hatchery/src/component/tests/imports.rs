@@ -162,8 +162,47 @@ fn imports_of_another_type_are_refused_with_both() {
         log.func("twice", |_, (text,): (String,)| Ok((text,)))?;
         Ok(())
     });
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        format!(
+            "the import `{LOG}` `add` has another type: the component's is func(p0: u32, p1: u32) -> u32, \
+             the host's is func(u32, u64) -> u32"
+        )
+    );
+}
+
+#[test]
+fn all_imports_that_do_not_fit_are_reported_at_once() {
+    let error = relay().link(|linker| {
+        let mut log = linker.instance(LOG)?;
+        log.func("say", |_, (_,): (char,)| Ok((0u32,)))?;
+        log.func("twice", |_, (_,): (String,)| Ok(()))?;
+        Ok(())
+    });
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        format!(
+            "host and component do not fit together:
+  the component imports what is not defined: `{LOG}` `add`
+  the import `{LOG}` `say` has another type: the component's is func(p0: string) -> u32, the host's is func(char) -> u32
+  the import `{LOG}` `twice` has another type: the component's is func(p0: string) -> string, the host's is func(string)"
+        )
+    );
+}
+
+#[test]
+fn of_many_imports_that_do_not_fit_some_are_counted() {
+    let names: Vec<_> = (0..20).map(|i| format!("f{i}")).collect();
+    let wat: String = names.iter().map(|name| format!(r#"(import "{LOG}" "{name}" (func (param i32)))"#)).collect();
+    let guest = Guest::new(&format!("(module {wat})"));
+    let guest = names.iter().fold(guest, |guest, name| guest.import(LOG, name, &[ValueType::U32], None));
+    let error = guest.link(|linker| {
+        let mut log = linker.instance(LOG)?;
+        names.iter().try_for_each(|name| log.func(name, |_, (_,): (u64,)| Ok(())).map(drop))
+    });
     let text = error.unwrap_err().to_string();
-    assert!(text.contains("`add`") && text.contains("p1: u32") && text.contains("u64"), "{text}");
+    assert_eq!(text.matches("func(p0: u32), the host's is func(u64)\n").count(), 16, "{text}");
+    assert!(text.ends_with("\n  4 more functions have other types"), "{text}");
 }
 
 #[test]

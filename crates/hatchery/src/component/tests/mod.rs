@@ -1,6 +1,7 @@
 //! Components that are put together by hand: core modules whose exports are what the canonical ABI asks for, and the
 //! description that a translation would make of them.
 
+mod adapted;
 mod build;
 mod description;
 mod imports;

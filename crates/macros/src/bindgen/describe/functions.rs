@@ -8,7 +8,7 @@ use super::places::is_resource;
 use super::section::{Section, Side};
 use super::types::MOST_IN_A_TUPLE;
 use std::collections::HashSet;
-use wit_parser::{Function as Wit, FunctionKind, Type as WitType, TypeDefKind, TypeId};
+use wit_parser::{AccessorKind, Function as Wit, FunctionKind, Type as WitType, TypeDefKind, TypeId};
 
 /// The choices that concern functions of the host.
 pub(super) struct Choices<'a> {
@@ -62,7 +62,7 @@ impl Describer<'_> {
         let place = || format!(": see the function `{shown}` at {}", self.location(function.span));
         supported(function).map_err(|e| e + &place())?;
         let (params, result) = self.signature(function, section.side).map_err(|e| e + &place())?;
-        let name = snake(function.item_name());
+        let name = method_name(function);
         let chosen = |choice: &mut Choice<'_>| {
             section.side == Side::Host && choice.has(section.name.as_deref(), [&shown, &function.name])
         };
@@ -105,31 +105,38 @@ impl Describer<'_> {
     }
 }
 
-/// `[method]file.size` as `file.size`.
+/// `[method]file.size` as `file.size`. What gets a property and what sets it have one name.
 fn shown(name: &str) -> String {
-    match name.strip_prefix('[').and_then(|name| name.split_once(']')) {
-        Some(("constructor", resource)) => format!("{resource}.constructor"),
-        Some((_, name)) => name.to_owned(),
-        None => name.to_owned(),
+    match name.strip_prefix("[constructor]") {
+        Some(resource) => format!("{resource}.constructor"),
+        None => name.rsplit_once(']').map_or(name, |(_, name)| name).to_owned(),
     }
 }
 
+/// The name of a method: `size` for what gets a property, `set_size` for what sets it.
+fn method_name(function: &Wit) -> String {
+    let name = snake(function.item_name());
+    if function.kind.accessor() == Some(AccessorKind::Setter) { format!("set_{name}") } else { name }
+}
+
 fn supported(function: &Wit) -> Result<(), String> {
-    if function.kind.is_async() {
-        return Err("bindings do not support `async`".to_owned());
-    }
-    if function.kind.accessor().is_some() {
-        return Err("bindings do not support `get` and `set`".to_owned());
-    }
     if function.params.len() > MOST_IN_A_TUPLE {
         let count = function.params.len();
         return Err(format!("there are {count} parameters, and bindings have at most {MOST_IN_A_TUPLE}"));
     }
     match function.kind {
+        FunctionKind::AsyncFreestanding | FunctionKind::AsyncMethod(_) | FunctionKind::AsyncStatic(_) => {
+            Err("bindings do not support `async`".to_owned())
+        }
         FunctionKind::Freestanding
+        | FunctionKind::Getter
+        | FunctionKind::Setter
         | FunctionKind::Method(_)
+        | FunctionKind::MethodGetter(_)
+        | FunctionKind::MethodSetter(_)
         | FunctionKind::Static(_)
+        | FunctionKind::StaticGetter(_)
+        | FunctionKind::StaticSetter(_)
         | FunctionKind::Constructor(_) => Ok(()),
-        _ => Err("bindings do not support functions of this kind".to_owned()),
     }
 }

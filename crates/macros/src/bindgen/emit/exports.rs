@@ -8,16 +8,17 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 /// Why a struct cannot be made.
-pub(super) const MISMATCH: &str =
-    "When the component does not export all of it, or with other types; the message names the function and both types.";
+pub(super) const MISMATCH: &str = "When the component does not export all of it, or with other types; the message names \
+                                   the functions and both types.";
 
 /// Why a call fails.
 const CALL: &str = "When the guest traps or a host function fails, and when the instance had that happen before: it is \
                     not used again.";
 
-/// A field of a struct of handles, how it is made, and the methods that it has.
+/// A field of a struct of handles, how it is made, how `exports` is asked for it, and the methods that it has.
 pub(super) struct Member {
     pub(super) field: TokenStream,
+    pub(super) check: TokenStream,
     pub(super) make: TokenStream,
     pub(super) methods: TokenStream,
 }
@@ -30,7 +31,7 @@ impl Here<'_> {
         }
         let name = interface.name.as_deref();
         let functions = interface.functions.iter().map(|function| self.function(name, function));
-        let mut names = Names::without(&["new"]);
+        let mut names = Names::without(&["new", "check_exports"]);
         for function in &interface.functions {
             names.take(&called(function).to_string());
         }
@@ -63,6 +64,7 @@ impl Here<'_> {
         };
         Member {
             field: quote! { #call: ::hatchery::component::TypedFunc<#params, #results> },
+            check: quote! { exports.func::<#params, #results>(#path); },
             make: quote! { #call: prepared.func(#path)? },
             methods: self.calls(function),
         }
@@ -116,6 +118,7 @@ fn resource_member(resource: &Resource, names: &mut Names) -> Member {
     let docs = docs(resource.docs.as_deref(), &format!("The functions of the resource `{}`.", resource.name));
     Member {
         field: quote! { #name: #behaviour },
+        check: quote! { #behaviour::check_exports(exports); },
         make: quote! { #name: #behaviour::new(prepared)? },
         methods: quote! { #docs pub fn #name(&self) -> &#behaviour { &self.#name } },
     }
@@ -125,6 +128,7 @@ fn resource_member(resource: &Resource, names: &mut Names) -> Member {
 pub(super) fn handles(ident: &Ident, docs: &TokenStream, members: &[Member]) -> TokenStream {
     let fields = members.iter().map(|member| &member.field);
     let makes = members.iter().map(|member| &member.make);
+    let checks = members.iter().map(|member| &member.check);
     let methods = members.iter().map(|member| &member.methods);
     let new_docs = docs_with_errors(None, "Finds the functions in a component.", MISMATCH);
     quote! {
@@ -137,8 +141,16 @@ pub(super) fn handles(ident: &Ident, docs: &TokenStream, members: &[Member]) -> 
             pub fn new<T: 'static>(
                 prepared: &::hatchery::component::Prepared<T>,
             ) -> ::core::result::Result<#ident, ::hatchery::Error> {
-                let _ = prepared;
-                ::core::result::Result::Ok(#ident { #(#makes,)* })
+                ::hatchery::component::macros::find(prepared, Self::check_exports, || {
+                    ::core::result::Result::Ok(#ident { #(#makes,)* })
+                })
+            }
+
+            /// Asks for all functions, so that a message can name those that are missing or have other types.
+            #[doc(hidden)]
+            pub fn check_exports(exports: &mut ::hatchery::component::macros::ExportCheck<'_>) {
+                let _ = &exports;
+                #(#checks)*
             }
 
             #(#methods)*

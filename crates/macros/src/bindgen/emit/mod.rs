@@ -8,6 +8,7 @@ mod exports;
 mod imports;
 mod modules;
 mod paths;
+mod prepare;
 mod types;
 
 use super::model::{Interface, Substitute, World};
@@ -16,6 +17,7 @@ use docs::{docs, docs_with_errors};
 use exports::{Member, called, handles};
 use modules::Module;
 use paths::Here;
+use prepare::prepare;
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use std::path::PathBuf;
@@ -55,13 +57,14 @@ fn in_root(world: &World, files: &[PathBuf]) -> TokenStream {
     // The compiler looks at what is included when it decides what to build again.
     let files = files.iter().map(|file| file.to_string_lossy().into_owned());
     let (types, traits) = (types(ROOT, &world.root), ROOT.traits(&world.root));
-    let (main, link) = (main(world), link(world));
+    let (main, prepare, link) = (main(world), prepare(world), link(world));
     quote! {
         #(const _: &[u8] = ::core::include_bytes!(#files);)*
         #(#substitutes)*
         #types
         #traits
         #main
+        #prepare
         #link
     }
 }
@@ -81,7 +84,7 @@ fn substitute(Substitute { ident, path, is_module }: &Substitute) -> TokenStream
 fn main(world: &World) -> TokenStream {
     let text =
         format!("The functions of a component for the world `{}`, found once for all of its instances.", world.name);
-    let mut names = Names::without(&["new", "add_to_linker"]);
+    let mut names = Names::without(&["new", "check_exports", "prepare", "prepare_with", "add_to_linker"]);
     for function in &world.functions {
         names.take(&called(function).to_string());
     }
@@ -99,6 +102,7 @@ fn interface_member(interface: &Interface, names: &mut Names) -> Member {
     let docs = docs(None, &format!("The functions of `{}`.", interface.shown()));
     Member {
         field: quote! { #name: #path },
+        check: quote! { #path::check_exports(exports); },
         make: quote! { #name: #path::new(prepared)? },
         methods: quote! { #docs pub fn #name(&self) -> &#path { &self.#name } },
     }
