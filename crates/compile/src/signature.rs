@@ -66,7 +66,7 @@ pub(crate) fn builtin_implementation(builtin: Builtin) -> Signature {
 /// every register, so that nothing is spilled around the call.
 pub(crate) fn builtin(builtin: Builtin) -> Signature {
     let convention = match builtin {
-        Builtin::Interrupt | Builtin::OutOfFuel => CallConv::PreserveAll,
+        Builtin::OutOfFuel => CallConv::PreserveAll,
         _ => CallConv::Tail,
     };
     builtin_as(convention, builtin)

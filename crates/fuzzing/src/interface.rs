@@ -62,7 +62,10 @@ fn written(ty: EntityType) -> Option<String> {
 }
 
 fn tag(ty: &FuncType) -> Option<Type> {
-    ty.params().iter().all(|ty| value(*ty).is_some()).then(|| Type::Other(format!("(tag (param {}))", types(ty.params()))))
+    ty.params()
+        .iter()
+        .all(|ty| value(*ty).is_some())
+        .then(|| Type::Other(format!("(tag (param {}))", types(ty.params()))))
 }
 
 /// A value type and a constant of it, in the text format.

@@ -2,16 +2,22 @@
 //! signature that both sides must agree on, in one place.
 //!
 //! ```text
-//!            lower addresses                    vmctx                     higher addresses
-//!  +---------------------------------------------+------------------------------------------+
-//!  | header page (volatile, one page; its last   | state: lengths, globals, tables, flags   |
-//!  | words are the fields below, 8 bytes each)   | (part of the image, position independent)|
-//!  +---------------------------------------------+------------------------------------------+
+//!            lower addresses                            vmctx             higher addresses
+//!  +------------------+----------------------------------+------------------------------------------+
+//!  | poll page, which | header page; its last words are  | state: lengths, globals, tables, flags   |
+//!  | nobody writes    | the fields below, 8 bytes each   | (part of the image, position independent)|
+//!  +------------------+----------------------------------+------------------------------------------+
 //! ```
 //!
-//! The header is the only place with absolute pointers. It is written at instantiation and is no
-//! part of an image. It ends where the state begins so that the hot words of both sides are within
+//! Both pages in front of the state are volatile. The header is the only place with absolute pointers. It is written at
+//! instantiation and is no part of an image. It ends where the state begins so that the hot words of both sides are within
 //! a signed byte of `vmctx`.
+//!
+//! # Interruption
+//!
+//! Code that can be interrupted reads a word of the poll page at the start of every function and loop, and does nothing
+//! with it. To stop a guest, the machine writes why to the word [`header::INTERRUPT`] and then makes the page
+//! inaccessible: the next read faults.
 //!
 //! # Calling conventions
 //!
@@ -36,8 +42,8 @@
 //! exception's values in `rdx`, 16 bytes each, as [`RawVal`]s. The values are there until the guest next leaves its code. Every
 //! other register is undefined.
 
-/// Bytes of the header page in front of the state.
-pub const HEADER_BYTES: usize = 4096;
+/// Bytes in front of the state: the poll page and the header page.
+pub const HEADER_BYTES: usize = 2 * 4096;
 
 /// Bytes at the end of the header page that are ever written: the words of [`header`].
 pub const HEADER_USED_BYTES: usize = 64;
@@ -52,17 +58,15 @@ pub mod header {
     pub const HOST_CALLS: i32 = -24;
     /// The first of the built-in functions' addresses, indexed by [`super::Builtin`].
     pub const BUILTINS: i32 = -32;
-    /// [`INTERRUPTED`](super::INTERRUPTED) when somebody wants the guest to stop at its next check, else 0.
+    /// The number of the [`TrapCode`](crate::TrapCode) that the guest is to end with, or 0. Not read by compiled code.
     pub const INTERRUPT: i32 = -40;
     /// The virtual machine's instance, opaque to compiled code.
     pub const INSTANCE: i32 = -48;
     /// The embedder's host data, opaque to compiled code.
     pub const HOST_DATA: i32 = -56;
+    /// Where compiled code polls: the first word of the poll page.
+    pub const POLL: i32 = -(super::HEADER_BYTES as i32);
 }
-
-/// What the word [`header::INTERRUPT`] is when the guest is to stop: more than every address. So compiled code compares the
-/// word with `vmctx`, which it has in a register: one instruction reads and compares, and takes no register for it.
-pub const INTERRUPTED: u64 = u64::MAX;
 
 /// Byte offsets inside a task record that compiled code reads or writes.
 pub mod task {
@@ -244,8 +248,6 @@ pub enum Builtin {
     TableInit,
     /// `(vmctx, segment: i32)`.
     ElemDrop,
-    /// `(vmctx)`: the interrupt word was nonzero. Returns to continue, traps otherwise.
-    Interrupt,
     /// `(vmctx)`: fuel went negative. Returns to continue, traps otherwise.
     OutOfFuel,
     /// `(vmctx, code: i32, detail: i32)`: raises the [`TrapCode`](crate::TrapCode) with that number, about `detail`.
@@ -278,7 +280,7 @@ pub enum Scalar {
 
 impl Builtin {
     /// All built-ins, in the order of their numbers.
-    pub const ALL: [Builtin; 17] = [
+    pub const ALL: [Builtin; 16] = [
         Builtin::MemoryGrow,
         Builtin::MemoryFill,
         Builtin::MemoryCopy,
@@ -289,7 +291,6 @@ impl Builtin {
         Builtin::TableCopy,
         Builtin::TableInit,
         Builtin::ElemDrop,
-        Builtin::Interrupt,
         Builtin::OutOfFuel,
         Builtin::Raise,
         Builtin::FmaF32,
@@ -311,7 +312,6 @@ impl Builtin {
             Builtin::TableCopy => "table_copy",
             Builtin::TableInit => "table_init",
             Builtin::ElemDrop => "elem_drop",
-            Builtin::Interrupt => "interrupt",
             Builtin::OutOfFuel => "out_of_fuel",
             Builtin::Raise => "raise",
             Builtin::FmaF32 => "fma_f32",
@@ -333,7 +333,7 @@ impl Builtin {
             Builtin::Raise => &[I32, I32],
             Builtin::TableGrow => &[I32, I64, I64],
             Builtin::TableFill => &[I32, I64, I64, I64],
-            Builtin::Interrupt | Builtin::OutOfFuel => &[],
+            Builtin::OutOfFuel => &[],
             Builtin::FmaF32 => &[F32, F32, F32],
             Builtin::FmaF64 => &[F64, F64, F64],
             Builtin::Throw => &[I32, I64, I32],

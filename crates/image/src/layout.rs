@@ -1,7 +1,7 @@
 //! Where everything is in a slot, as a pure function of what the tree needs.
 //!
 //! ```text
-//!  0        4096 = vmctx
+//!  0        8192 = vmctx
 //!  +--------+--------------------------------------------------+-------+----------+-------+----------+
 //!  | header | memory lengths | globals | table lengths | drop   | guard | memory 0 | guard | memory 1 |
 //!  |        |                |         |               | flags, |       | reserved |       | …        |
@@ -400,6 +400,6 @@ mod tests {
     fn an_empty_tree_still_has_a_page_of_state() {
         let plan = LayoutPlan::new(&LayoutNeeds::default(), &Tunables::default()).expect("layout");
         assert_eq!(plan.state_bytes, PAGE);
-        assert_eq!(plan.slot_bytes, PAGE * 2);
+        assert_eq!(plan.slot_bytes, HEADER_BYTES as u64 + PAGE);
     }
 }

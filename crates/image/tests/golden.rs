@@ -101,7 +101,7 @@ fn parts() -> ImageParts {
         data_segments: vec![DataSegment { start: 0, length: 6, dropped_offset: layout.data_dropped }],
         elem_segments: vec![ElemSegment { elements: Box::new([2]), dropped_offset: layout.elem_dropped }],
         imports: vec![import],
-        learned: Learned { written: one(4096..8192), grown: one(8192..16384) },
+        learned: Learned { written: one(8192..12288), grown: one(12288..20480) },
         extension: b"extension".to_vec(),
         ..ImageParts::new(tunables, layout.clone())
     };

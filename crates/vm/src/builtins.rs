@@ -33,7 +33,6 @@ static TABLE: Table = Table([
     table_copy as *const u8,
     table_init as *const u8,
     elem_drop as *const u8,
-    interrupt as *const u8,
     out_of_fuel as *const u8,
     raise_code as *const u8,
     fma_f32 as *const u8,
@@ -147,11 +146,6 @@ unsafe extern "C" fn table_init(context: Context, segment: u32, table: u32, to: 
 unsafe extern "C" fn elem_drop(context: Context, segment: u32) {
     // SAFETY: as above.
     unsafe { done(context, inner(context).elem_drop(ElemSegmentId(segment))) }
-}
-
-unsafe extern "C" fn interrupt(context: Context) {
-    // SAFETY: as above.
-    unsafe { done(context, inner(context).check_interrupt()) }
 }
 
 unsafe extern "C" fn out_of_fuel(context: Context) {

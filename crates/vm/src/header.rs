@@ -2,19 +2,19 @@
 //!
 //! Invariants, cited below and by the other modules:
 //!
-//! * **H1.** A [`Vmctx`] points behind the header page of a live instance's slot; the page is readable and writable
+//! * **H1.** A [`Vmctx`] points behind the poll page and the header page of a live instance's slot; the header page is readable and writable
 //!   (a volatile region, G3 of the allocator) and its words are as [`Vmctx::write`] left them, but for `TASK`,
 //!   which is null until a stack is attached, and `INTERRUPT`.
 //! * **H2.** `INSTANCE` is the instance's own [`Inner`], `HOST_DATA` its host data; both outlive the slot's use.
-//! * **H3.** All words but `INTERRUPT` are only written by the thread that uses the instance. `INTERRUPT` is written by
-//!   any thread, atomically, under the lock of the instance's interrupt cell.
+//! * **H3.** All words but `INTERRUPT` are only written by the thread that uses the instance. `INTERRUPT` and the poll page
+//!   are for [`Poll`] alone.
 
 #![expect(unsafe_code, reason = "reads and writes words at fixed offsets of a slot")]
 
 use crate::instance::Inner;
 use crate::machine::TaskRecord;
+use crate::poll::Poll;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
 use hatchery_image::abi::{HostCall, header};
 
 /// The first argument of every guest function: where the header ends and the state begins.
@@ -79,15 +79,15 @@ impl Vmctx {
         unsafe { NonNull::new_unchecked(self.word::<*mut TaskRecord>(header::TASK).read()) }
     }
 
-    /// The word that asks the guest to stop.
-    pub(crate) fn interrupt_word(self) -> NonNull<AtomicU64> {
-        // SAFETY: H1: an address in the header page is not null.
-        unsafe { NonNull::new_unchecked(self.word(header::INTERRUPT)) }
+    /// The page that guest code polls, and its word.
+    pub(crate) fn poll(self) -> Poll {
+        let page = self.0.as_ptr().wrapping_offset(header::POLL as isize);
+        // SAFETY: H1, H3. Inside a slot no address is null.
+        unsafe { Poll::new(NonNull::new_unchecked(page)) }
     }
 
     /// Whether somebody wants the guest to stop.
     pub(crate) fn is_interrupted(self) -> bool {
-        // SAFETY: H1, H3. Relaxed: what happened is read under the lock.
-        unsafe { self.interrupt_word().as_ref() }.load(Ordering::Relaxed) != 0
+        self.poll().request().is_some()
     }
 }

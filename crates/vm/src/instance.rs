@@ -169,8 +169,8 @@ impl Inner {
 
     /// What is asked of the instance by those who may stop it.
     pub(crate) fn interrupt(&self) -> &Arc<interrupt::Cell> {
-        // SAFETY: the word lives until `drop` retires the cell (H1).
-        self.interrupt.get_or_init(|| unsafe { interrupt::Cell::new(self.vmctx.interrupt_word()) })
+        // The page is there until `drop` retires the cell (H1).
+        self.interrupt.get_or_init(|| interrupt::Cell::new(self.vmctx.poll()))
     }
 
     /// Makes `length` bytes of the slot, from `vmctx + offset`, writable for the host.

@@ -1,15 +1,11 @@
 //! Asking a guest to stop: by hand, or when a deadline passes.
 //!
-//! A request is noted in the instance's [`Cell`] and its header word is set, which compiled code tests.
-//! The cell outlives the instance in the handles; the word does not: the cell knows its address only while the
-//! instance lives, and every access to it is made under the cell's lock.
+//! A request is noted in the instance's [`Cell`], and the slot's poll page is closed, which compiled code reads.
+//! The cell outlives the instance in the handles; the page does not: the cell knows it only while the
+//! instance lives, and changes it under its lock.
 
-#![expect(unsafe_code, reason = "writes the interrupt word of a slot")]
-
-use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
+use crate::poll::Poll;
 use hatchery_image::TrapCode;
-use hatchery_image::abi::INTERRUPTED;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -24,7 +20,7 @@ impl InterruptHandle {
     pub fn cancel(&self) {
         let mut state = self.0.lock();
         state.cancelled = true;
-        state.publish();
+        state.publish(&self.0);
     }
 
     /// Ends what is running when `after` has passed with [`TrapCode::DeadlineExceeded`]; `None` takes an
@@ -42,8 +38,10 @@ pub(crate) struct Cell {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The header word, while the instance lives.
-    word: Option<Word>,
+    /// The page, while the instance lives.
+    poll: Option<Poll>,
+    /// Whether the page may be closed.
+    closed: bool,
     cancelled: bool,
     passed: bool,
     deadline: Option<Instant>,
@@ -51,37 +49,38 @@ struct State {
     ticket: Option<Ticket>,
 }
 
-/// The address of a header word; valid while it is in a [`State`].
-#[derive(Debug)]
-struct Word(NonNull<AtomicU64>);
-
-// SAFETY: the word is only accessed atomically, and it is there while the instance lives, which takes the
-// address away under the lock before the slot is released.
-unsafe impl Send for Word {}
+/// How long until it is tried again to close a page that the kernel did not close.
+const AGAIN: Duration = Duration::from_millis(5);
 
 impl State {
     fn reason(&self) -> Option<TrapCode> {
         if self.cancelled { Some(TrapCode::Cancelled) } else { self.passed.then_some(TrapCode::DeadlineExceeded) }
     }
 
-    fn publish(&self) {
-        if let Some(word) = &self.word {
-            let value = if self.reason().is_some() { INTERRUPTED } else { 0 };
-            // SAFETY: the word is there while the state has its address. Relaxed: the guest only polls it,
-            // and reads what happened under the lock.
-            unsafe { word.0.as_ref() }.store(value, Ordering::Relaxed);
+    /// Makes the page say what the state is.
+    fn publish(&mut self, cell: &Arc<Cell>) {
+        let Some(poll) = self.poll else { return };
+        match self.reason() {
+            Some(code) => {
+                self.closed = true;
+                if poll.close(code).is_err() {
+                    let old = self.ticket.take();
+                    self.ticket = Some(Timer::global().exchange(old, Instant::now() + AGAIN, cell));
+                }
+            }
+            None => {
+                poll.forget();
+                // Where it stays closed, the handler of the next fault tries again.
+                self.closed = self.closed && poll.open().is_err();
+            }
         }
     }
 }
 
 impl Cell {
-    /// A cell for the instance with this header word.
-    ///
-    /// # Safety
-    ///
-    /// The word stays mapped until [`retire`](Self::retire) was called, and is only accessed atomically.
-    pub(crate) unsafe fn new(word: NonNull<AtomicU64>) -> Arc<Cell> {
-        let state = State { word: Some(Word(word)), ..State::default() };
+    /// A cell for the instance with this page, which is there until [`retire`](Self::retire) was called.
+    pub(crate) fn new(poll: Poll) -> Arc<Cell> {
+        let state = State { poll: Some(poll), ..State::default() };
         Arc::new(Cell { state: Mutex::new(state) })
     }
 
@@ -92,23 +91,21 @@ impl Cell {
 
     /// Why the guest is to stop, if it is.
     pub(crate) fn reason(&self) -> Option<TrapCode> {
-        let state = self.lock();
-        state.publish();
-        state.reason()
+        self.lock().reason()
     }
 
     /// The outermost call ended because of a request: it is answered.
-    pub(crate) fn answered(&self) {
+    pub(crate) fn answered(self: &Arc<Cell>) {
         let mut state = self.lock();
         state.cancelled = false;
         state.passed = false;
         state.deadline = None;
-        state.publish();
+        state.publish(self);
     }
 
     pub(crate) fn set_deadline(self: &Arc<Cell>, after: Option<Duration>) {
         let mut state = self.lock();
-        if state.word.is_none() {
+        if state.poll.is_none() {
             return;
         }
         state.passed = false;
@@ -120,13 +117,15 @@ impl Cell {
             let old = state.ticket.take();
             state.ticket = Some(Timer::global().exchange(old, deadline, self));
         }
-        state.publish();
+        state.publish(self);
     }
 
-    /// The instance is going away.
-    pub(crate) fn retire(&self) {
+    /// The instance is going away: whoever has the slot next finds the page open.
+    pub(crate) fn retire(self: &Arc<Cell>) {
         let mut state = self.lock();
-        state.word = None;
+        (state.cancelled, state.passed) = (false, false);
+        state.publish(self);
+        state.poll = None;
         if let Some(ticket) = state.ticket.take() {
             Timer::global().forget(ticket);
         }
@@ -142,12 +141,14 @@ impl Cell {
             Some(deadline) if deadline <= now => {
                 state.deadline = None;
                 state.passed = true;
-                state.publish();
+                state.publish(this);
             }
             // It was moved since: calls that each set one do not each go to the timer.
             Some(deadline) if state.ticket.is_none() => {
                 state.ticket = Some(timer.exchange(None, deadline, this));
             }
+            // The page could not be closed the last time.
+            None if state.reason().is_some() => state.publish(this),
             _ => {}
         }
     }
@@ -247,21 +248,28 @@ impl Timer {
 }
 
 #[cfg(test)]
+#[expect(unsafe_code, reason = "names pages as a slot's")]
 mod tests {
     use super::*;
+    use crate::poll::Polled;
+    use hatchery_image::abi::HEADER_BYTES;
+    use std::ptr::NonNull;
 
-    fn with_cell(test: impl FnOnce(&Arc<Cell>, &AtomicU64)) {
-        let word = AtomicU64::new(0);
-        // SAFETY: the word lives in this frame, and the cell is retired before it ends.
-        let cell = unsafe { Cell::new(NonNull::from(&word)) };
-        test(&cell, &word);
+    /// Runs a test with a cell for a poll page and a header page.
+    fn with_cell(test: impl FnOnce(&Arc<Cell>, &Poll)) {
+        let pages = memmap2::MmapMut::map_anon(HEADER_BYTES).expect("two pages");
+        // SAFETY: both stay mapped until the cell is retired.
+        let poll = unsafe { Poll::new(NonNull::from(&pages[0])) };
+        let cell = Cell::new(poll);
+        test(&cell, &poll);
         cell.retire();
+        assert_eq!(pages[..], [0; HEADER_BYTES], "whoever is next finds both pages as they were");
     }
 
-    fn wait_for(word: &AtomicU64) -> Duration {
+    fn wait_for(poll: &Poll) -> Duration {
         let start = Instant::now();
-        while word.load(Ordering::Relaxed) == 0 {
-            assert!(start.elapsed() < Duration::from_secs(20), "the word is never set");
+        while poll.request().is_none() {
+            assert!(start.elapsed() < Duration::from_secs(20), "the guest is never asked to stop");
             std::thread::yield_now();
         }
         start.elapsed()
@@ -269,54 +277,56 @@ mod tests {
 
     #[test]
     fn a_cancel_is_seen_and_answered() {
-        with_cell(|cell, word| {
+        with_cell(|cell, poll| {
             InterruptHandle(cell.clone()).cancel();
-            assert_eq!(word.load(Ordering::Relaxed), 1);
+            assert_eq!(poll.request(), Some(TrapCode::Cancelled));
             assert_eq!(cell.reason(), Some(TrapCode::Cancelled));
+            assert_eq!(poll.judge_fault(), Polled::Stop(TrapCode::Cancelled));
             cell.answered();
-            assert_eq!((cell.reason(), word.load(Ordering::Relaxed)), (None, 0));
+            assert_eq!((cell.reason(), poll.request()), (None, None));
+            assert_eq!(poll.judge_fault(), Polled::GoOn);
         });
     }
 
     #[test]
     fn a_deadline_passes_not_before_its_time() {
-        with_cell(|cell, word| {
+        with_cell(|cell, poll| {
             cell.set_deadline(Some(Duration::from_millis(30)));
-            assert!(wait_for(word) >= Duration::from_millis(29));
+            assert!(wait_for(poll) >= Duration::from_millis(29));
             assert_eq!(cell.reason(), Some(TrapCode::DeadlineExceeded));
         });
     }
 
     #[test]
     fn moving_a_deadline_keeps_one_ticket() {
-        with_cell(|cell, word| {
+        with_cell(|cell, poll| {
             for _ in 0..1000 {
                 cell.set_deadline(Some(Duration::from_secs(60)));
             }
             assert_eq!(Timer::global().tickets_of(cell), 1);
             cell.set_deadline(Some(Duration::from_millis(5)));
             assert_eq!(Timer::global().tickets_of(cell), 1);
-            wait_for(word);
+            wait_for(poll);
             assert_eq!(Timer::global().tickets_of(cell), 0);
         });
     }
 
     #[test]
     fn a_deadline_moved_back_passes_at_the_later_time() {
-        with_cell(|cell, word| {
+        with_cell(|cell, poll| {
             cell.set_deadline(Some(Duration::from_millis(10)));
             cell.set_deadline(Some(Duration::from_millis(80)));
-            assert!(wait_for(word) >= Duration::from_millis(79));
+            assert!(wait_for(poll) >= Duration::from_millis(79));
         });
     }
 
     #[test]
     fn a_deadline_taken_back_does_not_pass() {
-        with_cell(|cell, word| {
+        with_cell(|cell, poll| {
             cell.set_deadline(Some(Duration::from_millis(5)));
             cell.set_deadline(None);
             std::thread::sleep(Duration::from_millis(30));
-            assert_eq!((cell.reason(), word.load(Ordering::Relaxed)), (None, 0));
+            assert_eq!((cell.reason(), poll.request()), (None, None));
         });
     }
 

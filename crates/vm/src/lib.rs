@@ -25,6 +25,7 @@ mod interrupt;
 mod limits;
 mod machine;
 mod memory;
+mod poll;
 mod prepared;
 mod steps;
 mod stop;

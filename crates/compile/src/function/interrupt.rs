@@ -1,19 +1,19 @@
-//! Checks that let a host stop a guest: a word that somebody sets, or fuel that runs out.
+//! Checks that let a host stop a guest: a page that somebody makes inaccessible, or fuel that runs out.
 //!
-//! Both call a thunk that preserves every register, from a cold block: nothing is spilled on the way
-//! that is taken.
+//! The first is one instruction, see [`hatchery_image::abi`]. The second calls a thunk that preserves every register, from a
+//! cold block: nothing is spilled on the way that is taken.
 //!
 //! Fuel is what a function's WebAssembly costs, one unit per instruction, whatever becomes of it in
 //! machine code. It is charged per *region*: a stretch of instructions of which all run if the first
 //! does (a trap aside). The charge stands before the region's first instruction and is filled in when
 //! the region ends.
 
-use super::Translator;
+use super::{Translator, trap};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Imm64;
-use cranelift_codegen::ir::{Inst, InstBuilder, InstructionData, Opcode, Value, types};
-use hatchery_image::Interruption;
+use cranelift_codegen::ir::{Inst, InstBuilder, InstructionData, MemFlagsData, Opcode, Value, types};
 use hatchery_image::abi::{Builtin, header, task};
+use hatchery_image::{Interruption, TrapCode};
 use wasmparser::Operator;
 
 /// How much of the current region has been counted.
@@ -32,13 +32,11 @@ impl Translator<'_, '_> {
         if self.env.tunables.interruption != Interruption::Word {
             return;
         }
-        // Another thread writes the word. The load stays where it is: the call below may write anything,
-        // so that no load before the check stands for this one, and it is not marked as movable.
-        let flags = self.state_flags();
-        let word = self.builder.ins().load(types::I64, flags, self.vmctx, header::INTERRUPT);
-        // The word of an interrupted guest is above every address (`abi::INTERRUPTED`).
-        let interrupted = self.builder.ins().icmp(IntCC::UnsignedLessThan, self.vmctx, word);
-        self.call_if(interrupted, Builtin::Interrupt);
+        // Atomic, so that it is done as often as it stands there, though nobody wants the value: one instruction
+        // that needs no register for longer than itself.
+        let flags = MemFlagsData::new().with_aligned().with_trap_code(Some(trap(TrapCode::Cancelled)));
+        let page = self.builder.ins().iadd_imm_s(self.vmctx, i64::from(header::POLL));
+        self.builder.ins().atomic_load(types::I32, flags, page);
     }
 
     /// From here on, other instructions run together than before.

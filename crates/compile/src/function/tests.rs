@@ -137,11 +137,15 @@ const LOOP: &str = "(module (func (param i32)
     (loop $l (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))";
 
 #[test]
-fn the_interrupt_word_is_loaded_in_every_turn_of_a_loop() {
+fn the_poll_page_is_read_in_every_turn_of_a_loop() {
     let compiled = compile(LOOP, &interrupted(Interruption::Word));
-    let loads = compiled.optimized.matches("v0-40").count();
-    assert_eq!(loads, 2, "one at the entry, one in the loop: {}", compiled.optimized);
-    assert_eq!(compiled.optimized.matches("cold:").count(), 2, "{}", compiled.optimized);
+    let polls = compiled.optimized.matches("atomic_load").count();
+    assert_eq!(polls, 2, "one at the entry, one in the loop: {}", compiled.optimized);
+    assert!(!compiled.optimized.contains("cold"), "{}", compiled.optimized);
+    // What is in front of the displacement of -8192: `mov` and the registers, no address of its own.
+    let displacements =
+        compiled.code.windows(6).filter(|bytes| bytes[0] == 0x8b && bytes[2..] == (-8192i32).to_le_bytes());
+    assert_eq!(displacements.count(), 2, "{:x?}", compiled.code);
 }
 
 #[test]

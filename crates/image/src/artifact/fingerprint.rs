@@ -1,9 +1,7 @@
 //! A number for the contract between compiled code and the machine, so that code made for another
 //! contract is refused; and the checksum that it and the root are made with.
 
-use crate::abi::{
-    Builtin, HEADER_BYTES, HOST_CALL_BYTES, INTERRUPTED, MAX_FLOAT_RESULTS, MAX_INT_RESULTS, Scalar, header, task,
-};
+use crate::abi::{Builtin, HEADER_BYTES, HOST_CALL_BYTES, MAX_FLOAT_RESULTS, MAX_INT_RESULTS, Scalar, header, task};
 use crate::trap::TrapCode;
 
 /// What the contract's offsets, built-ins and trap codes hash to.
@@ -67,7 +65,7 @@ const fn fingerprint() -> u64 {
         header::INSTANCE as i64,
         header::HOST_DATA as i64,
         HEADER_BYTES as i64,
-        INTERRUPTED as i64,
+        header::POLL as i64,
     ];
     let task = [task::FUEL as i64, task::EXIT_FRAME as i64, task::HOST_LIMIT as i64];
     let rest = [

@@ -12,7 +12,7 @@ use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// The version of the format; every change of a byte's meaning or place makes a new one.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Where the root is in the file: behind the ELF header and its program headers.
 pub(super) const ROOT_START: u64 = 0x200;

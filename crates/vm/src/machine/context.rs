@@ -2,8 +2,11 @@
 
 #![expect(unsafe_code, reason = "the slot is known by address, as its owner must be able to grow it")]
 
+use crate::poll::Poll;
+use hatchery_alloc::PAGE;
 use hatchery_alloc::{FaultVerdict, InstanceAllocator, Slot};
 use hatchery_image::Image;
+use hatchery_image::abi::HEADER_BYTES;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -53,6 +56,20 @@ impl GuestContext {
     pub(super) unsafe fn owns(&self, address: usize) -> bool {
         // SAFETY: the promise of `new`; guest code runs, so the slot is there and not borrowed mutably.
         unsafe { &*self.slot }.offset_of(address).is_some()
+    }
+
+    /// The slot's poll page, if the address is in it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`owns`](Self::owns).
+    pub(super) unsafe fn poll(&self, address: usize) -> Option<Poll> {
+        // SAFETY: as in `owns`.
+        let slot = unsafe { &*self.slot };
+        let page = (self.image().layout().vmctx as usize).checked_sub(HEADER_BYTES)?;
+        let polled = slot.offset_of(address).is_some_and(|offset| (page..page + PAGE).contains(&offset));
+        // SAFETY: the header follows the page, and stays while guest code of the slot runs.
+        polled.then(|| unsafe { Poll::new(slot.base().add(page)) })
     }
 
     /// What becomes of a write fault of the guest.

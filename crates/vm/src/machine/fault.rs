@@ -6,6 +6,7 @@ use super::backtrace::{self, Origin};
 use super::context::GuestContext;
 use super::task::TaskRecord;
 use super::x86_64::{self as sys, Interrupted};
+use crate::poll::Polled;
 use hatchery_alloc::FaultVerdict;
 use hatchery_image::TrapCode;
 use hatchery_image::artifact::withdraw_at;
@@ -106,17 +107,18 @@ pub(super) unsafe fn judge(task: *mut TaskRecord, cause: Cause, at: &mut Interru
         };
     };
     // SAFETY: code of this guest is what was interrupted.
-    let end = match unsafe { judge_guest(record, guest, offset, cause, at) } {
+    let (end, address) = match unsafe { judge_guest(record, guest, offset, cause, at) } {
         Judgement::Open => return Verdict::Retry,
         Judgement::Bug => return Verdict::Foreign,
-        Judgement::Trap(code) => End::Trap(code),
-        Judgement::Withdrawn => End::Withdrawn,
-        Judgement::Stuck => End::Unwritable,
+        Judgement::Trap(code) => (End::Trap(code), cause.address()),
+        Judgement::Stop(code) => (End::Trap(code), None),
+        Judgement::Withdrawn => (End::Withdrawn, cause.address()),
+        Judgement::Stuck => (End::Unwritable, cause.address()),
     };
     let (pc, sp, fp) = (at.pc(), at.sp(), at.fp());
     // SAFETY: as above; the walk wants the contexts of all activations live, which they are in the chain.
     unsafe {
-        (*task).fault = Fault { end, address: cause.address() };
+        (*task).fault = Fault { end, address };
         backtrace::walk(task, Origin::Fault { pc, sp, fp });
     }
     at.land(landing, sys::FAULTED);
@@ -126,6 +128,8 @@ pub(super) unsafe fn judge(task: *mut TaskRecord, cause: Cause, at: &mut Interru
 /// What a fault of guest code is.
 enum Judgement {
     Trap(TrapCode),
+    /// Somebody asked for it.
+    Stop(TrapCode),
     /// The page is open now.
     Open,
     /// The image has lost code, contents or the maps to judge by.
@@ -158,7 +162,13 @@ unsafe fn judge_guest(
                 FaultVerdict::Refused => mapped(),
                 FaultVerdict::Failed => Judgement::Stuck,
             },
-            (true, false) => mapped(),
+            // SAFETY: as above.
+            (true, false) => match unsafe { guest.poll(address) }.map(|poll| poll.judge_fault()) {
+                Some(Polled::Stop(code)) => Judgement::Stop(code),
+                Some(Polled::GoOn) => Judgement::Open,
+                Some(Polled::Stuck) => Judgement::Stuck,
+                None => mapped(),
+            },
             (false, _) if address < NULL_PAGE => mapped(),
             // An access that left the slot is no trap, whatever the map says.
             (false, _) => Judgement::Bug,

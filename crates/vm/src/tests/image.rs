@@ -46,8 +46,10 @@ pub(super) enum Function {
     Import(usize),
     /// `() -> ()`
     Nop,
-    /// `() -> ()`: looks at the interrupt word for ever.
+    /// `() -> ()`: polls for ever.
     Spin,
+    /// `() -> ()`: polls once.
+    Poll,
     /// `(i64, i64) -> i64`: the sum of import 0 over all numbers from the second to 1, each with the first.
     Repeat,
     /// `(i64) -> i64`: the 64-bit word at that distance from `vmctx`, incremented.
@@ -164,23 +166,17 @@ fn trampoline(ty: &FuncType) -> Vec<u8> {
     code
 }
 
-/// `push rbp; mov rbp, rsp; 1: cmp qword [rdi - 40], 0; je 1b; [the thunk's body]; jmp 1b`
+/// `mov eax, [rdi - 8192]`
+const POLL: [u8; 6] = [0x8b, 0x87, 0x00, 0xe0, 0xff, 0xff];
+
+/// `push rbp; mov rbp, rsp; 1: [poll]; jmp 1b`
 fn spin() -> Vec<u8> {
-    let mut code = vec![0x55, 0x48, 0x89, 0xe5, 0x57, 0x57];
-    let top = code.len();
-    code.extend([0x48, 0x8b, 0x3c, 0x24]); // mov rdi, [rsp]
-    let poll = code.len();
-    code.extend([0x48, 0x83, 0x7f, 0xd8, 0x00, 0x74]); // cmp; je poll
-    code.push((poll as i32 - code.len() as i32 - 1) as u8);
-    code.push(0xe8); // call the thunk behind this function
-    let patch = code.len();
-    code.extend([0; 4]);
-    code.push(0xeb);
-    code.push((top as i32 - code.len() as i32 - 1) as u8);
-    let distance = (code.len() - patch - 4) as u32;
-    code[patch..patch + 4].copy_from_slice(&distance.to_le_bytes());
-    code.extend(builtin_thunk(Builtin::Interrupt));
-    code
+    [&[0x55, 0x48, 0x89, 0xe5][..], &POLL, &[0xeb, 0xf8]].concat()
+}
+
+/// `push rbp; mov rbp, rsp; [poll]; pop rbp; ret`
+fn poll() -> Vec<u8> {
+    [&[0x55, 0x48, 0x89, 0xe5][..], &POLL, &[0x5d, 0xc3]].concat()
 }
 
 /// A loop around import 0.
@@ -208,13 +204,14 @@ fn repeat() -> Vec<u8> {
 }
 
 /// Functions besides built-ins, in their order.
-fn others() -> [(Function, FuncType, Vec<u8>); 4] {
+fn others() -> [(Function, FuncType, Vec<u8>); 5] {
     let i64 = ValType::I64;
     // push rbp; mov rbp, rsp; mov rax, [rdi + rsi]; inc rax; mov [rdi + rsi], rax; pop rbp; ret
     let touch = [0x55, 0x48, 0x89, 0xe5, 0x48, 0x8b, 0x04, 0x37, 0x48, 0xff, 0xc0, 0x48, 0x89, 0x04, 0x37, 0x5d, 0xc3];
     [
         (Function::Nop, FuncType::new([], []), vec![0x55, 0x48, 0x89, 0xe5, 0x5d, 0xc3]),
         (Function::Spin, FuncType::new([], []), spin()),
+        (Function::Poll, FuncType::new([], []), poll()),
         (Function::Repeat, FuncType::new([i64, i64], [i64]), repeat()),
         (Function::Touch, FuncType::new([i64], [i64]), touch.into()),
     ]

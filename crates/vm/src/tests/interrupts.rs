@@ -17,7 +17,7 @@ fn a_spinning_guest_stops_at_its_deadline() {
         assert_eq!(trap_of(guest.call(&mut instance, Function::Spin, &[])), TrapCode::DeadlineExceeded);
         assert!(start.elapsed() >= Duration::from_millis(20));
     }
-    guest.call(&mut instance, Function::Builtin(Builtin::Interrupt), &[]).expect("the deadline was answered");
+    guest.call(&mut instance, Function::Poll, &[]).expect("the deadline was answered");
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_spinning_guest_is_cancelled_from_another_thread() {
     });
     assert_eq!(trap_of(guest.call(&mut instance, Function::Spin, &[])), TrapCode::Cancelled);
     canceller.join().expect("joined");
-    guest.call(&mut instance, Function::Builtin(Builtin::Interrupt), &[]).expect("the request was answered");
+    guest.call(&mut instance, Function::Poll, &[]).expect("the request was answered");
 }
 
 #[test]

@@ -157,7 +157,7 @@ pub(super) fn sample() -> ImageParts {
         }],
         imports: vec![import("f", 128, Some(256)), import("g", 144, None)],
         learned: Learned {
-            written: vec![4096..8192, layout.memory(0).start..layout.memory(0).start + 4096],
+            written: vec![layout.state(), layout.memory(0).start..layout.memory(0).start + 4096],
             grown: std::iter::once(layout.memory(0).start + 2 * WASM_PAGE..layout.memory(0).start + 3 * WASM_PAGE)
                 .collect(),
         },
