@@ -6,7 +6,7 @@ pub use component::WasmtimeComponents;
 
 use hatchery_fuzzing::Oracle;
 use hatchery_fuzzing::host::{Answer, HOST, HostCall, HostState, answer};
-use hatchery_fuzzing::program::{Event, FUEL, Kind, Machine, Outcome, Program, State, Value, hash, trace};
+use hatchery_fuzzing::program::{AMONG_GUESTS, Event, FUEL, Kind, Machine, Outcome, Program, State, Value, hash, trace};
 use hatchery_fuzzing::vocabulary::{FuncType, Trap, ValType};
 use std::sync::LazyLock;
 use wasmtime::{
@@ -248,7 +248,11 @@ fn shown(cx: impl AsContext, value: &Val) -> Value {
         Val::F32(x) => Value::F32(*x),
         Val::F64(x) => Value::F64(*x),
         Val::V128(x) => Value::V128(x.as_u128()),
-        Val::FuncRef(func) => Value::Func(func.map(|func| func_type(&func.ty(&cx)).to_string())),
+        Val::FuncRef(func) => Value::Func(func.map(|func| {
+            let ty = func_type(&func.ty(&cx));
+            let exceptional = ty.params().iter().chain(ty.results()).any(|ty| *ty == ValType::ExnRef);
+            if exceptional { AMONG_GUESTS.into() } else { ty.to_string() }
+        })),
         Val::ExternRef(None) => Value::Extern(None),
         Val::ExternRef(Some(reference)) => {
             let data = reference.data(&cx).expect("rooted");

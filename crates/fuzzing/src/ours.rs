@@ -1,7 +1,7 @@
 //! Our machine, in any of its modes.
 
 use crate::host::{Answer, HOST, HostCall, HostState, answer};
-use crate::program::{Event, FUEL, Kind, Machine, Outcome, Program, State, Value, hash, trace};
+use crate::program::{AMONG_GUESTS, Event, FUEL, Kind, Machine, Outcome, Program, State, Value, hash, trace};
 use arbitrary::{Result as Random, Unstructured};
 use hatchery::{
     Allocation, AsContext, Bounds, Caller, Config, Cpu, Determinism, Engine, Error, ErrorKind, Extern, ExternRef, Func,
@@ -216,8 +216,12 @@ fn shown(mut cx: impl AsContext, value: &Val) -> Value {
         Val::V128(x) => Value::V128(*x),
         Val::FuncRef(None) => Value::Func(None),
         Val::FuncRef(Some(reference)) => {
-            let func = Func::from_ref(&mut cx, *reference).expect("a function of its own");
-            Value::Func(Some(func.ty(&mut cx).to_string()))
+            let ty = match Func::from_ref(&mut cx, *reference) {
+                Ok(func) => func.ty(&mut cx).to_string(),
+                Err(error) if error.to_string().contains("to call a function of this type") => AMONG_GUESTS.into(),
+                Err(error) => panic!("{error:?}"),
+            };
+            Value::Func(Some(ty))
         }
         Val::ExternRef(None) => Value::Extern(None),
         Val::ExternRef(Some(reference)) => Value::Extern(reference.downcast::<u32>(&mut cx)),

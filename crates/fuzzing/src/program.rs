@@ -14,6 +14,9 @@ pub const FUEL: &str = "left to do";
 /// What the global [`FUEL`] is set to before each call.
 pub const FUEL_OF_A_CALL: i32 = 400;
 
+/// Stands for the type of a function that takes or returns exceptions, which no host can call.
+pub const AMONG_GUESTS: &str = "a function with exceptions in its type";
+
 /// Most calls of a trace.
 const CALLS: usize = 48;
 

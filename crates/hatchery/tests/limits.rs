@@ -1,7 +1,8 @@
 //! Guests that do not stop, that want too much, and allocators that have no more.
 
 use hatchery::{
-    Allocation, Config, Engine, ErrorKind, Extern, Instance, Interruption, Limits, Linker, Module, Prepared, Trap,
+    Allocation, Config, Engine, ErrorKind, Extern, Instance, InterruptHandle, Interruption, Limits, Linker, Module,
+    Pooling, Prepared, Trap, Verify,
 };
 use std::time::{Duration, Instant};
 
@@ -73,6 +74,55 @@ fn another_thread_can_cancel() {
     let handle = other.join().expect("a thread");
     drop(instance);
     handle.cancel();
+}
+
+/// Requests that are taken back while a guest sees them, and that come for a slot's earlier user, stop nobody; the last one
+/// always does.
+#[test]
+fn requests_that_race_with_the_guest_are_neither_lost_nor_left_behind() {
+    let pooling = Pooling::new(1).verify(Verify::EveryReset);
+    let allocations = [Allocation::OnDemand, Allocation::Pooling(pooling)];
+    for allocation in allocations {
+        let engine = Engine::new(&Config::new().allocation(allocation).interruption(Interruption::Deadline));
+        let engine = engine.expect("an engine");
+        let module = Module::new(
+            &engine,
+            r#"(module
+            (func (export "spin") (loop $again (br $again)))
+            (func (export "count") (param i32) (result i32)
+              (loop $again (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (i32.const 7)))"#,
+        );
+        let prepared = Linker::new(&engine).prepare(&module.expect("a module")).expect("no imports");
+        let until = Instant::now() + Duration::from_millis(400);
+        let mut stale: Option<InterruptHandle> = None;
+        while Instant::now() < until {
+            let mut instance = prepared.instantiate(()).expect("an instance");
+            let handle = instance.interrupt_handle();
+            let (busy, old) = (handle.clone(), stale.replace(handle.clone()));
+            let other = std::thread::spawn(move || {
+                for round in 0..40 {
+                    old.iter().for_each(InterruptHandle::cancel);
+                    busy.set_deadline(Some(Duration::from_nanos(1)));
+                    if round % 4 == 0 {
+                        std::thread::yield_now();
+                    }
+                    busy.set_deadline(None);
+                }
+            });
+            let count = instance.func::<(i32,), (i32,)>("count").expect("an export");
+            for _ in 0..20 {
+                match count.call(&mut instance, (2000,)) {
+                    Ok(result) => assert_eq!(result, (7,)),
+                    Err(error) => assert_eq!(error.trap(), Some(Trap::DeadlineExceeded)),
+                }
+            }
+            other.join().expect("the other thread");
+            let other = std::thread::spawn(move || handle.cancel());
+            assert_eq!(traps(&mut instance, "spin"), Trap::Cancelled);
+            other.join().expect("the other thread");
+            assert_eq!(count.call(&mut instance, (10,)).expect("nobody asks any more"), (7,));
+        }
+    }
 }
 
 #[test]
