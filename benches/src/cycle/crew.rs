@@ -1,6 +1,8 @@
-//! The same operation on several threads at once.
+//! The same operation on several threads at once, each on a CPU of its own: left to itself, the kernel lets threads that
+//! were woken together share one for longer than a sample takes.
 
 use crate::measure::Side;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier};
 use std::thread::{Builder, JoinHandle};
@@ -22,7 +24,7 @@ struct Member {
 pub(crate) fn crew(sides: Vec<Side>) -> anyhow::Result<Side> {
     let start = Arc::new(Barrier::new(sides.len()));
     let members: Result<Vec<Member>, std::io::Error> =
-        sides.into_iter().map(|side| Member::start(side, start.clone())).collect();
+        sides.into_iter().enumerate().map(|(nth, side)| Member::start(side, nth, start.clone())).collect();
     let crew = Crew { members: members? };
     Ok(Box::new(move |count| crew.run(count)))
 }
@@ -38,9 +40,10 @@ impl Crew {
 }
 
 impl Member {
-    fn start(mut side: Side, start: Arc<Barrier>) -> std::io::Result<Member> {
+    fn start(mut side: Side, nth: usize, start: Arc<Barrier>) -> std::io::Result<Member> {
         let ((orders, ordered), (done, times)) = (channel(), channel());
         let work = move || {
+            stay_on(nth);
             for count in ordered {
                 start.wait();
                 if done.send(side(count)).is_err() {
@@ -50,6 +53,17 @@ impl Member {
         };
         let thread = Builder::new().spawn(work)?;
         Ok(Member { orders: Some(orders), times, thread: Some(thread) })
+    }
+}
+
+/// Keeps the thread on one of the CPUs that it may use; where there are too few, or that is not allowed, where it can be.
+fn stay_on(nth: usize) {
+    let Ok(allowed) = sched_getaffinity(None) else { return };
+    let own = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).nth(nth);
+    if let Some(own) = own {
+        let mut set = CpuSet::new();
+        set.set(own);
+        let _ = sched_setaffinity(None, &set);
     }
 }
 
