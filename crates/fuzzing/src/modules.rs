@@ -4,6 +4,7 @@ use crate::interface;
 use crate::program::FUEL_OF_A_CALL;
 use arbitrary::{Result, Unstructured};
 use wasm_smith::{Config, Module};
+use wasmparser::{Operator, Parser, Payload};
 
 /// What random modules may contain: what the runtime supports.
 pub(crate) fn config(u: &mut Unstructured<'_>) -> Result<Config> {
@@ -109,4 +110,24 @@ pub(crate) fn ending(u: &mut Unstructured<'_>, imports: &[u8], canonical_nans: b
     let mut module = Module::new(config, u)?;
     let fuel = module.ensure_termination(FUEL_OF_A_CALL as u32).map_err(|_| arbitrary::Error::IncorrectFormat)?;
     interface::with_fuel(&module.to_bytes(), fuel).ok_or(arbitrary::Error::IncorrectFormat)
+}
+
+/// Whether a module converts floats to floats of another width, whose NaNs wasm-smith leaves as the CPU makes them.
+pub(crate) fn converts_floats(wasm: &[u8]) -> bool {
+    let converts = |op: Operator<'_>| {
+        matches!(
+            op,
+            Operator::F32DemoteF64
+                | Operator::F64PromoteF32
+                | Operator::F32x4DemoteF64x2Zero
+                | Operator::F64x2PromoteLowF32x4
+        )
+    };
+    let mut payloads = Parser::new(0).parse_all(wasm);
+    payloads.any(|payload| match payload {
+        Ok(Payload::CodeSectionEntry(body)) => {
+            body.get_operators_reader().is_ok_and(|operators| operators.into_iter().flatten().any(converts))
+        }
+        _ => false,
+    })
 }

@@ -48,6 +48,12 @@ impl Mode {
         Ok(Mode { config, snapshot, instances })
     }
 
+    /// The same, deterministic.
+    pub(crate) fn strict(mut self) -> Mode {
+        self.config = self.config.determinism(Determinism::Strict);
+        self
+    }
+
     /// Every choice the simplest.
     pub(crate) fn plain() -> Mode {
         let config = Config::new().determinism(Determinism::Strict).optimization(Optimization::None);

@@ -126,6 +126,27 @@ fn requests_that_race_with_the_guest_are_neither_lost_nor_left_behind() {
 }
 
 #[test]
+fn a_request_that_nobody_answered_goes_with_its_instance() {
+    let pooling = Pooling::new(1).verify(Verify::EveryReset);
+    let config = Config::new().allocation(Allocation::Pooling(pooling)).interruption(Interruption::Deadline);
+    let engine = Engine::new(&config).expect("an engine");
+    let module = Module::new(&engine, r#"(module (func (export "f") (loop)))"#).expect("a module");
+    let prepared = Linker::new(&engine).prepare(&module).expect("no imports");
+    for round in 0..6 {
+        let mut instance = prepared.instantiate(()).expect("the only slot");
+        let f = instance.func::<(), ()>("f").expect("an export");
+        f.call(&mut instance, ()).expect("nobody asked this one to stop");
+        let handle = instance.interrupt_handle();
+        handle.set_deadline(Some(Duration::from_nanos(1)));
+        if round % 2 == 0 {
+            handle.cancel();
+        } else {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+#[test]
 fn fuel_is_spent_and_can_be_refilled() {
     let limits = Limits::new().fuel(10_000);
     let mut instance = prepared(Interruption::Fuel, limits).instantiate(()).expect("an instance");

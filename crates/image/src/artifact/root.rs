@@ -182,7 +182,7 @@ impl RootRecord {
     ///
     /// Names the first pin or range that does not hold.
     pub(super) fn check(&self, file_bytes: u64) -> Result<(), ArtifactError> {
-        ArtifactError::same("file length in bytes", self.file_bytes.get(), file_bytes)?;
+        ArtifactError::same("file length in bytes", file_bytes, self.file_bytes.get())?;
         let target = pins::text("target", &self.target)?;
         ArtifactError::same("target", target, TARGET)?;
         ArtifactError::same("contract of compiled code", Hex(self.abi.get()), Hex(ABI))?;
