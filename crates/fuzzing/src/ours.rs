@@ -5,8 +5,8 @@ use crate::program::{AMONG_GUESTS, Event, FUEL, Kind, Machine, Outcome, Program,
 use arbitrary::{Result as Random, Unstructured};
 use hatchery::{
     Allocation, AsContext, Bounds, Caller, Config, Cpu, Determinism, Engine, Error, ErrorKind, Extern, ExternRef, Func,
-    FuncType, InitImports, Instance, InstanceRef, Interruption, Limits, Linker, Module, ModuleSet, Optimization,
-    Placement, Pooling, Prepared, Reset, SnapshotOptions, Speculation, Trap, Val, ValType, Verify,
+    FuncRef, FuncType, InitImports, Instance, InstanceRef, Interruption, Limits, Linker, Module, ModuleSet,
+    Optimization, Placement, Pooling, Prepared, Reset, SnapshotOptions, Speculation, Trap, Val, ValType, Verify,
 };
 
 /// So much that nothing runs out of it.
@@ -196,8 +196,17 @@ fn failed(error: &Error) -> Outcome {
 }
 
 /// What a guest holds, unless it is an exception, which no host can have.
-fn but_for_exceptions(value: Result<Val, Error>) -> Option<Val> {
+pub(crate) fn but_for_exceptions(value: Result<Val, Error>) -> Option<Val> {
     value.inspect_err(|error| assert!(error.to_string().contains("exception"), "{error:?}")).ok()
+}
+
+/// The type of a function of the guest's, as text.
+pub(crate) fn type_of(mut cx: impl AsContext, reference: FuncRef) -> String {
+    match Func::from_ref(&mut cx, reference) {
+        Ok(func) => func.ty(&mut cx).to_string(),
+        Err(error) if error.to_string().contains("to call a function of this type") => AMONG_GUESTS.into(),
+        Err(error) => panic!("{error:?}"),
+    }
 }
 
 fn lowered(mut cx: impl AsContext, value: &Value) -> Result<Val, Error> {
@@ -221,14 +230,7 @@ fn shown(mut cx: impl AsContext, value: &Val) -> Value {
         Val::F64(x) => Value::F64(*x),
         Val::V128(x) => Value::V128(*x),
         Val::FuncRef(None) => Value::Func(None),
-        Val::FuncRef(Some(reference)) => {
-            let ty = match Func::from_ref(&mut cx, *reference) {
-                Ok(func) => func.ty(&mut cx).to_string(),
-                Err(error) if error.to_string().contains("to call a function of this type") => AMONG_GUESTS.into(),
-                Err(error) => panic!("{error:?}"),
-            };
-            Value::Func(Some(ty))
-        }
+        Val::FuncRef(Some(reference)) => Value::Func(Some(type_of(cx, *reference))),
         Val::ExternRef(None) => Value::Extern(None),
         Val::ExternRef(Some(reference)) => Value::Extern(reference.downcast::<u32>(&mut cx)),
         other => panic!("{other:?} is of no type there is"),

@@ -1,6 +1,7 @@
 //! A program that starts from a snapshot, made after any number of steps, is the program that runs from the beginning.
 
 use crate::modules;
+use crate::ours::{but_for_exceptions, type_of};
 use crate::run::{Called, globals, memories, show, zero};
 use arbitrary::{Result as Random, Unstructured};
 use hatchery::{
@@ -227,13 +228,14 @@ fn tables(instance: &mut Instance<()>, exports: &[(String, Extern)]) -> Vec<(Str
     for (name, item) in exports {
         let Extern::Table(table) = item else { continue };
         let length = table.size(&mut *instance);
-        let element = |index| match table.get(&mut *instance, index).expect("an element") {
-            Val::FuncRef(Some(reference)) => {
-                Func::from_ref(&mut *instance, reference).expect("its own").ty(&mut *instance).to_string()
-            }
-            value => show(&value),
+        let element = |index| {
+            Some(match but_for_exceptions(table.get(&mut *instance, index))? {
+                Val::FuncRef(Some(reference)) => type_of(&mut *instance, reference),
+                value => show(&value),
+            })
         };
-        tables.push((name.clone(), (0..length).map(element).collect()));
+        let elements: Option<Vec<_>> = (0..length).map(element).collect();
+        tables.extend(elements.map(|elements| (name.clone(), elements)));
     }
     tables
 }
