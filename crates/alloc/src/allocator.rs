@@ -114,6 +114,8 @@ impl Slot {
 /// * **C4 (no unprepared writes by the kernel).** A range is given to a system call for writing only
 ///   after it was prepared. Plain stores to a protected page fault, and whoever executes them must route the fault
 ///   to `write_fault`.
+/// * **C5 (pages taken away).** Whoever has a slot may change the protection of pages of its volatile regions. When it is
+///   released they are readable and writable, as they were.
 pub unsafe trait InstanceAllocator: Send + Sync + 'static {
     /// Whether slots of this layout can ever be allocated, asked before anything is compiled for it.
     ///

@@ -3,9 +3,9 @@
 //! ```text
 //!  0        8192 = vmctx
 //!  +--------+--------------------------------------------------+-------+----------+-------+----------+
-//!  | header | memory lengths | globals | table lengths | drop   | guard | memory 0 | guard | memory 1 |
-//!  |        |                |         |               | flags, |       | reserved |       | …        |
-//!  |        |                |         |               | tables |       |          |       |          |
+//!  | poll   | memory lengths | globals | table lengths | drop   | guard | memory 0 | guard | memory 1 |
+//!  | page,  |                |         |               | flags, |       | reserved |       | …        |
+//!  | header |                |         |               | tables |       |          |       |          |
 //!  +--------+--------------------------------------------------+-------+----------+-------+----------+
 //! ```
 //!

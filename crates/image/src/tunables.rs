@@ -16,7 +16,7 @@ pub enum Interruption {
     /// Not at all: no check is compiled.
     #[default]
     None,
-    /// A word is tested at loop headers and function entries.
+    /// A page is read at loop headers and function entries, which is closed to stop the guest; see [`abi`](crate::abi).
     Word,
     /// Fuel is counted per executed instruction, deterministically.
     Fuel,

@@ -246,7 +246,7 @@ impl Inner {
     fn answer_interrupt(&self, code: TrapCode) {
         let requested = matches!(code, TrapCode::Cancelled | TrapCode::DeadlineExceeded);
         if requested && self.is_idle() {
-            self.interrupt().answered();
+            self.interrupt().answered(code);
         }
     }
 }

@@ -42,7 +42,12 @@ impl<T: 'static> Prepared<T> {
 /// Ranges that are remembered as prepared.
 const WINDOWS: usize = 2;
 
-/// Access to an instance and to one of its memories, whatever its host data is.
+/// Access to an instance and to one of its memories, whatever its host data is. It stays on its thread:
+///
+/// ```compile_fail
+/// fn moves<T: Send>() {}
+/// moves::<hatchery_vm::Guest<'static>>();
+/// ```
 pub struct Guest<'a> {
     access: Access<'a, UnknownData>,
     /// The memory, or one without bytes.

@@ -232,10 +232,12 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(interrupt) = self.interrupt.get() {
-            interrupt.retire();
-        }
+        let clean = self.interrupt.get().is_none_or(|interrupt| interrupt.retire());
         self.task.take();
+        if !clean {
+            // The kernel does not open a page that allocators count on (C5): the slot is given up.
+            return;
+        }
         // SAFETY: the handle is not used again.
         let slot = unsafe { ManuallyDrop::take(self.slot.get_mut()) };
         // SAFETY: I2 is C1; the instance is being dropped, so no access to it exists (I3): C2; nothing refers to

@@ -42,6 +42,8 @@ struct State {
     poll: Option<Poll>,
     /// Whether the page may be closed.
     closed: bool,
+    /// Whether it ever was.
+    touched: bool,
     cancelled: bool,
     passed: bool,
     deadline: Option<Instant>,
@@ -62,7 +64,7 @@ impl State {
         let Some(poll) = self.poll else { return };
         match self.reason() {
             Some(code) => {
-                self.closed = true;
+                (self.closed, self.touched) = (true, true);
                 if poll.close(code).is_err() {
                     let old = self.ticket.take();
                     self.ticket = Some(Timer::global().exchange(old, Instant::now() + AGAIN, cell));
@@ -94,12 +96,15 @@ impl Cell {
         self.lock().reason()
     }
 
-    /// The outermost call ended because of a request: it is answered.
-    pub(crate) fn answered(self: &Arc<Cell>) {
+    /// The outermost call ended because of a request: it is answered. A deadline that was set since another one passed is for
+    /// what comes next.
+    pub(crate) fn answered(self: &Arc<Cell>, code: TrapCode) {
         let mut state = self.lock();
         state.cancelled = false;
         state.passed = false;
-        state.deadline = None;
+        if code != TrapCode::DeadlineExceeded {
+            state.deadline = None;
+        }
         state.publish(self);
     }
 
@@ -120,15 +125,18 @@ impl Cell {
         state.publish(self);
     }
 
-    /// The instance is going away: whoever has the slot next finds the page open.
-    pub(crate) fn retire(self: &Arc<Cell>) {
+    /// The instance is going away. Says whether whoever has the slot next finds the page open.
+    pub(crate) fn retire(&self) -> bool {
         let mut state = self.lock();
-        (state.cancelled, state.passed) = (false, false);
-        state.publish(self);
-        state.poll = None;
+        (state.cancelled, state.passed, state.deadline) = (false, false, None);
         if let Some(ticket) = state.ticket.take() {
             Timer::global().forget(ticket);
         }
+        let (poll, touched) = (state.poll.take(), state.touched);
+        poll.is_none_or(|poll| {
+            poll.forget();
+            !touched || poll.open().is_ok()
+        })
     }
 
     /// The timer's look at the cell; gives the time of the next one.
@@ -137,19 +145,17 @@ impl Cell {
         if state.ticket == Some(ticket) {
             state.ticket = None;
         }
-        match state.deadline {
-            Some(deadline) if deadline <= now => {
-                state.deadline = None;
-                state.passed = true;
-                state.publish(this);
-            }
-            // It was moved since: calls that each set one do not each go to the timer.
-            Some(deadline) if state.ticket.is_none() => {
-                state.ticket = Some(timer.exchange(None, deadline, this));
-            }
-            // The page could not be closed the last time.
-            None if state.reason().is_some() => state.publish(this),
-            _ => {}
+        if state.deadline.is_some_and(|deadline| deadline <= now) {
+            state.deadline = None;
+            state.passed = true;
+        }
+        if state.reason().is_some() {
+            // Also where the page could not be closed the last time. If it cannot be now, there is a ticket again.
+            state.publish(this);
+        }
+        // It was moved since: calls that each set one do not each go to the timer.
+        if let (Some(deadline), None) = (state.deadline, state.ticket) {
+            state.ticket = Some(timer.exchange(None, deadline, this));
         }
     }
 }
@@ -251,7 +257,8 @@ impl Timer {
 #[expect(unsafe_code, reason = "names pages as a slot's")]
 mod tests {
     use super::*;
-    use crate::poll::Polled;
+    use crate::poll::{Polled, REFUSED};
+    use core::sync::atomic::Ordering;
     use hatchery_image::abi::HEADER_BYTES;
     use std::ptr::NonNull;
 
@@ -262,8 +269,20 @@ mod tests {
         let poll = unsafe { Poll::new(NonNull::from(&pages[0])) };
         let cell = Cell::new(poll);
         test(&cell, &poll);
-        cell.retire();
+        assert!(cell.retire(), "the page can be opened");
         assert_eq!(pages[..], [0; HEADER_BYTES], "whoever is next finds both pages as they were");
+    }
+
+    /// Whether the page can be read, as the kernel has it.
+    fn is_open(poll: &Poll) -> bool {
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("the kernel's list");
+        let access = maps.lines().find_map(|line| {
+            let (range, rest) = line.split_once(' ')?;
+            let (start, end) = range.split_once('-')?;
+            let at = |text| usize::from_str_radix(text, 16).ok();
+            (at(start)?..at(end)?).contains(&poll.address()).then(|| rest.starts_with('r'))
+        });
+        access.expect("the page is mapped")
     }
 
     fn wait_for(poll: &Poll) -> Duration {
@@ -281,10 +300,50 @@ mod tests {
             InterruptHandle(cell.clone()).cancel();
             assert_eq!(poll.request(), Some(TrapCode::Cancelled));
             assert_eq!(cell.reason(), Some(TrapCode::Cancelled));
-            assert_eq!(poll.judge_fault(), Polled::Stop(TrapCode::Cancelled));
-            cell.answered();
-            assert_eq!((cell.reason(), poll.request()), (None, None));
-            assert_eq!(poll.judge_fault(), Polled::GoOn);
+            assert_eq!((poll.judge_fault(), is_open(poll)), (Polled::Stop(TrapCode::Cancelled), false));
+            cell.answered(TrapCode::Cancelled);
+            assert_eq!((cell.reason(), poll.request(), is_open(poll)), (None, None, true));
+        });
+    }
+
+    #[test]
+    fn a_page_that_stayed_closed_is_opened_by_whoever_reads_it() {
+        with_cell(|_, poll| {
+            poll.close(TrapCode::Cancelled).expect("closed");
+            poll.forget();
+            assert!(!is_open(poll));
+            assert_eq!((poll.judge_fault(), is_open(poll)), (Polled::GoOn, true));
+        });
+    }
+
+    #[test]
+    fn a_page_that_could_not_be_closed_is_closed_soon_whatever_the_deadline() {
+        for deadline in [None, Some(Duration::from_secs(60))] {
+            with_cell(|cell, poll| {
+                cell.set_deadline(deadline);
+                REFUSED.store(poll.address(), Ordering::SeqCst);
+                InterruptHandle(cell.clone()).cancel();
+                assert_eq!(poll.request(), Some(TrapCode::Cancelled), "host functions see it at once");
+                assert!(is_open(poll));
+                REFUSED.store(0, Ordering::SeqCst);
+                let start = Instant::now();
+                while is_open(poll) {
+                    assert!(start.elapsed() < Duration::from_secs(20), "the page is never closed");
+                    std::thread::yield_now();
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_deadline_that_is_set_while_another_one_ends_the_call_is_kept() {
+        with_cell(|cell, poll| {
+            cell.set_deadline(Some(Duration::from_nanos(1)));
+            wait_for(poll);
+            cell.set_deadline(Some(Duration::from_millis(20)));
+            cell.answered(TrapCode::DeadlineExceeded);
+            wait_for(poll);
+            assert_eq!(cell.reason(), Some(TrapCode::DeadlineExceeded));
         });
     }
 

@@ -26,6 +26,10 @@ pub(crate) struct Poll(NonNull<u8>);
 // SAFETY: the word is only accessed atomically, and the kernel lets any thread protect the page.
 unsafe impl Send for Poll {}
 
+/// A page that a test wants to be refused to protect.
+#[cfg(test)]
+pub(crate) static REFUSED: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
+
 /// What a guest's read that faulted means.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Polled {
@@ -45,6 +49,12 @@ impl Poll {
     /// It is the first page of a slot whose header follows, and stays so for as long as the value is used.
     pub(crate) unsafe fn new(page: NonNull<u8>) -> Poll {
         Poll(page)
+    }
+
+    /// Where it is.
+    #[cfg(test)]
+    pub(crate) fn address(&self) -> usize {
+        self.0.as_ptr() as usize
     }
 
     fn word(&self) -> &AtomicU64 {
@@ -103,6 +113,10 @@ impl Poll {
     }
 
     fn protect(&self, flags: MprotectFlags) -> io::Result<()> {
+        #[cfg(test)]
+        if REFUSED.load(Ordering::SeqCst) == self.address() {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         // SAFETY: the invariant: the page is a slot's, and in it is nothing that anybody relies on.
         unsafe { rustix::mm::mprotect(self.0.as_ptr().cast(), PAGE, flags) }?;
         Ok(())

@@ -27,7 +27,7 @@ pub(super) enum End {
     Trap(TrapCode),
     /// The image was withdrawn.
     Withdrawn,
-    /// The system did not let a page be written that the guest may write.
+    /// The system did not let a page be accessed that the guest may access.
     Unwritable,
 }
 

@@ -48,9 +48,9 @@ pub(crate) enum Refusal {
     Thread(#[source] std::io::Error),
 }
 
-/// The system did not let a page be written that the guest may write.
+/// The system did not let a page be accessed that the guest may access.
 #[derive(Debug, thiserror::Error)]
-#[error("the system cannot make a page writable that the guest writes to: memory, or mappings, are exhausted")]
+#[error("the system cannot make a page accessible that the guest needs: memory, or mappings, are exhausted")]
 pub(super) struct Unwritable;
 
 /// What a host function raises; see [`raise`](super::raise).

@@ -7,7 +7,7 @@ use hatchery_alloc::{
     AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, OnDemand, PrepareError, Region,
     RegionKind, Slot, SlotLayout, Template,
 };
-use hatchery_image::abi::{RawVal, header};
+use hatchery_image::abi::{HEADER_BYTES, RawVal, header};
 use hatchery_image::artifact::ImageParts;
 use hatchery_image::{
     CoreInstance, FuncType, FunctionRecord, Image, InstanceId, LayoutNeeds, LayoutPlan, TrapCode, Tunables, TypeId,
@@ -380,8 +380,9 @@ impl Session {
             short: AtomicBool::new(false),
         });
         let region = |offset, kind, bytes| Region { offset, kind, accessible: bytes, limit: bytes };
-        let regions = [region(0, RegionKind::Volatile, 4096), region(4096, RegionKind::Image, USABLE as usize)];
-        let layout = SlotLayout::new(4096 + SLOT as usize, regions).expect("layout");
+        let regions =
+            [region(0, RegionKind::Volatile, HEADER_BYTES), region(HEADER_BYTES, RegionKind::Image, USABLE as usize)];
+        let layout = SlotLayout::new(HEADER_BYTES + SLOT as usize, regions).expect("layout");
         let template = Arc::new(Template::new(layout, None, &[]).expect("template"));
         let slot = Box::new(allocator.allocate(&template).expect("slot"));
         let program = Box::new(Program { image: Arc::new(image()), allocator: allocator.clone() });
@@ -402,8 +403,8 @@ impl Session {
 
     pub(super) fn vmctx(&self) -> *mut u8 {
         let slot = self.slot.as_ref().expect("a slot until drop");
-        // SAFETY: the header is the slot's first page.
-        unsafe { slot.base().as_ptr().add(4096) }
+        // SAFETY: the header is what the slot begins with.
+        unsafe { slot.base().as_ptr().add(HEADER_BYTES) }
     }
 
     pub(super) fn image(&self) -> &Arc<Image> {
