@@ -32,6 +32,11 @@ fn relay() -> Guest {
         .export("twice", &[text], Some(text))
 }
 
+/// Calls can be spawned on executors with many threads.
+fn sent<F: Send>(future: F) -> F {
+    future
+}
+
 #[test]
 fn typed_closures_are_called() {
     let instance = relay().link(|linker| {
@@ -106,7 +111,7 @@ fn async_closures_suspend() {
     let mut instance = instance.expect("an instance");
     pollster::block_on(async {
         let add = instance.func::<(u32, u32), (u32,)>("add").expect("there");
-        assert_eq!(add.call_async(&mut instance, (2, 3)).await.expect("returns"), (5,));
+        assert_eq!(sent(add.call_async(&mut instance, (2, 3))).await.expect("returns"), (5,));
         let twice = instance.func::<(&str,), (String,)>("twice").expect("there");
         assert_eq!(twice.call_async(&mut instance, ("ab",)).await.expect("returns").0, "abab");
         let twice = instance.func_dynamic("twice").expect("there");
