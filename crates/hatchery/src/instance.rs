@@ -10,7 +10,7 @@ use crate::prepared::check;
 use crate::typed::WasmValues;
 use hatchery_image::InstanceId;
 use hatchery_init::Scheduler;
-use hatchery_vm::{Access, Export};
+use hatchery_vm::{Access, Export, Handle};
 use std::fmt;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub enum Extern {
 /// An instance of a prepared module, with host data `T`.
 pub struct Instance<T> {
     pub(crate) vm: hatchery_vm::Instance<T>,
-    pub(crate) module: Module,
+    pub(crate) module: Handle<Module>,
     pub(crate) scheduler: Scheduler,
 }
 

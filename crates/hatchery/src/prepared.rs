@@ -8,8 +8,9 @@ use crate::limits::Limits;
 use crate::module::Module;
 use hatchery_alloc::AllocateError;
 use hatchery_init::{OnFailure, Scheduler};
-use hatchery_vm::{CallError, HostFunction, PrepareImageError};
+use hatchery_vm::{CallError, HostFunction, PrepareImageError, Striped};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A module whose imports are found and checked: everything that does not differ between instances is done.
@@ -18,12 +19,15 @@ use std::time::Duration;
 pub struct Prepared<T> {
     pub(crate) vm: hatchery_vm::Prepared<T>,
     module: Module,
+    /// What instances have of the module.
+    handles: Arc<Striped<Module>>,
     limits: Limits,
 }
 
 impl<T> Clone for Prepared<T> {
     fn clone(&self) -> Prepared<T> {
-        Prepared { vm: self.vm.clone(), module: self.module.clone(), limits: self.limits }
+        let (vm, module, handles) = (self.vm.clone(), self.module.clone(), self.handles.clone());
+        Prepared { vm, module, handles, limits: self.limits }
     }
 }
 
@@ -46,7 +50,7 @@ impl<T: 'static> Prepared<T> {
         let (allocator, stacks) = (engine.allocator.clone(), engine.stacks.clone());
         let vm = hatchery_vm::Prepared::sharing(templates, allocator, stacks, functions, vm_limits);
         let vm = vm.map_err(prepare_error)?;
-        Ok(Prepared { vm, module: module.clone(), limits })
+        Ok(Prepared { vm, module: module.clone(), handles: Arc::default(), limits })
     }
 
     /// Makes an instance and initializes it: runs what the image's plan has left, start functions included.
@@ -119,7 +123,8 @@ impl<T: 'static> Prepared<T> {
     ) -> Result<Instance<T>, Error> {
         check(&self.module)?;
         let vm = vm.map_err(allocate_error)?;
-        let mut instance = Instance { vm, module: self.module.clone(), scheduler: Scheduler::new(on_failure) };
+        let mut instance =
+            Instance { vm, module: self.handles.handle(|| self.module.clone()), scheduler: Scheduler::new(on_failure) };
         if let Some(fuel) = self.limits.fuel {
             instance.set_fuel(fuel);
         }
@@ -149,7 +154,7 @@ impl<T: 'static> Prepared<T> {
     /// When the operating system refuses another handle of the module's pages.
     pub fn isolated(&self, isolation: &Isolation) -> Result<Prepared<T>, Error> {
         let vm = self.vm.isolated(isolation.vm()).map_err(prepare_error)?;
-        Ok(Prepared { vm, module: self.module.clone(), limits: self.limits })
+        Ok(Prepared { vm, module: self.module.clone(), handles: self.handles.clone(), limits: self.limits })
     }
 
     /// What instances are made of.

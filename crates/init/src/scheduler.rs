@@ -93,7 +93,7 @@ impl Scheduler {
         if self.phase != Phase::Initializing {
             self.enter(Phase::Initializing)?;
         }
-        let callee = access.prepared().callee(function);
+        let callee = access.callee(function);
         let callee = callee.map_err(|_| ScheduleError::Call(CallError::WrongInstance));
         let outcome = callee.and_then(|callee| {
             let mut values = vec![RawVal::ZERO; callee.slots()];

@@ -96,7 +96,12 @@ impl<'a, T> Access<'a, T> {
     /// What it is an instance of.
     pub fn prepared(&self) -> Prepared<T> {
         let inner = self.inner();
-        Prepared { core: inner.prepared.clone(), template: inner.slot().template().clone(), data: PhantomData }
+        Prepared {
+            core: Arc::clone(&inner.prepared),
+            handles: Arc::default(),
+            template: inner.slot().template().clone(),
+            data: PhantomData,
+        }
     }
 
     /// The function behind a funcref word, ready to be called.

@@ -29,6 +29,7 @@ use crate::host::Pending;
 use crate::interrupt::{self, InterruptHandle};
 use crate::machine::{GuestContext, Progress, Resume, Task, TaskRecord, resume};
 use crate::prepared::{Prepared, PreparedCore};
+use crate::striped::Handle;
 use core::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
@@ -49,7 +50,7 @@ pub(crate) struct Inner {
     pub(crate) record: Cell<Option<NonNull<TaskRecord>>>,
     pub(crate) context: GuestContext,
     pub(crate) host_data: *mut (),
-    pub(crate) prepared: Arc<PreparedCore>,
+    pub(crate) prepared: Handle<Arc<PreparedCore>>,
     /// Mutably borrowed by `grow` only.
     slot: UnsafeCell<ManuallyDrop<Slot>>,
     task: OnceCell<Task>,
@@ -78,41 +79,42 @@ impl Inner {
     /// # Safety
     ///
     /// `place` can be written, and is where the instance will be until it is dropped; `host_data` is its host data.
-    unsafe fn write(place: *mut Inner, prepared: &Arc<PreparedCore>, slot: Slot, host_data: *mut ()) {
+    unsafe fn write(place: *mut Inner, prepared: Handle<Arc<PreparedCore>>, slot: Slot, host_data: *mut ()) {
         // SAFETY: the layout's `vmctx` lies inside the slot, behind the header page.
         let vmctx = unsafe { Vmctx::new(slot.base().add(prepared.image.layout().vmctx as usize)) };
         // SAFETY: the slot is where the context looks for it before any guest code runs, moves no more (I1), and is released
         // only by `drop`, when no activation exists; `grow` borrows it mutably while guest code does not run (I3).
         // The program is the prepared image's, which the instance keeps.
         let context = unsafe { GuestContext::new(&prepared.program, (&raw const (*place).slot).cast::<Slot>()) };
+        let words = Words {
+            code_base: prepared.image.text().base(),
+            host_calls: prepared.host.calls(),
+            builtins: crate::builtins::table(),
+            instance: place,
+            host_data,
+        };
         let inner = Inner {
             vmctx,
             prepared_id: prepared.id,
             record: Cell::new(None),
             context,
             host_data,
-            prepared: prepared.clone(),
+            cursor: Cell::new(prepared.image.plan().cursor),
+            memory_bytes: Cell::new(prepared.memory_bytes),
+            prepared,
             slot: UnsafeCell::new(ManuallyDrop::new(slot)),
             task: OnceCell::new(),
             externs: RefCell::default(),
             exceptions: RefCell::default(),
             interrupt: OnceCell::new(),
-            cursor: Cell::new(prepared.image.plan().cursor),
             fuel: Cell::new(FULL),
             generation: Cell::new(0),
-            memory_bytes: Cell::new(prepared.memory_bytes),
             pending: RefCell::new(None),
             beside: Beside::new(),
         };
         // SAFETY: promised.
         unsafe { place.write(inner) };
-        vmctx.write(&Words {
-            code_base: prepared.image.text().base(),
-            host_calls: prepared.host.calls(),
-            builtins: crate::builtins::table(),
-            instance: place,
-            host_data,
-        });
+        vmctx.write(&words);
     }
 
     pub(crate) fn image(&self) -> &Arc<Image> {
@@ -309,7 +311,7 @@ impl<T: 'static> Prepared<T> {
         unsafe {
             let (inner, place) = (&raw mut (*whole).inner, &raw mut (*whole).data);
             place.write(data);
-            Inner::write(inner, &self.core, slot, place.cast());
+            Inner::write(inner, self.handles.handle(|| self.core.clone()), slot, place.cast());
         }
         // SAFETY: a box's address is not null.
         Instance { inner: unsafe { NonNull::new_unchecked(whole.cast()) }, data: PhantomData }

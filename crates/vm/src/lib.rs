@@ -29,6 +29,7 @@ mod poll;
 mod prepared;
 mod steps;
 mod stop;
+mod striped;
 mod suspended;
 mod table;
 mod templates;
@@ -51,5 +52,6 @@ pub use machine::{Backtrace, Frame, HostFailure, Scrub, StackConfig, StackError,
 pub use memory::Memory;
 pub use prepared::{PrepareImageError, Prepared, fits};
 pub use steps::{StepError, StepFailure};
+pub use striped::{Handle, Striped};
 pub use suspended::CallFuture;
 pub use templates::{Isolation, Templates};

@@ -7,6 +7,7 @@ use crate::exports::Exports;
 use crate::host::{HostFunction, HostTable, ImportError};
 use crate::limits::Limits;
 use crate::machine::{Program, StackPool};
+use crate::striped::Striped;
 use crate::templates::{Isolation, Templates};
 use hatchery_alloc::{
     Hints, InstanceAllocator, LayoutFlaw, LayoutRefused, Learning, Region, RegionKind, Run, SlotLayout, Tails,
@@ -62,6 +63,8 @@ pub enum PrepareImageError {
 /// An image made ready, with the host functions that its instances call. `T` is the host data of each.
 pub struct Prepared<T> {
     pub(crate) core: Arc<PreparedCore>,
+    /// What instances have of it.
+    pub(crate) handles: Arc<Striped<Arc<PreparedCore>>>,
     /// What slots are made from.
     pub(crate) template: Arc<Template>,
     pub(crate) data: PhantomData<fn(T)>,
@@ -69,7 +72,8 @@ pub struct Prepared<T> {
 
 impl<T> Clone for Prepared<T> {
     fn clone(&self) -> Prepared<T> {
-        Prepared { core: self.core.clone(), template: self.template.clone(), data: PhantomData }
+        let (core, handles, template) = (self.core.clone(), self.handles.clone(), self.template.clone());
+        Prepared { core, handles, template, data: PhantomData }
     }
 }
 
@@ -166,7 +170,7 @@ impl<T: 'static> Prepared<T> {
             exports,
             kept: OnceLock::new(),
         };
-        Ok(Prepared { core: Arc::new(core), template, data: PhantomData })
+        Ok(Prepared { core: Arc::new(core), handles: Arc::default(), template, data: PhantomData })
     }
 
     /// The same, in slots of another isolation.
@@ -176,7 +180,7 @@ impl<T: 'static> Prepared<T> {
     /// When the image's pages cannot be read or shared.
     pub fn isolated(&self, isolation: &Isolation) -> Result<Prepared<T>, PrepareImageError> {
         let template = self.core.templates.get(isolation)?;
-        Ok(Prepared { core: self.core.clone(), template, data: PhantomData })
+        Ok(Prepared { core: self.core.clone(), handles: self.handles.clone(), template, data: PhantomData })
     }
 
     /// The image.

@@ -8,7 +8,7 @@ use super::state::HostState;
 use super::traits::{Lift, Lower, Params, Results};
 use crate::error::{Error, ErrorKind};
 use crate::interrupt::InterruptHandle;
-use hatchery_vm::Access;
+use hatchery_vm::{Access, Handle};
 use std::fmt;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use std::time::Duration;
 /// A poisoned instance refuses every call. Dropping it is all that is left.
 pub struct Instance<T> {
     core: crate::Instance<T>,
-    prepared: Prepared<T>,
+    prepared: Handle<Prepared<T>>,
     poisoned: bool,
 }
 
@@ -33,7 +33,7 @@ impl<T: fmt::Debug> fmt::Debug for Instance<T> {
 }
 
 impl<T: 'static> Instance<T> {
-    pub(crate) fn new(core: crate::Instance<T>, prepared: Prepared<T>) -> Instance<T> {
+    pub(crate) fn new(core: crate::Instance<T>, prepared: Handle<Prepared<T>>) -> Instance<T> {
         Instance { core, prepared, poisoned: false }
     }
 

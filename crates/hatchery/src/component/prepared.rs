@@ -12,6 +12,7 @@ use super::traits::{Lift, Lower, Params, Results};
 use crate::error::Error;
 use crate::limits::Limits;
 use hatchery_component::meta::Resource;
+use hatchery_vm::{Handle, Striped};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +24,9 @@ pub(crate) const DEFAULT_BUDGET: usize = 128 << 20;
 ///
 /// Cloning it is cheap and gives another handle of the same.
 pub struct Prepared<T> {
-    /// Every instance has one: a single count is all that making an instance adds to.
     inner: Arc<Inner<T>>,
+    /// What instances have of it. Those have handles of their own, so that there is no circle.
+    handles: Arc<Striped<Prepared<T>>>,
 }
 
 struct Inner<T> {
@@ -37,7 +39,7 @@ struct Inner<T> {
 
 impl<T> Clone for Prepared<T> {
     fn clone(&self) -> Prepared<T> {
-        Prepared { inner: self.inner.clone() }
+        Prepared { inner: self.inner.clone(), handles: self.handles.clone() }
     }
 }
 
@@ -73,7 +75,16 @@ impl<T: 'static> Prepared<T> {
         let budget = limits.lifted.unwrap_or(DEFAULT_BUDGET);
         finish(component, &core, bound.pending, budget)?;
         let (component, bindings, found) = (component.clone(), bound.bindings, Found::default());
-        Ok(Prepared { inner: Arc::new(Inner { core, component, bindings, budget, found }) })
+        Ok(Prepared::of(Arc::new(Inner { core, component, bindings, budget, found })))
+    }
+
+    fn of(inner: Arc<Inner<T>>) -> Prepared<T> {
+        Prepared { inner, handles: Arc::default() }
+    }
+
+    /// What an instance has of it.
+    fn handle(&self) -> Handle<Prepared<T>> {
+        self.handles.handle(|| Prepared::of(self.inner.clone()))
     }
 
     pub(crate) fn resolver(&self) -> Resolver<'_, T> {
@@ -90,7 +101,7 @@ impl<T: 'static> Prepared<T> {
     ///
     /// When there is no slot or the initialization traps.
     pub fn instantiate(&self, data: T) -> Result<Instance<T>, Error> {
-        Ok(Instance::new(self.inner.core.instantiate(data)?, self.clone()))
+        Ok(Instance::new(self.inner.core.instantiate(data)?, self.handle()))
     }
 
     /// As [`instantiate`](Prepared::instantiate), but where there is no slot, blocks until an instance is dropped; see
@@ -100,7 +111,7 @@ impl<T: 'static> Prepared<T> {
     ///
     /// As for [`instantiate`](Prepared::instantiate), when time is up.
     pub fn instantiate_blocking(&self, data: T, timeout: Option<Duration>) -> Result<Instance<T>, Error> {
-        Ok(Instance::new(self.inner.core.instantiate_blocking(data, timeout)?, self.clone()))
+        Ok(Instance::new(self.inner.core.instantiate_blocking(data, timeout)?, self.handle()))
     }
 
     /// As [`instantiate`](Prepared::instantiate), but where there is no slot, the future is not ready before an instance
@@ -110,7 +121,7 @@ impl<T: 'static> Prepared<T> {
     ///
     /// As for [`crate::Prepared::instantiate_async`].
     pub async fn instantiate_async(&self, data: T) -> Result<Instance<T>, Error> {
-        Ok(Instance::new(self.inner.core.instantiate_async(data).await?, self.clone()))
+        Ok(Instance::new(self.inner.core.instantiate_async(data).await?, self.handle()))
     }
 
     /// The exported function at this path, with these types: tuples of parameters and results. It can be called in every
