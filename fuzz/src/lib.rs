@@ -6,7 +6,9 @@ pub use component::WasmtimeComponents;
 
 use hatchery_fuzzing::Oracle;
 use hatchery_fuzzing::host::{Answer, HOST, HostCall, HostState, answer};
-use hatchery_fuzzing::program::{AMONG_GUESTS, Event, FUEL, Kind, Machine, Outcome, Program, State, Value, hash, trace};
+use hatchery_fuzzing::program::{
+    AMONG_GUESTS, Event, FUEL, Kind, Machine, Outcome, Program, State, Value, hash, trace,
+};
 use hatchery_fuzzing::vocabulary::{FuncType, Trap, ValType};
 use std::sync::LazyLock;
 use wasmtime::{
