@@ -14,7 +14,7 @@ use hatchery_alloc::{
     Template, TemplateError,
 };
 use hatchery_image::abi::{HEADER_BYTES, HEADER_USED_BYTES, PackedFuncRef};
-use hatchery_image::{Bounds, Image, LayoutPlan, Learned, MemoryId, PAGE, Pages, TypeId, ValType};
+use hatchery_image::{Bounds, Image, LayoutPlan, Learned, MemoryId, MemoryPlace, PAGE, Pages, TypeId, ValType};
 use std::any::Any;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -262,9 +262,16 @@ pub fn fits(allocator: &dyn InstanceAllocator, plan: &LayoutPlan) -> Result<(), 
     Ok(allocator.validate(&slot_layout(plan, &lengths)?)?)
 }
 
-/// Lengths of the memories in bytes, as the image's pages have them.
-fn initial_lengths(image: &Image) -> std::io::Result<Vec<u64>> {
-    image.layout().memories.iter().map(|place| state_word(image, place.length_offset)).collect()
+/// Lengths of the memories in bytes, as the image's pages have them; and no more than there is room for, whatever they say.
+fn initial_lengths(image: &Image) -> Result<Vec<u64>, PrepareImageError> {
+    let length = |place: &MemoryPlace| {
+        let needed = state_word(image, place.length_offset)?;
+        if needed > place.limit {
+            return Err(PrepareImageError::Memory { needed, limit: place.limit });
+        }
+        Ok(needed)
+    };
+    image.layout().memories.iter().map(length).collect()
 }
 
 /// A word of the state, as the image's pages have it.
