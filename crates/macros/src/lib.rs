@@ -102,8 +102,8 @@ pub fn lower(input: TokenStream) -> TokenStream {
 ///   exports together: one message names all that do not fit.
 /// - The types of the world, and a trait `WorldImports`, if that is its name, of what it imports without an interface.
 ///
-/// Names are as is usual in Rust: what gets a property `size` is a method `size`, what sets it `set_size`. Keywords are escaped: `type` is `r#type`, `self` is `self_`; a name that would be there
-/// twice has a `_` behind it.
+/// Names are as is usual in Rust: what gets a property `size` is a method `size`, what sets it `set_size`. Keywords are
+/// escaped: `type` is `r#type`, `self` is `self_`; a name that would be there twice has a `_` behind it.
 ///
 /// Records, variants, enums and flags are structs and enums with what can be derived for them; a type that says why
 /// functions fail is an `Error`. A resource of the host is `Resource<Bucket>`, where `Bucket` is the type of `with`, or one
