@@ -1,7 +1,7 @@
 //! `start/…`: whole processes that run an artifact.
 //!
-//! The peer is `wasmtime-run`, a second program of this package that does what `wasmtime run --allow-precompiled` does and
-//! nothing else. The floor is a process that does nothing.
+//! The peer is `wasmtime run --allow-precompiled`, where `HATCHERY_WASMTIME` names that command; else `wasmtime-run`, a second
+//! program of this package that does the same and nothing else. The floor is a process that does nothing.
 
 use crate::case::{Case, Row, Skip};
 use crate::measure::{self, Effort, Pair, Side, elapsed};
@@ -43,11 +43,68 @@ impl Files {
     fn peer(&self) -> PathBuf {
         self.folder.path().join("program.cwasm")
     }
+}
 
-    /// Compiles for the peer.
-    fn precompile(&self, wat: &str) -> anyhow::Result<()> {
-        let module = wasmtime::Module::new(&peer::engine()?, wat::parse_str(wat)?).plain()?;
-        Ok(std::fs::write(self.peer(), module.serialize().plain()?)?)
+/// Who the peer is.
+enum Peer {
+    /// The command of Wasmtime.
+    Command(PathBuf),
+    /// The program of this package.
+    Program(PathBuf),
+}
+
+impl Peer {
+    fn find() -> anyhow::Result<Peer> {
+        let Some(path) = std::env::var_os("HATCHERY_WASMTIME").map(PathBuf::from) else {
+            return Ok(Peer::Program(program("wasmtime-run", "cargo build --release -p hatchery-benches --bins")?));
+        };
+        let output = Command::new(&path).arg("--version").output();
+        let output = output.with_context(|| format!("HATCHERY_WASMTIME names {}", path.display()))?;
+        let version = String::from_utf8_lossy(&output.stdout);
+        anyhow::ensure!(
+            version.starts_with("wasmtime 48."),
+            "{} is {:?} and not version 48 of Wasmtime",
+            path.display(),
+            version.trim()
+        );
+        Ok(Peer::Command(path))
+    }
+
+    fn path(&self) -> &Path {
+        let (Peer::Command(path) | Peer::Program(path)) = self;
+        path
+    }
+
+    /// What comes before the name of the file.
+    fn args(&self) -> &'static [&'static str] {
+        match self {
+            Peer::Command(_) => &["run", "--allow-precompiled"],
+            Peer::Program(_) => &[],
+        }
+    }
+
+    fn config(&self) -> &'static str {
+        match self {
+            Peer::Command(_) => "wasmtime run --allow-precompiled",
+            Peer::Program(_) => "wasmtime-run of this package in place of `wasmtime run --allow-precompiled`",
+        }
+    }
+
+    /// Compiles what it is given to run.
+    fn precompile(&self, wat: &str, files: &Files) -> anyhow::Result<()> {
+        match self {
+            Peer::Command(path) => {
+                let source = files.folder.path().join("program.wat");
+                std::fs::write(&source, wat)?;
+                let compiled = Command::new(path).arg("compile").arg(source).arg("-o").arg(files.peer()).status()?;
+                anyhow::ensure!(compiled.success(), "{} compile failed", path.display());
+            }
+            Peer::Program(_) => {
+                let module = wasmtime::Module::new(&peer::engine()?, wat::parse_str(wat)?).plain()?;
+                std::fs::write(files.peer(), module.serialize().plain()?)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -55,17 +112,17 @@ impl Files {
 fn hello(effort: &Effort) -> anyhow::Result<Row> {
     let files = Files::new()?;
     Module::new(&Engine::new(&Config::new())?, HELLO)?.save(files.ours())?;
-    files.precompile(HELLO)?;
-    let (ours, peer) = (our_program()?, peer_program()?);
+    let (ours, peer) = (our_program()?, Peer::find()?);
+    peer.precompile(HELLO, &files)?;
     check(&ours, &["run"], &files.ours(), "Hello from a clean instance\n")?;
-    check(&peer, &[], &files.peer(), "Hello from a clean instance\n")?;
+    check(peer.path(), peer.args(), &files.peer(), "Hello from a clean instance\n")?;
     let mut pair = Pair {
         ours: process(files.clone(), ours, &["run"], Files::ours),
-        peer: process(files.clone(), peer, &[], Files::peer),
+        peer: process(files.clone(), peer.path().into(), peer.args(), Files::peer),
         floor: Some(process(files, "/bin/true".into(), &[], Files::ours)),
     };
     let outcome = measure::compare(&mut pair, effort);
-    let mut row = Row::timed(&outcome, format!("{PEER}, module compiled before"));
+    let mut row = Row::timed(&outcome, format!("{}, module compiled before", peer.config()));
     row.our_config = "hatchery run, artifact; start to end of the process".to_owned();
     Ok(row)
 }
@@ -80,29 +137,23 @@ fn snapshot(effort: &Effort) -> anyhow::Result<Row> {
     let (initialized, report) = Module::new(&engine, INIT)?.snapshot(&linker, SnapshotOptions::new(), fresh)?;
     anyhow::ensure!(report.steps_left() == 0, "the snapshot is not complete: {report}");
     initialized.save(files.ours())?;
-    files.precompile(INIT)?;
-    let (ours, peer) = (our_program()?, peer_program()?);
+    let (ours, peer) = (our_program()?, Peer::find()?);
+    peer.precompile(INIT, &files)?;
     check(&ours, &["run"], &files.ours(), "ready\n")?;
-    check(&peer, &[], &files.peer(), "ready\n")?;
+    check(peer.path(), peer.args(), &files.peer(), "ready\n")?;
     let mut pair = Pair {
         ours: first_byte(files.clone(), ours, &["run"], Files::ours),
-        peer: first_byte(files.clone(), peer, &[], Files::peer),
+        peer: first_byte(files, peer.path().into(), peer.args(), Files::peer),
         floor: None,
     };
     let outcome = measure::compare(&mut pair, effort);
-    let mut row = Row::timed(&outcome, format!("{PEER}, module compiled before, initialized each time"));
+    let mut row = Row::timed(&outcome, format!("{}, module compiled before, initialized each time", peer.config()));
     row.our_config = "hatchery run, artifact with a snapshot; to the first byte of output".to_owned();
     Ok(row)
 }
 
-const PEER: &str = "wasmtime-run of this package in place of `wasmtime run --allow-precompiled`";
-
 fn our_program() -> anyhow::Result<PathBuf> {
     program("hatchery", "cargo build --release -p hatchery-cli")
-}
-
-fn peer_program() -> anyhow::Result<PathBuf> {
-    program("wasmtime-run", "cargo build --release -p hatchery-benches --bins")
 }
 
 /// A program beside this one.

@@ -136,6 +136,8 @@ pub struct Budget {
     pub functions: u64,
     /// Bytes of code sections, over all instances.
     pub code_bytes: u64,
+    /// Those of them that are compiled again, because a module is instantiated again.
+    pub repeated_code_bytes: u64,
     /// Values that functions and instructions take and give, over all instances, besides eight for each byte of code.
     pub values: u64,
     /// Types declared, over all modules.
@@ -154,6 +156,7 @@ impl Default for Budget {
             instances: 10_000,
             functions: 1_000_000,
             code_bytes: 512 << 20,
+            repeated_code_bytes: 32 << 20,
             values: 100_000,
             types: 1_000_000,
             items: 2_000_000,

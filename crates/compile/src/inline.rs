@@ -265,9 +265,9 @@ mod tests {
 
     #[test]
     fn an_inlined_leaf_does_not_ask_whether_to_stop() {
-        let word = Tunables { interruption: Interruption::Word, ..Tunables::default() };
+        let polling = Tunables { interruption: Interruption::Poll, ..Tunables::default() };
         let polls = |text: &str| text.matches("atomic_load").count();
-        let (inlined, called) = (polls(&program("leaf", &word)), polls(&program("traps", &word)));
+        let (inlined, called) = (polls(&program("leaf", &polling)), polls(&program("traps", &polling)));
         assert!(called > 0);
         assert_eq!(inlined, called);
     }

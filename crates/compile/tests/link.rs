@@ -361,6 +361,8 @@ fn a_budget_is_checked_part_by_part() {
     assert_eq!(check(Budget { elements: 13, ..full }), Some((14, 13)));
     assert_eq!(check(Budget { data_bytes: 5, ..full }), Some((6, 5)));
     assert!(check(Budget { code_bytes: 1, ..full }).is_some());
+    assert_eq!(check(Budget { repeated_code_bytes: 5, ..full }), Some((6, 5)));
+    assert_eq!(check(Budget { repeated_code_bytes: 6, ..full }), None);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn tunables(choice: u64) -> Tunables {
     Tunables {
         explicit_bounds: bit(0),
         speculation_guards: bit(1),
-        interruption: [Interruption::None, Interruption::Word, Interruption::Fuel, Interruption::Word]
+        interruption: [Interruption::None, Interruption::Poll, Interruption::Fuel, Interruption::Poll]
             [choice as usize >> 2 & 3],
         determinism: if bit(4) { Determinism::Strict } else { Determinism::Relaxed },
         opt_level: if bit(5) { OptLevel::Speed } else { OptLevel::None },

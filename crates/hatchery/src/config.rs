@@ -145,6 +145,7 @@ pub struct Config {
     pub(crate) max_core_instances: Option<usize>,
     pub(crate) max_functions: Option<usize>,
     pub(crate) max_code_bytes: Option<u64>,
+    pub(crate) max_repeated_code_bytes: Option<u64>,
 }
 
 /// One setter a line: name, field, type, and what it means.
@@ -180,6 +181,7 @@ impl Config {
             max_core_instances: None,
             max_functions: None,
             max_code_bytes: None,
+            max_repeated_code_bytes: None,
         }
     }
 
@@ -216,6 +218,9 @@ impl Config {
         max_functions: usize = Some;
         /// Most bytes of WebAssembly code in one module, over all its instances; 512 MiB unless set.
         max_code_bytes: u64 = Some;
+        /// Most bytes of WebAssembly code that are compiled again because their modules are instantiated again;
+        /// 32 MiB unless set.
+        max_repeated_code_bytes: u64 = Some;
     }
 }
 

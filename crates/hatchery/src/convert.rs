@@ -19,7 +19,7 @@ pub(crate) fn tunables(config: &Config) -> image::Tunables {
         speculation_guards: config.speculation == Speculation::Guarded,
         interruption: match config.interruption {
             Interruption::None => image::Interruption::None,
-            Interruption::Deadline => image::Interruption::Word,
+            Interruption::Deadline => image::Interruption::Poll,
             Interruption::Fuel => image::Interruption::Fuel,
         },
         determinism: match config.determinism {
@@ -53,7 +53,7 @@ pub(crate) fn config(tunables: &image::Tunables) -> Config {
         .speculation(speculation)
         .interruption(match tunables.interruption {
             image::Interruption::None => Interruption::None,
-            image::Interruption::Word => Interruption::Deadline,
+            image::Interruption::Poll => Interruption::Deadline,
             image::Interruption::Fuel => Interruption::Fuel,
         })
         .determinism(match tunables.determinism {
@@ -112,6 +112,7 @@ pub(crate) fn budget(config: &Config) -> Budget {
     budget.instances = config.max_core_instances.map_or(budget.instances, |n| n as u64);
     budget.functions = config.max_functions.map_or(budget.functions, |n| n as u64);
     budget.code_bytes = config.max_code_bytes.unwrap_or(budget.code_bytes);
+    budget.repeated_code_bytes = config.max_repeated_code_bytes.unwrap_or(budget.repeated_code_bytes);
     budget
 }
 

@@ -17,7 +17,7 @@ pub enum Interruption {
     #[default]
     None,
     /// A page is read at loop headers and function entries, which is closed to stop the guest; see [`abi`](crate::abi).
-    Word,
+    Poll,
     /// Fuel is counted per executed instruction, deterministically.
     Fuel,
 }

@@ -98,7 +98,7 @@ fn check_budget<E>(image: &Image, budget: &Budget) -> Result<(), SnapshotError<E
     if budget.fuel.is_some() && mode != Interruption::Fuel {
         return Err(SnapshotError::Unstoppable("when its fuel is used up"));
     }
-    if budget.deadline.is_some() && mode != Interruption::Word {
+    if budget.deadline.is_some() && mode != Interruption::Poll {
         return Err(SnapshotError::Unstoppable("by a deadline"));
     }
     Ok(())

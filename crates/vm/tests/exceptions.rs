@@ -59,7 +59,7 @@ fn trap<V: std::fmt::Debug>(result: Result<V, CallError>) -> TrapCode {
 /// Every way to compile that changes what calls look like.
 fn variants() -> Vec<Tunables> {
     let plain = Tunables { opt_level: OptLevel::None, ..Tunables::default() };
-    let stopped = [Interruption::Word, Interruption::Fuel];
+    let stopped = [Interruption::Poll, Interruption::Fuel];
     let stopped = stopped.map(|interruption| Tunables { interruption, ..Tunables::default() });
     [Tunables::default(), plain].into_iter().chain(stopped).collect()
 }

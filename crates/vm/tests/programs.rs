@@ -229,7 +229,7 @@ const LOOPS: &str = r#"
 
 #[test]
 fn compiled_loops_stop_at_their_deadline() {
-    let prepared = prepare::<()>(image(LOOPS, Interruption::Word), vec![]);
+    let prepared = prepare::<()>(image(LOOPS, Interruption::Poll), vec![]);
     let mut instance = prepared.instantiate(()).expect("instance");
     for name in ["spin", "fill"] {
         instance.interrupt_handle().set_deadline(Some(Duration::from_millis(20)));

@@ -29,7 +29,7 @@ pub(super) enum Fuel {
 impl Translator<'_, '_> {
     /// At the start of a function or loop: stops if the host says so.
     pub(super) fn check_interrupt(&mut self) {
-        if self.env.tunables.interruption != Interruption::Word {
+        if self.env.tunables.interruption != Interruption::Poll {
             return;
         }
         // Atomic, so that it is done as often as it stands there, though nobody wants the value: one instruction

@@ -138,7 +138,7 @@ const LOOP: &str = "(module (func (param i32)
 
 #[test]
 fn the_poll_page_is_read_in_every_turn_of_a_loop() {
-    let compiled = compile(LOOP, &interrupted(Interruption::Word));
+    let compiled = compile(LOOP, &interrupted(Interruption::Poll));
     let polls = compiled.optimized.matches("atomic_load").count();
     assert_eq!(polls, 2, "one at the entry, one in the loop: {}", compiled.optimized);
     assert!(!compiled.optimized.contains("cold"), "{}", compiled.optimized);

@@ -3,6 +3,7 @@
 use super::set::LinkSet;
 use crate::decode::{ImportType, Module};
 use crate::error::{Budget, BudgetError};
+use std::collections::BTreeSet;
 
 /// What a set would take.
 #[derive(Debug, Default)]
@@ -28,10 +29,21 @@ pub(super) fn check(set: &LinkSet, modules: &[Module], budget: &Budget) -> Resul
     let total = set.instances.iter().filter_map(|spec| costs.get(spec.module.0)).fold(Cost::default(), Cost::and);
     within("functions", total.functions, budget.functions)?;
     within("bytes of code", total.code_bytes, budget.code_bytes)?;
+    within(REPEATED, repeated(set, &costs, total.code_bytes), budget.repeated_code_bytes)?;
     within("values passed by as little code", total.values, values_allowed(&total, budget))?;
     within("imports, exports, memories, tables, globals, tags and segments", total.items, budget.items)?;
     within("table elements with an initial value", total.elements, budget.elements)?;
     within("bytes of data segments", total.data_bytes, budget.data_bytes)
+}
+
+/// How what a small file makes much of is called.
+const REPEATED: &str = "bytes of code that are compiled again, as their modules are instantiated again";
+
+/// Bytes of code beyond the first instance of each module.
+fn repeated(set: &LinkSet, costs: &[Cost], all: u64) -> u64 {
+    let used: BTreeSet<usize> = set.instances.iter().map(|spec| spec.module.0).collect();
+    let once = used.iter().filter_map(|module| costs.get(*module)).map(|cost| cost.code_bytes);
+    all.saturating_sub(once.fold(0, u64::saturating_add))
 }
 
 fn within(what: &'static str, needed: u64, allowed: u64) -> Result<(), BudgetError> {

@@ -68,7 +68,7 @@ pub(super) fn encode(tunables: &Tunables) -> Result<TunablesRecord, ArtifactErro
         speculation_guards: u8::from(*speculation_guards),
         interruption: match interruption {
             Interruption::None => 0,
-            Interruption::Word => 1,
+            Interruption::Poll => 1,
             Interruption::Fuel => 2,
         },
         determinism: match determinism {
@@ -100,7 +100,7 @@ pub(super) fn decode(record: &TunablesRecord) -> Result<Tunables, ArtifactError>
         interruption: choice(
             "interruption",
             record.interruption,
-            &[Interruption::None, Interruption::Word, Interruption::Fuel],
+            &[Interruption::None, Interruption::Poll, Interruption::Fuel],
         )?,
         determinism: choice("determinism", record.determinism, &[Determinism::Relaxed, Determinism::Strict])?,
         opt_level: choice("optimization level", record.opt_level, &[OptLevel::None, OptLevel::Speed])?,
@@ -181,7 +181,7 @@ mod tests {
             explicit_bounds: explicit[0],
             explicit_growth: explicit[1],
             speculation_guards,
-            interruption: [Interruption::None, Interruption::Word, Interruption::Fuel][usize::from(stop)],
+            interruption: [Interruption::None, Interruption::Poll, Interruption::Fuel][usize::from(stop)],
             determinism: if strict { Determinism::Strict } else { Determinism::Relaxed },
             opt_level: if speed { OptLevel::Speed } else { OptLevel::None },
             cpu: match cpu {

@@ -26,7 +26,7 @@ impl Default for Recipe {
     fn default() -> Recipe {
         Recipe {
             imports: Vec::new(),
-            interruption: Interruption::Word,
+            interruption: Interruption::Poll,
             plan: Plan::default(),
             memories: vec![(2, 5), (1, 1)],
         }

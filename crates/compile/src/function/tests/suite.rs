@@ -30,7 +30,7 @@ fn modules() -> Vec<(String, Vec<u8>)> {
 fn every_module_of_the_suite_translates_to_code_that_verifies() {
     let mut variants = vec![Tunables::default(); 4];
     variants[1].explicit_bounds = true;
-    variants[1].interruption = Interruption::Word;
+    variants[1].interruption = Interruption::Poll;
     variants[2].interruption = Interruption::Fuel;
     variants[2].memory32_reservation = 1 << 20;
     variants[3].explicit_bounds = true;
