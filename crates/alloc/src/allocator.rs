@@ -150,6 +150,9 @@ pub unsafe trait InstanceAllocator: Send + Sync + 'static {
     /// Makes a range of the slot writable, page by page; afterwards the host may write it. Cheap when it
     /// already is. An empty range inside an accessible part, or at its end, always is.
     ///
+    /// Gives a range that contains this one, is accessible, and is writable until the slot is released (G3), so that who asks
+    /// often can remember it: as large as the allocator knows without a search.
+    ///
     /// # Safety
     ///
     /// C1 and C2.
@@ -157,7 +160,7 @@ pub unsafe trait InstanceAllocator: Send + Sync + 'static {
     /// # Errors
     ///
     /// When a byte of the range is not accessible, or the kernel refuses.
-    unsafe fn prepare_write(&self, slot: &Slot, range: Range<usize>) -> Result<(), PrepareError>;
+    unsafe fn prepare_write(&self, slot: &Slot, range: Range<usize>) -> Result<Range<usize>, PrepareError>;
 
     /// Whether a write fault at this address was the protection's, in which case the page now is
     /// writable and the instruction can be retried. Called from signal handlers (G5).

@@ -323,14 +323,18 @@ unsafe impl InstanceAllocator for OnDemand {
         Ok(())
     }
 
-    unsafe fn prepare_write(&self, slot: &Slot, range: Range<usize>) -> Result<(), PrepareError> {
+    unsafe fn prepare_write(&self, slot: &Slot, range: Range<usize>) -> Result<Range<usize>, PrepareError> {
         // SAFETY: C1, and the handle is borrowed.
         let state = unsafe { self.state(slot) };
         let outside = || PrepareError::OutOfRange { start: range.start, end: range.end };
         let region = state.regions.iter().find(|r| r.contains(&range)).ok_or_else(outside)?;
-        let Some(protected) = region.protected.as_ref().filter(|_| !range.is_empty()) else {
-            return Ok(());
+        let end = region.offset + region.accessible();
+        let Some(protected) = &region.protected else {
+            return Ok(region.offset..end);
         };
+        if range.is_empty() {
+            return Ok(range);
+        }
         let first = (range.start - region.offset) / protected.granule;
         let last = (range.end - 1 - region.offset) / protected.granule;
         for granule in first..=last {
@@ -339,7 +343,8 @@ unsafe impl InstanceAllocator for OnDemand {
                 opened.map_err(|source| PrepareError::System { step: "opening pages", source })?;
             }
         }
-        Ok(())
+        let granules = first * protected.granule..(last + 1) * protected.granule;
+        Ok(region.offset + granules.start..(region.offset + granules.end).min(end))
     }
 
     unsafe fn write_fault(&self, slot: &Slot, address: usize) -> FaultVerdict {

@@ -2,8 +2,8 @@
 
 use core::ops::Range;
 use hatchery_alloc::{
-    AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, OnDemand, PrepareError, Slot, SlotLayout,
-    Template, conformance,
+    AllocateError, FaultVerdict, GrowError, InstanceAllocator, LayoutRefused, OnDemand, PAGE, PrepareError, Slot,
+    SlotLayout, Template, conformance,
 };
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +20,8 @@ enum Flaw {
     PretendsToGrow,
     /// Ranges are prepared without a look at them.
     PreparesAnything,
+    /// More is said to be writable than is.
+    PromisesTooMuch,
 }
 
 /// A correct allocator with one thing done wrong.
@@ -52,10 +54,14 @@ unsafe impl InstanceAllocator for Broken {
         unsafe { self.inner.grow(slot, region, accessible) }
     }
 
-    unsafe fn prepare_write(&self, slot: &Slot, range: Range<usize>) -> Result<(), PrepareError> {
+    unsafe fn prepare_write(&self, slot: &Slot, range: Range<usize>) -> Result<Range<usize>, PrepareError> {
         // SAFETY: passed on.
-        let prepared = unsafe { self.inner.prepare_write(slot, range) };
-        if self.flaw == Flaw::PreparesAnything { Ok(()) } else { prepared }
+        let prepared = unsafe { self.inner.prepare_write(slot, range.clone()) };
+        match self.flaw {
+            Flaw::PreparesAnything => Ok(range),
+            Flaw::PromisesTooMuch => prepared.map(|writable| writable.start..writable.end + PAGE),
+            _ => prepared,
+        }
     }
 
     unsafe fn write_fault(&self, slot: &Slot, address: usize) -> FaultVerdict {
@@ -84,7 +90,9 @@ fn suite_accepts(flaw: Flaw) -> bool {
 #[test]
 fn each_flaw() {
     assert!(suite_accepts(Flaw::Nothing));
-    for flaw in [Flaw::ForgetsToReset, Flaw::AlwaysRetries, Flaw::PretendsToGrow, Flaw::PreparesAnything] {
+    for flaw in
+        [Flaw::ForgetsToReset, Flaw::AlwaysRetries, Flaw::PretendsToGrow, Flaw::PreparesAnything, Flaw::PromisesTooMuch]
+    {
         assert!(!suite_accepts(flaw), "{flaw:?} went unnoticed");
     }
 }

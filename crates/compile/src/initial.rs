@@ -3,14 +3,14 @@
 use crate::decode::Module;
 use crate::error::CompileError;
 use crate::link::{ConstValue, Link, Mode, RefValue};
-use hatchery_image::{DataSegmentId, ElemSegmentId, InitStep, MemoryId, PAGE, PagesBuilder, StepKind, TableId};
+use hatchery_image::{DataSegmentId, ElemSegmentId, InitStep, MemoryId, PagesBuilder, StepKind, TableId};
 
 /// Bytes of a table element.
 const WORD: u64 = 8;
 
-/// Most bytes that folding may add to the pages on top of those that the segments have: a segment of one
-/// byte takes a page of its own where no other is near.
-const MAX_WASTE: u64 = 128 << 20;
+/// Most bytes that the pages may have beyond those that were written to them: a segment of one byte takes a page of its
+/// own where no other is near.
+const MAX_WASTE: u64 = 32 << 20;
 
 /// Most runs of pages: each is a kernel mapping per slot. Segments so scattered are written at
 /// instantiation instead.
@@ -92,13 +92,26 @@ impl Initial<'_> {
 
     /// Does the steps in front of the first one that runs code or traps.
     fn fold(&self, pages: &mut PagesBuilder, steps: &[InitStep]) -> usize {
-        let mut waste = 0u64;
-        let mut affordable = |kind: &StepKind| {
-            waste = waste.saturating_add(if matches!(kind, StepKind::DropElem { .. }) { 0 } else { 2 * PAGE });
-            waste <= MAX_WASTE
+        let mut allowed = pages.bytes() + MAX_WASTE;
+        let mut done = |step: &&InitStep| {
+            allowed = allowed.saturating_add(self.written(&step.kind));
+            pages.bytes() <= allowed && self.fold_step(pages, &step.kind).is_some()
         };
-        let done = |step: &&InitStep| affordable(&step.kind) && self.fold_step(pages, &step.kind).is_some();
-        steps.iter().take_while(done).count()
+        steps.iter().take_while(|step| done(step)).count()
+    }
+
+    /// Bytes that a step writes: to memories and tables, and the word that says that a segment is dropped.
+    fn written(&self, step: &StepKind) -> u64 {
+        let bytes = match *step {
+            StepKind::CoreElem { segment, .. } => {
+                self.elems.get(segment.index()).map_or(0, |words| words.len() as u64 * WORD)
+            }
+            StepKind::CoreData { segment, .. } => {
+                self.link.data.get(segment.index()).map_or(0, |source| source.range.len() as u64)
+            }
+            _ => 0,
+        };
+        bytes + size_of::<u32>() as u64
     }
 
     /// Does one step, unless it runs code or traps: then nothing is changed.

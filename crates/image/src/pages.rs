@@ -15,6 +15,10 @@ pub const PAGE: u64 = 4096;
 /// A gap of this many bytes between two pages ends a run: the guard between state and first memory is one.
 const MAX_GAP: u64 = 1 << 20;
 
+/// Bytes that all bridged gaps may have together, or as many as the pages have: pages that lie far apart must not make
+/// a file, and memory, of what a slot could address.
+const MAX_BRIDGED: u64 = 16 << 20;
+
 /// A contiguous range of the slot that the file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageRun {
@@ -107,12 +111,34 @@ impl PagesBuilder {
         }
     }
 
+    /// Bytes of the collected pages.
+    pub fn bytes(&self) -> u64 {
+        self.pages.len() as u64 * PAGE
+    }
+
+    /// The length from which on gaps are not bridged.
+    fn shortest_hole(&self) -> u64 {
+        let pairs = self.pages.keys().zip(self.pages.keys().skip(1));
+        let mut gaps: Vec<u64> = pairs.map(|(a, b)| b - a - PAGE).filter(|gap| (1..MAX_GAP).contains(gap)).collect();
+        gaps.sort_unstable();
+        let mut left = self.bytes().max(MAX_BRIDGED);
+        let too_long = gaps.into_iter().find(|gap| match left.checked_sub(*gap) {
+            Some(less) => {
+                left = less;
+                false
+            }
+            None => true,
+        });
+        too_long.unwrap_or(MAX_GAP)
+    }
+
     /// The runs that the collected pages will be stored in.
     pub fn runs(&self) -> Vec<PageRun> {
+        let hole = self.shortest_hole();
         let mut runs: Vec<PageRun> = Vec::new();
         for page in self.pages.keys().copied() {
             match runs.last_mut() {
-                Some(run) if page - (run.slot_offset + run.length) < MAX_GAP => {
+                Some(run) if page - (run.slot_offset + run.length) < hole => {
                     run.length = page + PAGE - run.slot_offset;
                 }
                 last => {
@@ -168,6 +194,24 @@ mod tests {
         );
         builder.write(PAGE * 11, &[1]);
         assert_eq!(builder.runs().len(), 1);
+    }
+
+    #[test]
+    fn pages_far_apart_do_not_become_a_file_of_all_between_them() {
+        let mut builder = PagesBuilder::new();
+        let distance = MAX_GAP - PAGE;
+        (0..2000).for_each(|i| builder.write(i * distance, &[1]));
+        builder.write(1999 * distance + 3 * PAGE, &[1]);
+        assert_eq!(builder.bytes(), 2001 * PAGE);
+        let runs = builder.runs();
+        assert_eq!(runs.len(), 2000, "the short gap is bridged, the long ones together would be too long");
+        assert_eq!(runs.last().map(|run| (run.file_offset, run.length)), Some((1999 * PAGE, 4 * PAGE)));
+        let few: Vec<PageRun> = {
+            let mut builder = PagesBuilder::new();
+            (0..10).for_each(|i| builder.write(i * distance, &[1]));
+            builder.runs()
+        };
+        assert_eq!(few.len(), 1);
     }
 
     proptest! {

@@ -302,20 +302,27 @@ impl Attachment {
         self.regions.iter().find(|region| region.contains(range))
     }
 
-    /// Makes a range writable. The bitmap test of the steady state, unless something is to open.
+    /// Makes a range writable, and says how much around it is. The bitmap test of the steady state, unless something is to
+    /// open.
     #[inline]
-    pub(crate) fn prepare(&self, core: &Core, range: Range<usize>) -> Result<(), PrepareError> {
+    pub(crate) fn prepare(&self, core: &Core, range: Range<usize>) -> Result<Range<usize>, PrepareError> {
         let outside = PrepareError::OutOfRange { start: range.start, end: range.end };
         let Some(region) = self.region_with(&range) else { return Err(outside) };
-        if region.kind == RegionKind::Volatile || range.is_empty() || self.mode() == Mode::Open {
-            return Ok(());
+        let accessible = region.offset..region.offset + region.accessible();
+        if region.kind == RegionKind::Volatile || self.mode() == Mode::Open {
+            return Ok(accessible);
+        }
+        if range.is_empty() {
+            return Ok(range);
         }
         let pages = range.start / PAGE..range.end.div_ceil(PAGE);
-        if pages.len() == 1 && self.bits.get(pages.start) {
-            return Ok(());
+        if pages.len() > 1 || !self.bits.get(pages.start) {
+            let opened = self.prepare_pages(core, region, pages.clone());
+            opened.map_err(|source| PrepareError::System { step: "opening pages", source })?;
         }
-        let opened = self.prepare_pages(core, region, pages);
-        opened.map_err(|source| PrepareError::System { step: "opening pages", source })
+        // What follows is in the same words of the bitmap, most likely.
+        let end = self.bits.find(pages.end..accessible.end / PAGE, false);
+        Ok(pages.start * PAGE..end * PAGE)
     }
 
     fn prepare_pages(&self, core: &Core, region: &RegionState, pages: Range<usize>) -> io::Result<()> {

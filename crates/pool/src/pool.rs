@@ -264,7 +264,7 @@ unsafe impl InstanceAllocator for Pool {
     }
 
     #[inline]
-    unsafe fn prepare_write(&self, slot: &Slot, range: Range<usize>) -> Result<(), PrepareError> {
+    unsafe fn prepare_write(&self, slot: &Slot, range: Range<usize>) -> Result<Range<usize>, PrepareError> {
         // SAFETY: C1, and the handle is borrowed.
         let a = unsafe { self.attached(slot) };
         a.prepare(&self.core, range)

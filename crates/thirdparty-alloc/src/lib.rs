@@ -236,14 +236,17 @@ unsafe impl InstanceAllocator for Recycler {
         Ok(())
     }
 
-    unsafe fn prepare_write(&self, slot: &Slot, range: Range<usize>) -> Result<(), PrepareError> {
+    unsafe fn prepare_write(&self, slot: &Slot, range: Range<usize>) -> Result<Range<usize>, PrepareError> {
         // SAFETY: C1, and the mapping is not dropped.
         let mapping = unsafe { mapping_of(slot) };
-        let inside = slot.layout().regions().iter().enumerate().any(|(i, region)| {
+        let mut accessible = slot.layout().regions().iter().enumerate().map(|(i, region)| {
             let end = region.offset + mapping.book(i).load(Ordering::Relaxed);
-            region.offset <= range.start && range.start <= range.end && range.end <= end
+            region.offset..end
         });
-        if inside { Ok(()) } else { Err(PrepareError::OutOfRange { start: range.start, end: range.end }) }
+        // Nothing is ever protected here, so all that is accessible can be written.
+        accessible
+            .find(|part| part.start <= range.start && range.start <= range.end && range.end <= part.end)
+            .ok_or(PrepareError::OutOfRange { start: range.start, end: range.end })
     }
 
     unsafe fn write_fault(&self, _slot: &Slot, _address: usize) -> FaultVerdict {

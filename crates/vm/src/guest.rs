@@ -159,8 +159,10 @@ impl Guest<'_> {
         let length = self.length as u64;
         let out_of_bounds = AccessError::OutOfBounds { start, end, length };
         let Some(place) = self.memory.filter(|_| start <= end && end <= length) else { return Err(out_of_bounds) };
-        self.access.inner().prepare(place.offset + start, end - start)?;
-        self.windows[self.next] = start..end;
+        let inner = self.access.inner();
+        inner.prepare_memory(place.offset + start, end - start)?;
+        let (from, to) = inner.writable.get();
+        self.windows[self.next] = from.saturating_sub(place.offset)..to.saturating_sub(place.offset).min(length);
         self.next = (self.next + 1) % WINDOWS;
         Ok(())
     }

@@ -33,6 +33,7 @@ use crate::striped::Handle;
 use core::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
+use core::ops::Range;
 use core::ptr::NonNull;
 use hatchery_alloc::{AllocateError, PrepareError, Slot};
 use hatchery_image::Image;
@@ -66,6 +67,8 @@ pub(crate) struct Inner {
     generation: Cell<u64>,
     /// Bytes of all memories.
     pub(crate) memory_bytes: Cell<u64>,
+    /// A range of the slot, from `vmctx`, that is accessible and writable as long as the instance lives.
+    pub(crate) writable: Cell<(u64, u64)>,
     /// What a suspended call waits for.
     pub(crate) pending: RefCell<Option<Pending>>,
     /// See [`Access::beside`].
@@ -101,6 +104,7 @@ impl Inner {
             host_data,
             cursor: Cell::new(prepared.image.plan().cursor),
             memory_bytes: Cell::new(prepared.memory_bytes),
+            writable: Cell::new((0, 0)),
             prepared,
             slot: UnsafeCell::new(ManuallyDrop::new(slot)),
             task: OnceCell::new(),
@@ -175,11 +179,25 @@ impl Inner {
         self.interrupt.get_or_init(|| interrupt::Cell::new(self.vmctx.poll()))
     }
 
-    /// Makes `length` bytes of the slot, from `vmctx + offset`, writable for the host.
-    pub(crate) fn prepare(&self, offset: u64, length: u64) -> Result<(), PrepareError> {
-        let start = (self.image().layout().vmctx + offset) as usize;
+    /// Makes `length` bytes of the slot, from `vmctx + offset`, writable for the host, and says how much around them is.
+    pub(crate) fn prepare(&self, offset: u64, length: u64) -> Result<Range<u64>, PrepareError> {
+        let vmctx = self.image().layout().vmctx;
+        let start = (vmctx + offset) as usize;
         // SAFETY: I2 is C1; I1 and I3 are C2.
-        unsafe { self.prepared.allocator.prepare_write(self.slot(), start..start + length as usize) }
+        let writable = unsafe { self.prepared.allocator.prepare_write(self.slot(), start..start + length as usize) }?;
+        Ok((writable.start as u64).saturating_sub(vmctx)..(writable.end as u64).saturating_sub(vmctx))
+    }
+
+    /// The same for bytes of a memory, of which what was prepared last is remembered (G3: what is writable stays so).
+    #[inline]
+    pub(crate) fn prepare_memory(&self, offset: u64, length: u64) -> Result<(), PrepareError> {
+        let (start, end) = self.writable.get();
+        if start <= offset && offset + length <= end {
+            return Ok(());
+        }
+        let writable = self.prepare(offset, length)?;
+        self.writable.set((writable.start, writable.end));
+        Ok(())
     }
 
     /// Makes a region of the slot longer.

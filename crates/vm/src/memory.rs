@@ -118,7 +118,7 @@ impl<'a> Memory<'a> {
             return Err(AccessError::OutOfBounds { start, end, length });
         }
         let offset = self.inner.place(self.id).offset + start;
-        self.inner.prepare(offset, end - start)?;
+        self.inner.prepare_memory(offset, end - start)?;
         Ok(self.inner.at(offset))
     }
 }
@@ -139,7 +139,18 @@ impl Inner {
     }
 
     pub(crate) fn memory_length(&self, id: MemoryId) -> u64 {
-        self.load(u64::from(self.place(id).length_offset))
+        self.length_of(self.place(id))
+    }
+
+    fn length_of(&self, place: &MemoryPlace) -> u64 {
+        self.load(u64::from(place.length_offset))
+    }
+
+    /// Where a range of a memory starts, from `vmctx`, if all of it is in the memory.
+    fn range_of(&self, id: MemoryId, start: u64, length: u64) -> Result<u64, Stop> {
+        let place = self.place(id);
+        within(start, length, self.length_of(place), TrapCode::MemoryOutOfBounds)?;
+        Ok(place.offset + start)
     }
 
     /// # Safety
@@ -173,11 +184,10 @@ impl Inner {
     }
 
     pub(crate) fn memory_fill(&self, id: MemoryId, to: u64, value: u8, length: u64) -> Result<(), Stop> {
-        within(to, length, self.memory_length(id), TrapCode::MemoryOutOfBounds)?;
+        let to = self.range_of(id, to, length)?;
         self.charge(length / BYTES_PER_FUEL)?;
-        let to = self.place(id).offset + to;
         self.in_chunks(length, |start, length| {
-            self.prepare(to + start, length)?;
+            self.prepare_memory(to + start, length)?;
             // SAFETY: I4, I5: inside the memory, prepared; guest code does not run.
             unsafe { self.at(to + start).write_bytes(value, length as usize) };
             Ok(())
@@ -190,14 +200,13 @@ impl Inner {
         (from_memory, from): (MemoryId, u64),
         length: u64,
     ) -> Result<(), Stop> {
-        within(from, length, self.memory_length(from_memory), TrapCode::MemoryOutOfBounds)?;
-        within(to, length, self.memory_length(to_memory), TrapCode::MemoryOutOfBounds)?;
+        let from = self.range_of(from_memory, from, length)?;
+        let to = self.range_of(to_memory, to, length)?;
         self.charge(length / BYTES_PER_FUEL)?;
-        let (to, from) = (self.place(to_memory).offset + to, self.place(from_memory).offset + from);
         self.in_chunks(length, |start, chunk| {
             // Where the ranges overlap, the chunks go in the direction that reads each byte before it is written.
             let at = if to <= from { start } else { length - start - chunk };
-            self.prepare(to + at, chunk)?;
+            self.prepare_memory(to + at, chunk)?;
             // SAFETY: I4, I5: both inside their memories, the target prepared; `copy` allows overlap.
             unsafe { core::ptr::copy(self.at(from + at), self.at(to + at), chunk as usize) };
             Ok(())
@@ -215,13 +224,12 @@ impl Inner {
         let available = if self.is_dropped(data.dropped_offset) { 0 } else { data.length };
         let (from, length) = (u64::from(from), u64::from(length));
         within(from, length, u64::from(available), TrapCode::MemoryOutOfBounds)?;
-        within(to, length, self.memory_length(memory), TrapCode::MemoryOutOfBounds)?;
+        let to = self.range_of(memory, to, length)?;
         self.charge(length / BYTES_PER_FUEL)?;
         let from = data.start + from as usize;
         let bytes = &self.image().data()[from..from + length as usize];
-        let to = self.place(memory).offset + to;
         self.in_chunks(length, |start, chunk| {
-            self.prepare(to + start, chunk)?;
+            self.prepare_memory(to + start, chunk)?;
             let bytes = &bytes[start as usize..(start + chunk) as usize];
             // SAFETY: I4, I5: inside the memory, prepared; the image's data is elsewhere.
             unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(to + start), bytes.len()) };

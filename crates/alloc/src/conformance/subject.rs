@@ -103,7 +103,11 @@ impl<'a> Subject<'a> {
             assert!(matches!(prepared, Err(PrepareError::OutOfRange { .. })), "{range:x?} is not accessible");
             return;
         }
-        prepared.unwrap_or_else(|error| panic!("{range:x?} is accessible: {error}"));
+        let prepared = prepared.unwrap_or_else(|error| panic!("{range:x?} is accessible: {error}"));
+        assert!(prepared.start <= range.start && range.end <= prepared.end, "{range:x?} is not in {prepared:x?}");
+        assert!(self.is_accessible(&prepared), "{prepared:x?}, given for {range:x?}, is not all accessible");
+        let protected = prepared.clone().step_by(PAGE).find(|offset| !self.is_writable(*offset));
+        assert_eq!(protected, None, "{prepared:x?}, given for {range:x?}, is not all writable");
         self.store(range, value);
     }
 

@@ -318,7 +318,7 @@ unsafe impl InstanceAllocator for Counting {
         unsafe { self.inner.grow(slot, region, accessible) }
     }
 
-    unsafe fn prepare_write(&self, slot: &Slot, range: Range<usize>) -> Result<(), PrepareError> {
+    unsafe fn prepare_write(&self, slot: &Slot, range: Range<usize>) -> Result<Range<usize>, PrepareError> {
         // SAFETY: the caller's.
         unsafe { self.inner.prepare_write(slot, range) }
     }
