@@ -343,8 +343,9 @@ unsafe impl InstanceAllocator for OnDemand {
                 opened.map_err(|source| PrepareError::System { step: "opening pages", source })?;
             }
         }
-        let granules = first * protected.granule..(last + 1) * protected.granule;
-        Ok(region.offset + granules.start..(region.offset + granules.end).min(end))
+        let start = region.offset + first * protected.granule;
+        let behind = (last + 1).saturating_mul(protected.granule).saturating_add(region.offset);
+        Ok(start..behind.min(end))
     }
 
     unsafe fn write_fault(&self, slot: &Slot, address: usize) -> FaultVerdict {

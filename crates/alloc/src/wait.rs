@@ -195,7 +195,9 @@ impl<R, F: FnMut() -> Option<R>> Future for Attempts<'_, F> {
         let waiting = Waiter::Task(context.waker().clone());
         match &self.ticket {
             Some(ticket) => {
-                waiters.queue().waiting.insert(ticket.number, waiting);
+                // Dropped when the queue is free again: it may be the last that keeps a slot.
+                let old = waiters.queue().waiting.insert(ticket.number, waiting);
+                drop(old);
             }
             None => self.ticket = Some(waiters.register(waiting)),
         }

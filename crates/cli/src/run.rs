@@ -224,7 +224,7 @@ impl Run {
             let message = format!("there is no exported function `{name}`{hint}; there are: {known}");
             return Err(hatchery::Error::host(message));
         };
-        let ty = func.ty(&mut *instance);
+        let ty = func.ty(&mut *instance)?;
         if ty.params().len() != self.args.len() {
             let (wanted, given) = (ty.params().len(), self.args.len());
             let message = format!("`{name}` has the type {ty}, which takes {wanted} arguments, but {given} were given");

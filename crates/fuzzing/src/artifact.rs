@@ -119,7 +119,7 @@ fn instance(engine: &Engine, module: &Module) -> Result<Option<Instance<()>>, Er
 fn look_at(instance: &mut Instance<()>) {
     for (_, item) in instance.exports() {
         match item {
-            Extern::Func(func) => drop(func.ty(&mut *instance)),
+            Extern::Func(func) => drop(func.ty(&mut *instance).expect("its own")),
             Extern::Global(global) => drop(global.get(&mut *instance)),
             Extern::Table(table) => {
                 let length = table.size(&mut *instance);

@@ -203,7 +203,7 @@ pub(crate) fn but_for_exceptions(value: Result<Val, Error>) -> Option<Val> {
 /// The type of a function of the guest's, as text.
 pub(crate) fn type_of(mut cx: impl AsContext, reference: FuncRef) -> String {
     match Func::from_ref(&mut cx, reference) {
-        Ok(func) => func.ty(&mut cx).to_string(),
+        Ok(func) => func.ty(&mut cx).expect("its own").to_string(),
         Err(error) if error.to_string().contains("to call a function of this type") => AMONG_GUESTS.into(),
         Err(error) => panic!("{error:?}"),
     }
@@ -253,7 +253,7 @@ impl Machine for Ours<'_> {
     fn exports(&mut self, module: usize) -> Vec<(String, Kind)> {
         let exports = self.instance.exports_of(self.parts[module]);
         let kind = |(name, item)| match item {
-            Extern::Func(func) => (name, Kind::Func(Func::ty(&func, &mut self.instance))),
+            Extern::Func(func) => (name, Kind::Func(func.ty(&mut self.instance).expect("its own"))),
             _ => (name, Kind::Other),
         };
         exports.into_iter().map(kind).collect()
@@ -295,7 +295,7 @@ impl Machine for Ours<'_> {
         let callback = |(module, name): &(usize, String)| {
             let func = self.function(*module, name);
             let zero = |ty: &ValType| Value::zero(*ty).expect("what anyone can call");
-            (func, func.ty(&mut self.instance).params().iter().map(zero).collect())
+            (func, func.ty(&mut self.instance).expect("its own").params().iter().map(zero).collect())
         };
         let callbacks = functions.iter().map(callback).collect();
         self.instance.data_mut().functions = callbacks;

@@ -63,7 +63,8 @@ fn observe(config: &Config, bytes: &[u8]) -> Option<Observed> {
     let mut calls = Vec::new();
     for (name, item) in &exports {
         let Extern::Func(func) = item else { continue };
-        let args: Vec<Val> = func.ty(&mut instance).params().iter().map(|ty| zero(*ty)).collect::<Option<_>>()?;
+        let args: Vec<Val> =
+            func.ty(&mut instance).expect("its own").params().iter().map(|ty| zero(*ty)).collect::<Option<_>>()?;
         instance.set_fuel(FUEL);
         let result = func.call_dynamic(&mut instance, &args);
         if result.as_ref().is_err_and(|error| error.trap() == Some(Trap::StackOverflow)) {

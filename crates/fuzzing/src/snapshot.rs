@@ -85,7 +85,7 @@ impl Part {
         let Ok(module) = Module::new(engine, &self.module) else { return Vec::new() };
         let mut instance = linker(engine).prepare(&module).expect("imports").allocate(()).expect("a slot");
         let functions = instance.exports().into_iter().filter_map(|(name, item)| match item {
-            Extern::Func(func) => Some((name, func.ty(&mut instance))),
+            Extern::Func(func) => Some((name, func.ty(&mut instance).expect("its own"))),
             _ => None,
         });
         let functions: Vec<_> = functions.collect();
@@ -200,7 +200,7 @@ fn observe(linker: &Linker<()>, module: &Module, instances: &[InstanceRef]) -> O
 }
 
 fn call(instance: &mut Instance<()>, func: Func) -> Result<Vec<String>, Option<Trap>> {
-    let types = func.ty(&mut *instance);
+    let types = func.ty(&mut *instance).expect("its own");
     let Some(args) = types.params().iter().map(|ty| zero(*ty)).collect::<Option<Vec<Val>>>() else { return Ok(vec![]) };
     instance.set_fuel(FUEL);
     let result = func.call_dynamic(instance, &args);

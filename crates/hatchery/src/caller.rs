@@ -32,7 +32,7 @@ impl<'a, T: 'static> Caller<'a, T> {
     /// The memory that the calling module exports as `memory`, if it does.
     #[inline]
     pub fn memory(&self) -> Option<Memory> {
-        self.vm.main_memory().map(|id| Memory { id })
+        self.vm.main_memory().map(|id| Memory::of(self.vm.prepared_id(), id))
     }
 
     /// A memory and the host data at once.
@@ -42,7 +42,8 @@ impl<'a, T: 'static> Caller<'a, T> {
     /// When the memory is another module's.
     #[inline]
     pub fn memory_and_data(&mut self, memory: Memory) -> Result<(GuestMemory<'_>, &mut T), Error> {
-        let (data, vm) = self.vm.data_and_memory(memory.id).ok_or_else(instance::no_such_item)?;
+        let id = memory.id_in(self.vm.prepared_id())?;
+        let (data, vm) = self.vm.data_and_memory(id).ok_or_else(instance::no_such_item)?;
         Ok((GuestMemory { vm }, data))
     }
 

@@ -139,12 +139,11 @@ pub struct Frame {
 
 impl Frame {
     pub(crate) fn new(frame: &hatchery_vm::Frame) -> Frame {
-        let function = frame.function();
-        let instance = frame.image().instances().get(function.instance.index());
+        let instance = frame.image().instances().get(frame.instance().index());
         Frame {
             instance: instance.and_then(|instance| instance.name).map(Into::into),
-            function: function.index,
-            name: function.name.map(Into::into),
+            function: frame.index(),
+            name: frame.name().map(Into::into),
             offset: frame.wasm_offset(),
         }
     }

@@ -34,18 +34,30 @@ impl Func {
         Ok(Func { callee })
     }
 
+    /// Whether it is one of this instance's module.
+    fn check<T>(&self, access: &Access<'_, T>) -> Result<(), Error> {
+        access.check(&self.callee).map_err(Error::from_call)
+    }
+
     /// Its type.
-    pub fn ty(&self, mut cx: impl AsContext) -> FuncType {
-        convert::func_type(cx.access().image().types().get(self.callee.ty()))
+    ///
+    /// # Errors
+    ///
+    /// When it is of another module.
+    pub fn ty(&self, mut cx: impl AsContext) -> Result<FuncType, Error> {
+        let access = cx.access();
+        self.check(&access)?;
+        Ok(convert::func_type(access.image().types().get(self.callee.ty())))
     }
 
     /// The same function with types that the compiler knows.
     ///
     /// # Errors
     ///
-    /// When its type is another; the message has both.
+    /// When it is of another module, or its type is another; then the message has both.
     pub fn typed<P: WasmValues, R: WasmValues>(&self, mut cx: impl AsContext) -> Result<TypedFunc<P, R>, Error> {
         let access = cx.access();
+        self.check(&access)?;
         let found = access.image().types().get(self.callee.ty());
         if !convert::are_types(&found.params, P::TYPES) || !convert::are_types(&found.results, R::TYPES) {
             let found = convert::func_type(found);
@@ -60,8 +72,8 @@ impl Func {
     ///
     /// # Errors
     ///
-    /// When the parameters are of other types, the guest traps, or a host function fails. The instance stays
-    /// usable.
+    /// When it is of another module, the parameters are of other types, the guest traps, or a host function fails. The
+    /// instance stays usable.
     ///
     /// # Panics
     ///
@@ -87,6 +99,7 @@ impl Func {
 
     /// The values of a call, with these parameters.
     pub(crate) fn lower<T: 'static>(&self, access: &Access<'_, T>, params: &[Val]) -> Result<Vec<RawVal>, Error> {
+        self.check(access)?;
         let image = access.image();
         let ty = image.types().get(self.callee.ty());
         if params.len() != ty.params.len() {

@@ -43,9 +43,9 @@ pub(crate) fn no_such_item() -> Error {
 pub(crate) fn export<T: 'static>(access: &Access<'_, T>, instance: InstanceId, name: &str) -> Option<Extern> {
     Some(match access.export(instance, name)? {
         Export::Func(callee) => Extern::Func(Func { callee }),
-        Export::Memory(id) => Extern::Memory(Memory { id }),
-        Export::Table(id) => Extern::Table(Table { id }),
-        Export::Global(id) => Extern::Global(Global { id }),
+        Export::Memory(id) => Extern::Memory(Memory::of(access.prepared_id(), id)),
+        Export::Table(id) => Extern::Table(Table::of(access.prepared_id(), id)),
+        Export::Global(id) => Extern::Global(Global::of(access.prepared_id(), id)),
     })
 }
 

@@ -41,7 +41,8 @@ impl Limits {
         /// Most host values that the guest may hold references to; about a million unless set.
         max_externrefs: usize => externrefs;
         /// Most bytes of exceptions that the guest may hold references to, their values and what we need to keep each of
-        /// them; 16 MiB unless set. Exceptions that are caught without a reference are not among them.
+        /// them; 16 MiB unless set. An eighth of it must be free whenever it is looked for those that are not referred to any
+        /// more. Exceptions that are caught without a reference are not among them.
         max_exceptions: usize => exceptions;
         /// Fuel that an instance starts with, initialization included. Only engines with
         /// [`Interruption::Fuel`](crate::Interruption::Fuel) use any.

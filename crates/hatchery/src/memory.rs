@@ -7,7 +7,7 @@ use crate::instance::no_such_item;
 use crate::raw;
 use crate::val::{Val, ValType};
 use hatchery_image::{GlobalId, MemoryId, TableId};
-use hatchery_vm::AccessError;
+use hatchery_vm::{Access, AccessError};
 use std::fmt;
 
 fn access_error(error: AccessError) -> Error {
@@ -15,13 +15,30 @@ fn access_error(error: AccessError) -> Error {
     Error::source_of(kind, error)
 }
 
+/// Whether a handle is one of this instance's module.
+fn check<T>(access: &Access<'_, T>, owner: u64) -> Result<(), Error> {
+    if access.prepared_id() == owner { Ok(()) } else { Err(no_such_item()) }
+}
+
 /// A memory of a guest, by its place in the module. Lengths and offsets are in bytes unless they say pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Memory {
-    pub(crate) id: MemoryId,
+    id: MemoryId,
+    /// Of the prepared module.
+    owner: u64,
 }
 
 impl Memory {
+    pub(crate) fn of(owner: u64, id: MemoryId) -> Memory {
+        Memory { id, owner }
+    }
+
+    /// Its number in the module, if that is the owner.
+    #[inline]
+    pub(crate) fn id_in(&self, owner: u64) -> Result<MemoryId, Error> {
+        if self.owner == owner { Ok(self.id) } else { Err(no_such_item()) }
+    }
+
     /// Borrows the memory.
     ///
     /// # Errors
@@ -47,19 +64,22 @@ impl Memory {
         look: impl FnOnce(GuestMemory<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let mut access = cx.access();
-        look(GuestMemory { vm: access.memory(self.id).ok_or_else(no_such_item)? })
+        let id = self.id_in(access.prepared_id())?;
+        look(GuestMemory { vm: access.memory(id).ok_or_else(no_such_item)? })
     }
 
     /// Length in bytes; 0 for a handle of another module.
     pub fn size(&self, mut cx: impl AsContext) -> u64 {
-        cx.access().memory(self.id).map_or(0, |memory| memory.len())
+        let mut access = cx.access();
+        let Ok(id) = self.id_in(access.prepared_id()) else { return 0 };
+        access.memory(id).map_or(0, |memory| memory.len())
     }
 
     /// Copies bytes out.
     ///
     /// # Errors
     ///
-    /// When they are not all there.
+    /// When the handle is another module's, or they are not all there.
     pub fn read(&self, cx: impl AsContext, offset: u64, into: &mut [u8]) -> Result<(), Error> {
         self.borrow(cx, |memory| {
             into.copy_from_slice(memory.slice(offset, into.len() as u64)?);
@@ -71,7 +91,7 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// When there is no room for all of them; then none are copied.
+    /// When the handle is another module's, or there is no room for all of them; then none are copied.
     pub fn write(&self, cx: impl AsContext, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         self.borrow(cx, |mut memory| {
             memory.slice_mut(offset, bytes.len() as u64)?.copy_from_slice(bytes);
@@ -83,10 +103,11 @@ impl Memory {
     ///
     /// # Errors
     ///
-    /// When its maximum, its reservation or a limit of the instance does not allow it.
+    /// When the handle is another module's, or its maximum, its reservation or a limit of the instance does not allow it.
     pub fn grow(&self, mut cx: impl AsContext, pages: u64) -> Result<u64, Error> {
         let mut access = cx.access();
-        let mut memory = access.memory(self.id).ok_or_else(no_such_item)?;
+        let id = self.id_in(access.prepared_id())?;
+        let mut memory = access.memory(id).ok_or_else(no_such_item)?;
         let length = memory.len();
         memory.grow(pages).ok_or_else(|| {
             let message = format!("the memory of {length} bytes cannot grow by {pages} pages of 64 KiB");
@@ -143,10 +164,16 @@ impl fmt::Debug for GuestMemory<'_> {
 /// A global of a guest, by its place in the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Global {
-    pub(crate) id: GlobalId,
+    id: GlobalId,
+    /// Of the prepared module.
+    owner: u64,
 }
 
 impl Global {
+    pub(crate) fn of(owner: u64, id: GlobalId) -> Global {
+        Global { id, owner }
+    }
+
     /// Type of its value, and whether it can change.
     ///
     /// # Errors
@@ -154,6 +181,7 @@ impl Global {
     /// When the handle is another module's.
     pub fn ty(&self, mut cx: impl AsContext) -> Result<(ValType, bool), Error> {
         let access = cx.access();
+        check(&access, self.owner)?;
         let global = access.image().globals().get(self.id.index()).ok_or_else(no_such_item)?;
         Ok((convert::val_type(global.ty), global.mutable))
     }
@@ -165,6 +193,7 @@ impl Global {
     /// When the handle is another module's, or the value a reference to an exception.
     pub fn get(&self, mut cx: impl AsContext) -> Result<Val, Error> {
         let access = cx.access();
+        check(&access, self.owner)?;
         let ty = access.image().globals().get(self.id.index()).ok_or_else(no_such_item)?.ty;
         let raw = access.global_get(self.id).ok_or_else(no_such_item)?;
         raw::lift_stored(&access, ty, raw)
@@ -174,9 +203,10 @@ impl Global {
     ///
     /// # Errors
     ///
-    /// When it is immutable or of another type.
+    /// When the handle is another module's, or the global immutable or of another type.
     pub fn set(&self, mut cx: impl AsContext, value: Val) -> Result<(), Error> {
         let mut access = cx.access();
+        check(&access, self.owner)?;
         let ty = access.image().globals().get(self.id.index()).ok_or_else(no_such_item)?.ty;
         let raw = raw::lower(&access, ty, &value)?;
         access.global_set(self.id, raw).map_err(access_error)
@@ -186,22 +216,30 @@ impl Global {
 /// A table of a guest, by its place in the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Table {
-    pub(crate) id: TableId,
+    id: TableId,
+    /// Of the prepared module.
+    owner: u64,
 }
 
 impl Table {
+    pub(crate) fn of(owner: u64, id: TableId) -> Table {
+        Table { id, owner }
+    }
+
     /// Number of elements; 0 for a handle of another module.
     pub fn size(&self, mut cx: impl AsContext) -> u64 {
-        cx.access().table_len(self.id).unwrap_or(0)
+        let access = cx.access();
+        if access.prepared_id() == self.owner { access.table_len(self.id).unwrap_or(0) } else { 0 }
     }
 
     /// An element.
     ///
     /// # Errors
     ///
-    /// When there is none at this index, or it is a reference to an exception.
+    /// When the handle is another module's, there is none at this index, or it is a reference to an exception.
     pub fn get(&self, mut cx: impl AsContext, index: u64) -> Result<Val, Error> {
         let access = cx.access();
+        check(&access, self.owner)?;
         let word = access.table_get(self.id, index).map_err(access_error)?;
         let element = access.image().tables().get(self.id.index()).ok_or_else(no_such_item)?.element;
         raw::lift_stored(&access, hatchery_image::ValType::Ref(element), raw::word(word))
@@ -211,9 +249,10 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// When there is none at this index, or the value is of another type.
+    /// When the handle is another module's, there is none at this index, or the value is of another type.
     pub fn set(&self, mut cx: impl AsContext, index: u64, value: Val) -> Result<(), Error> {
         let mut access = cx.access();
+        check(&access, self.owner)?;
         let element = access.image().tables().get(self.id.index()).ok_or_else(no_such_item)?.element;
         let raw = raw::lower(&access, hatchery_image::ValType::Ref(element), &value)?;
         access.table_set(self.id, index, raw.get_reference()).map_err(access_error)
@@ -224,9 +263,10 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// When its maximum, its room or a limit of the instance does not allow it.
+    /// When the handle is another module's, or its maximum, its room or a limit of the instance does not allow it.
     pub fn grow(&self, mut cx: impl AsContext, delta: u64, value: Val) -> Result<u64, Error> {
         let mut access = cx.access();
+        check(&access, self.owner)?;
         let element = access.image().tables().get(self.id.index()).ok_or_else(no_such_item)?.element;
         let raw = raw::lower(&access, hatchery_image::ValType::Ref(element), &value)?;
         let old = access.table_grow(self.id, delta, raw.get_reference()).map_err(access_error)?;

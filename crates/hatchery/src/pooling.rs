@@ -218,7 +218,8 @@ impl Pooling {
         const STATE: u64 = 16 << 20;
         /// Room for the handle tables of a component.
         const HANDLES: u64 = 128 << 20;
-        let usual = || tunables.memory32_reservation + tunables.memory_guard + STATE_GUARD + STATE + HANDLES;
+        let memory = tunables.memory32_reservation.saturating_add(tunables.memory_guard);
+        let usual = || memory.saturating_add(STATE_GUARD + STATE + HANDLES);
         let slot_bytes = size(self.slot_bytes.unwrap_or_else(usual));
         let mut options = PoolOptions::new(self.slots, slot_bytes);
         options

@@ -132,7 +132,7 @@ fn an_instance_with_a_forgotten_call_refuses_to_be_entered_and_can_be_dropped() 
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().contains("suspended"), "{error}");
     drop(instance);
-    assert_eq!(dropped.load(Ordering::Relaxed), 1);
+    assert_eq!(dropped.load(Ordering::Relaxed), 0, "what the future borrowed may be gone");
 }
 
 #[test]

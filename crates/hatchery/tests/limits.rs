@@ -1,8 +1,8 @@
 //! Guests that do not stop, that want too much, and allocators that have no more.
 
 use hatchery::{
-    Allocation, Config, Engine, ErrorKind, Extern, Instance, InterruptHandle, Interruption, Limits, Linker, Module,
-    Pooling, Prepared, Trap, Verify,
+    Allocation, Caller, Config, Engine, ErrorKind, Extern, Instance, InterruptHandle, Interruption, Limits, Linker,
+    Module, Pooling, Prepared, Trap, Verify,
 };
 use std::time::{Duration, Instant};
 
@@ -122,6 +122,38 @@ fn requests_that_race_with_the_guest_are_neither_lost_nor_left_behind() {
             other.join().expect("the other thread");
             assert_eq!(count.call(&mut instance, (10,)).expect("nobody asks any more"), (7,));
         }
+    }
+}
+
+/// A guest that calls the host, which looks whether it should stop; through another call of the guest, or at once.
+const ASKS: &str = r#"(module
+    (import "h" "look" (func $look))
+    (import "h" "through" (func $through))
+    (func (export "asks") (call $look))
+    (func (export "nested") (call $through))
+    (func (export "spin") (loop $again (br $again)))
+    (func (export "fine") (result i32) (loop) (i32.const 7)))"#;
+
+#[test]
+fn a_request_that_ended_a_call_by_way_of_the_host_is_answered() {
+    let engine = Engine::new(&Config::new().interruption(Interruption::Deadline)).expect("an engine");
+    let module = Module::new(&engine, ASKS).expect("a module");
+    let mut linker = Linker::<()>::new(&engine);
+    linker.func("h", "look", |caller: Caller<'_, ()>| caller.check_interrupt()).expect("defined");
+    let through = |mut caller: Caller<'_, ()>| {
+        let Some(Extern::Func(spin)) = caller.export("spin") else { panic!("no export") };
+        spin.typed::<(), ()>(&mut caller)?.call(&mut caller, ())
+    };
+    linker.func("h", "through", through).expect("defined");
+    let mut instance = linker.prepare(&module).expect("prepared").instantiate(()).expect("an instance");
+    for name in ["asks", "nested"] {
+        instance.interrupt_handle().cancel();
+        assert_eq!(traps(&mut instance, name), Trap::Cancelled, "{name}");
+        assert!(is_fine(&mut instance), "{name}: the request is still there");
+        instance.set_deadline(Some(Duration::from_millis(1)));
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(traps(&mut instance, name), Trap::DeadlineExceeded, "{name}");
+        assert!(is_fine(&mut instance), "{name}: the deadline passes again");
     }
 }
 

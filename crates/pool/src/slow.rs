@@ -132,6 +132,10 @@ impl Pool {
             if attached.is_ok() || self.core.space.vanish(self.whole(record)).is_err() {
                 break;
             }
+            // And of what it was charged for beyond its layout, nothing is there any more.
+            let charge = stock.template.layout().accessible_bytes();
+            let charged = record.ledger.charge.swap(charge, Ordering::Relaxed);
+            self.core.resident.give(charged.saturating_sub(charge));
             self.evict_any();
             attached = attach(&self.core, record, stock, surplus, Thrift::Utmost);
         }

@@ -240,10 +240,11 @@ impl<'a, T> Access<'a, T> {
     ///
     /// Why, if it was. The host function's call then ends with an error of its own, which answers the request.
     pub fn check_interrupt(&self) -> Result<(), TrapCode> {
-        self.inner().check_interrupt().map_err(|stop| match stop {
+        let code = self.inner().check_interrupt().map_err(|stop| match stop {
             Stop::Trap(code) | Stop::About(code, _) => code,
             Stop::Withdrawn | Stop::Pages(_) => TrapCode::Cancelled,
-        })
+        });
+        code.inspect_err(|code| self.inner().told.set(Some(*code)))
     }
 
     /// Asks the instance to stop, from any thread. Only images compiled for interruption look.

@@ -154,6 +154,15 @@ impl fmt::Display for Trap {
 impl std::error::Error for Trap {}
 
 impl<T> Access<'_, T> {
+    /// Whether a function is one of this instance's image.
+    ///
+    /// # Errors
+    ///
+    /// When it is another's.
+    pub fn check(&self, callee: &Callee) -> Result<(), CallError> {
+        if callee.prepared == self.inner().prepared_id { Ok(()) } else { Err(CallError::WrongInstance) }
+    }
+
     /// Calls a guest function. `values` has its parameters, and then its results.
     ///
     /// # Errors
@@ -226,9 +235,9 @@ impl Inner {
     #[inline(never)]
     pub(crate) fn ended(&self, unwind: Unwind) -> CallError {
         let Unwind { reason, backtrace } = unwind;
+        self.answer_interrupt(&reason);
         match reason {
             Reason::Trap { code, address, detail } => {
-                self.answer_interrupt(code);
                 let slot_offset = address.and_then(|address| self.slot().offset_of(address));
                 CallError::Trap(Box::new(Trap { code, detail, slot_offset, backtrace }))
             }
@@ -241,11 +250,15 @@ impl Inner {
         }
     }
 
-    /// A request to stop is answered when the outermost call has ended because of it; until then, calls
-    /// further out must see it too.
-    fn answer_interrupt(&self, code: TrapCode) {
-        let requested = matches!(code, TrapCode::Cancelled | TrapCode::DeadlineExceeded);
-        if requested && self.is_idle() {
+    /// A request to stop is answered when the outermost call has ended because of it, by a trap or by a host function
+    /// that was told; until then, calls further out must see it too.
+    fn answer_interrupt(&self, reason: &Reason) {
+        if let Reason::Trap { code: code @ (TrapCode::Cancelled | TrapCode::DeadlineExceeded), .. } = reason {
+            self.told.set(Some(*code));
+        }
+        if self.is_idle()
+            && let Some(code) = self.told.take()
+        {
             self.interrupt().answered(code);
         }
     }

@@ -13,9 +13,14 @@ use hatchery_image::MemoryId;
 use hatchery_image::abi::RawVal;
 
 /// Stands for host data of a type that is not known. There is no value of it, so that no instance can be made with it;
-/// a reference to it reaches no byte.
+/// a reference to it reaches no byte. Data of that type may be bound to its thread, so an access is:
+///
+/// ```compile_fail
+/// fn moves<T: Send>() {}
+/// moves::<hatchery_vm::Access<'static, hatchery_vm::UnknownData>>();
+/// ```
 #[derive(Debug)]
-pub struct UnknownData(());
+pub struct UnknownData(PhantomData<*mut ()>);
 
 /// Where a memory of a prepared image is. Found once, it saves every call the search.
 ///

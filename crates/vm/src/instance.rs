@@ -36,7 +36,7 @@ use core::mem::ManuallyDrop;
 use core::ops::Range;
 use core::ptr::NonNull;
 use hatchery_alloc::{AllocateError, PrepareError, Slot};
-use hatchery_image::Image;
+use hatchery_image::{Image, TrapCode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +69,8 @@ pub(crate) struct Inner {
     pub(crate) memory_bytes: Cell<u64>,
     /// A range of the slot, from `vmctx`, that is accessible and writable as long as the instance lives.
     pub(crate) writable: Cell<(u64, u64)>,
+    /// The request to stop that the host was told of, or a call inside ended because of; until it is answered.
+    pub(crate) told: Cell<Option<TrapCode>>,
     /// What a suspended call waits for.
     pub(crate) pending: RefCell<Option<Pending>>,
     /// See [`Access::beside`].
@@ -113,6 +115,7 @@ impl Inner {
             interrupt: OnceCell::new(),
             fuel: Cell::new(FULL),
             generation: Cell::new(0),
+            told: Cell::new(None),
             pending: RefCell::new(None),
             beside: Beside::new(),
         };
@@ -211,10 +214,11 @@ impl Inner {
         self.vmctx.as_ptr().wrapping_add(offset as usize)
     }
 
-    /// Ends a call that was suspended and then forgotten: first the future that it waits for, then its frames.
+    /// Ends a call that was suspended and then forgotten. The future that it waits for is forgotten as well: it may hold
+    /// borrows of the host data, which ended when the call was forgotten.
     fn abandon(&self) {
         let Some(record) = self.record.get().filter(|_| !self.is_idle()) else { return };
-        drop(self.pending.take());
+        core::mem::forget(self.pending.take());
         // SAFETY: the record is of this instance's own task; nobody else uses it, as the owner is going away (I3). The
         // async shim raises; no guest code runs.
         let progress = unsafe { resume(record, Resume::Cancel) };

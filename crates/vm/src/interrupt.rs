@@ -169,11 +169,18 @@ struct Ticket {
 
 /// One thread for all deadlines of the process, started by the first.
 ///
+/// A forked child has neither the thread nor, maybe, the lock, which another thread may have held: it gets a timer of its own.
+/// Deadlines that were set before do not pass in the child.
+///
 /// Locks are taken in the order cell, timer; the thread holds its own only while it looks at its list.
 struct Timer {
+    process: u32,
     list: Mutex<List>,
     changed: Condvar,
 }
+
+/// How many forks, each of the one before, have deadlines.
+const GENERATIONS: usize = 16;
 
 #[derive(Default)]
 struct List {
@@ -184,8 +191,13 @@ struct List {
 
 impl Timer {
     fn global() -> &'static Timer {
-        static TIMER: OnceLock<Timer> = OnceLock::new();
-        TIMER.get_or_init(|| Timer { list: Mutex::default(), changed: Condvar::new() })
+        static TIMERS: [OnceLock<Timer>; GENERATIONS] = [const { OnceLock::new() }; GENERATIONS];
+        let process = std::process::id();
+        let new = || Timer { process, list: Mutex::default(), changed: Condvar::new() };
+        let [first, later @ ..] = &TIMERS;
+        let first = first.get_or_init(new);
+        let mut others = later.iter().map(|timer| timer.get_or_init(new));
+        if first.process == process { first } else { others.find(|timer| timer.process == process).unwrap_or(first) }
     }
 
     fn lock(&self) -> MutexGuard<'_, List> {
@@ -345,6 +357,31 @@ mod tests {
             wait_for(poll);
             assert_eq!(cell.reason(), Some(TrapCode::DeadlineExceeded));
         });
+    }
+
+    #[test]
+    fn deadlines_pass_in_a_forked_child() {
+        // The parent's thread runs.
+        with_cell(|cell, poll| {
+            cell.set_deadline(Some(Duration::from_millis(1)));
+            wait_for(poll);
+        });
+        // SAFETY: the child uses what is its own alone, and ends without running destructors.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let outcome = std::panic::catch_unwind(|| {
+                with_cell(|cell, poll| {
+                    cell.set_deadline(Some(Duration::from_millis(1)));
+                    wait_for(poll);
+                });
+            });
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(i32::from(outcome.is_err())) };
+        }
+        let mut status = 1;
+        // SAFETY: waits for our own child.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!(status, 0, "no deadline passes in the child");
     }
 
     #[test]

@@ -77,8 +77,8 @@ impl<T> CallFuture<'_, T> {
 
     fn finish(&mut self, result: Result<(), CallError>) -> Poll<Result<Vec<RawVal>, CallError>> {
         self.state = State::Done;
-        let results = self.access.image().types().get(self.callee.ty).results.len();
         Poll::Ready(result.map(|()| {
+            let results = self.access.image().types().get(self.callee.ty).results.len();
             let mut values = core::mem::take(&mut self.values);
             values.truncate(results);
             values

@@ -200,7 +200,7 @@ fn an_uncaught_exception_is_a_trap_with_the_guests_backtrace() {
     );
     let Err(CallError::Trap(trap)) = call(&mut instance, "run", 0) else { panic!("a trap") };
     assert_eq!(trap.code, TrapCode::UncaughtException);
-    let names: Vec<_> = trap.backtrace.frames().iter().map(|f| f.function().name.map(str::to_owned)).collect();
+    let names: Vec<_> = trap.backtrace.frames().iter().map(|f| f.name().map(str::to_owned)).collect();
     assert_eq!(names, [Some("inner".into()), Some("middle".into()), Some("run".into())]);
 }
 

@@ -63,7 +63,7 @@ fn exported(prepared: &Prepared<()>, name: &str) -> PackedFuncRef {
 
 /// Names of the functions in a backtrace, innermost first.
 fn names(trap: &Trap) -> Vec<&str> {
-    trap.backtrace.frames().iter().map(|frame| frame.function().name.unwrap_or("?")).collect()
+    trap.backtrace.frames().iter().map(|frame| frame.name().unwrap_or("?")).collect()
 }
 
 const RECURSION: &str = r#"
@@ -217,7 +217,7 @@ fn failing_host_functions_report_where_the_guest_was() {
     let mut guest = Guest::with_host(NESTED, vec![HostFunction::typed(fail)]);
     let Err(CallError::Host { error, frames }) = guest.call("outer", 0) else { panic!("fails") };
     assert_eq!(error.to_string(), "out of paper");
-    let names: Vec<_> = frames.frames().iter().filter_map(|frame| frame.function().name).collect();
+    let names: Vec<_> = frames.frames().iter().filter_map(|frame| frame.name()).collect();
     assert_eq!(names, ["middle", "outer"]);
     assert_eq!(guest.call("load", 0).expect("returns"), 0);
 }

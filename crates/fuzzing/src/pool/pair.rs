@@ -138,7 +138,7 @@ fn look(instance: &mut Instance<()>) -> Vec<u64> {
                 seen.extend((0..length).map(|index| match table.get(&mut *instance, index).expect("an element") {
                     Val::FuncRef(Some(reference)) => {
                         let func = Func::from_ref(&mut *instance, reference).expect("its own");
-                        1 + func.ty(&mut *instance).params().len() as u64
+                        1 + func.ty(&mut *instance).expect("its own").params().len() as u64
                     }
                     _ => 0,
                 }));

@@ -44,6 +44,9 @@ pub enum ArtifactError {
         /// Their names.
         missing: String,
     },
+    /// The file was shortened while it was mapped.
+    #[error("the artifact's file was shortened while it was in use")]
+    Withdrawn,
     /// A part of the file lies outside what should hold it.
     #[error("the artifact's {part} ({start}..{end}) lies outside {container} (..{limit})")]
     Range {

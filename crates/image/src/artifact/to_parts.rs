@@ -16,7 +16,7 @@ impl Image {
     ///
     /// When the file can no longer be read, or its envelope is damaged.
     pub fn to_parts(&self) -> Result<ImageParts, ArtifactError> {
-        Ok(ImageParts {
+        let parts = ImageParts {
             producer: self.producer().to_owned(),
             source: *self.source(),
             isa: self.isa(),
@@ -42,7 +42,9 @@ impl Image {
             imports: self.host_imports(),
             learned: self.learned(),
             extension: self.extension().to_vec(),
-        })
+        };
+        // What is read of a file that is shortened meanwhile is zeros.
+        if self.is_withdrawn() { Err(ArtifactError::Withdrawn) } else { Ok(parts) }
     }
 
     fn function_records(&self) -> Vec<FunctionRecord> {

@@ -50,6 +50,12 @@ impl<'a, T> HostContext<'a, T> {
         self.access.image().types().get(self.access.inner().prepared.import_types[self.import.index()])
     }
 
+    /// See [`Access::prepared_id`].
+    #[inline(always)]
+    pub fn prepared_id(&self) -> u64 {
+        self.access.prepared_id()
+    }
+
     /// The memory that the calling core instance exports as `memory`.
     pub fn main_memory(&self) -> Option<MemoryId> {
         self.access.inner().prepared.main_memories[self.instance.index()]

@@ -7,8 +7,7 @@ use super::context::GuestContext;
 use super::frames::{Stack, in_text};
 use super::task::TaskRecord;
 use super::x86_64::PUSH_FRAME_POINTER;
-use hatchery_image::Image;
-use hatchery_image::artifact::FunctionRef;
+use hatchery_image::{Image, InstanceId};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
@@ -29,6 +28,8 @@ pub struct Frame {
     image: Arc<Image>,
     /// Of the instruction that trapped or of some byte of the call.
     offset: u32,
+    instance: InstanceId,
+    index: u32,
 }
 
 impl Backtrace {
@@ -50,8 +51,8 @@ impl Backtrace {
             // SAFETY: promised by the caller.
             let image = unsafe { &*raw.guest }.image();
             let offset = image.text().offset_of(raw.pc)?;
-            image.functions().find(offset)?;
-            Some(Frame { image: Arc::clone(image), offset })
+            let function = image.functions().find(offset)?;
+            Some(Frame { image: Arc::clone(image), offset, instance: function.instance, index: function.index })
         };
         let frames = trace.frames().iter().filter_map(resolve).collect();
         Backtrace { frames, truncated: trace.truncated }
@@ -59,13 +60,19 @@ impl Backtrace {
 }
 
 impl Frame {
-    /// The function.
-    ///
-    /// # Panics
-    ///
-    /// Never: frames of other code are left out of a backtrace.
-    pub fn function(&self) -> FunctionRef<'_> {
-        self.image.functions().find(self.offset).expect("a backtrace has frames of functions only")
+    /// The core instance whose function it is.
+    pub fn instance(&self) -> InstanceId {
+        self.instance
+    }
+
+    /// The function's index in its module.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The function's name, if it has one and the image was not withdrawn since.
+    pub fn name(&self) -> Option<&str> {
+        self.image.functions().find(self.offset)?.name
     }
 
     /// The image the function is part of.

@@ -160,5 +160,5 @@ fn a_leaked_call_keeps_the_instance_busy_until_it_is_dropped() {
     let other = pollster::block_on(instance.access().call_async(&guest.callee(Function::Nop), vec![]));
     assert!(matches!(other, Err(CallError::Busy)), "{other:?}");
     drop(instance);
-    assert_eq!(drops.count(), 1);
+    assert_eq!(drops.count(), 0, "what the future borrowed may be gone");
 }

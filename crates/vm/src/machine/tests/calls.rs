@@ -56,7 +56,7 @@ fn a_trap_ends_the_innermost_call_only() {
         let unwind = session.call(Function::Halt, 0).expect_err("traps");
         assert!(matches!(unwind.reason, Reason::Trap { code: TrapCode::Unreachable, .. }));
         // Itself, then the caller of this host function.
-        let functions: Vec<u32> = unwind.backtrace.frames().iter().map(|f| f.function().index).collect();
+        let functions: Vec<u32> = unwind.backtrace.frames().iter().map(|f| f.index()).collect();
         let expected = [Function::Halt, Function::Import];
         assert_eq!(functions, expected.map(Function::index)[..]);
         before
@@ -110,7 +110,7 @@ fn a_raise_in_an_outer_host_function_after_a_nested_call_has_its_own_backtrace()
     let session = Session::new();
     session.set_host(nest_then_fail);
     let unwind = session.call(Function::Import, 1).expect_err("fails");
-    let frames: Vec<u32> = unwind.backtrace.frames().iter().map(|f| f.function().index).collect();
+    let frames: Vec<u32> = unwind.backtrace.frames().iter().map(|f| f.index()).collect();
     assert_eq!(frames, [Function::Import.index()]);
 }
 
