@@ -65,7 +65,6 @@ impl Metrics {
         let (pages, charge) = (ledger.set_pages.load(Ordering::Relaxed), ledger.charge.load(Ordering::Relaxed));
         self.working_set_pages += pages;
         self.kernel_mappings += ledger.mappings.load(Ordering::Relaxed);
-        self.bytes_charged += charge;
         self.bytes_resident += if pages > 0 { (pages * page).min(charge) } else { charge };
     }
 }

@@ -74,7 +74,8 @@ impl Pool {
     /// What it did and has. Looks at every slot.
     pub fn metrics(&self) -> Metrics {
         let slots = self.core.slots();
-        let mut metrics = Metrics { slots, templates: self.registry().len(), ..Metrics::default() };
+        let (templates, bytes_charged) = (self.registry().len(), self.core.resident.taken());
+        let mut metrics = Metrics { slots, templates, bytes_charged, ..Metrics::default() };
         let mut seen = 0;
         for record in self.records.iter().map(|record| record.load(Ordering::Acquire)).filter(|r| !r.is_null()) {
             // SAFETY: records live as long as the pool (P6) and are only ever shared.

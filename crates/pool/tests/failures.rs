@@ -77,7 +77,8 @@ fn every_call_fails_at_every_point() {
 fn every_call_of_first_uses_fails_at_every_point() {
     // More runs than a new slot is protected for at once, some of them in a tail that stays.
     let spread = (0..8).map(|i| (MEMORY + 3 * i) * PAGE..(MEMORY + 3 * i + 1) * PAGE).collect();
-    let known = Hints { tails: Tails::Keep, written: spread, ..Hints::default() };
+    let grown = vec![(MEMORY + 16) * PAGE..(MEMORY + 28) * PAGE];
+    let known = Hints { tails: Tails::Keep, written: spread, grown, ..Hints::default() };
     let samples = [Sample::image(1), Sample::new(16, &[1..2, MEMORY..MEMORY + 6], 7, known), Sample::image(9)];
     for lasting in [false, true] {
         // With more images than slots before, first uses are not learned from.
