@@ -203,14 +203,18 @@ impl Inner {
         let from = self.range_of(from_memory, from, length)?;
         let to = self.range_of(to_memory, to, length)?;
         self.charge(length / BYTES_PER_FUEL)?;
-        self.in_chunks(length, |start, chunk| {
-            // Where the ranges overlap, the chunks go in the direction that reads each byte before it is written.
-            let at = if to <= from { start } else { length - start - chunk };
+        let copy = |at: u64, chunk: u64| {
             self.prepare_memory(to + at, chunk)?;
             // SAFETY: I4, I5: both inside their memories, the target prepared; `copy` allows overlap.
             unsafe { core::ptr::copy(self.at(from + at), self.at(to + at), chunk as usize) };
             Ok(())
-        })
+        };
+        // Programs copy little at a time, and often.
+        if length <= CHUNK {
+            return copy(0, length);
+        }
+        // Where the ranges overlap, the chunks go in the direction that reads each byte before it is written.
+        self.in_chunks(length, |start, chunk| copy(if to <= from { start } else { length - start - chunk }, chunk))
     }
 
     pub(crate) fn memory_init(
