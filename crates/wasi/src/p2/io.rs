@@ -218,7 +218,9 @@ mod tests {
     use super::super::tests::Plain;
     use super::super::waiting::blocking;
     use super::*;
-    use crate::host::{MemoryInput, MemoryOutput};
+    use crate::host::{Durability, MemoryInput, MemoryOutput, OutputStream};
+    use std::io::IoSlice;
+    use std::sync::{Arc, Mutex};
 
     fn host() -> (Plain, MemoryOutput, u32, u32) {
         let out = MemoryOutput::new(1 << 20);
@@ -249,6 +251,37 @@ mod tests {
         assert_eq!(blocking(&mut host, zeros).unwrap(), Ok(()));
         assert!(begin_zeroes(host.ctx(), output, 5000).is_err());
         assert_eq!(out.contents(), vec![0; 100_010]);
+    }
+
+    /// What was asked of it, in order.
+    #[derive(Clone, Default)]
+    struct Asked(Arc<Mutex<Vec<&'static str>>>);
+
+    impl OutputStream for Asked {
+        fn write(&mut self, buffers: &[IoSlice<'_>]) -> crate::host::Result<usize> {
+            self.0.lock().unwrap().push("write");
+            Ok(buffers.iter().map(|buffer| buffer.len()).sum())
+        }
+
+        fn flush(&mut self) -> crate::host::Result<()> {
+            self.0.lock().unwrap().push("flush");
+            Ok(())
+        }
+
+        fn sync(&mut self, _durability: Durability) -> crate::host::Result<()> {
+            self.0.lock().unwrap().push("sync");
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn flushing_standard_output_does_not_synchronize_it() {
+        let asked = Asked::default();
+        let mut host = Plain(WasiCtx::builder().stdout(asked.clone()).build());
+        let output = host.ctx().resources.add(Output::new(Sink::Standard(1))).unwrap();
+        host.write(output, b"x").unwrap();
+        flush(&mut host, output).unwrap().unwrap();
+        assert_eq!(*asked.0.lock().unwrap(), ["write", "flush", "flush"]);
     }
 
     #[test]
