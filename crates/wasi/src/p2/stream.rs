@@ -67,8 +67,7 @@ impl Input {
                 _ => Ok(0),
             },
             Source::File(file, offset) => {
-                let position = if file.watched().is_some() { Position::Current } else { Position::At(*offset) };
-                file.read(room, position).inspect(|read| *offset += *read as u64)
+                file.read(room, position(file, *offset)).inspect(|read| advance(offset, *read))
             }
             Source::Socket(socket) => socket_read(socket, room),
         };
@@ -106,10 +105,10 @@ impl Input {
 pub(crate) enum Sink {
     /// The guest's descriptor with this number: 1 or 2.
     Standard(u8),
-    /// A file, from an offset on.
-    File(Arc<File>, u64),
+    /// A file, from an offset on, and how durable each write must be.
+    File { file: Arc<File>, offset: u64, durability: Durability },
     /// A file, at its end.
-    Append(Arc<File>),
+    Append { file: Arc<File>, durability: Durability },
     /// A connected socket, non-blocking.
     Socket(Arc<OwnedFd>),
 }
@@ -216,11 +215,11 @@ impl Output {
                 Some(Open::Output(stream)) => stream.write(slices),
                 _ => Err(HostError::Os(rustix::io::Errno::PIPE)),
             },
-            Sink::File(file, offset) => {
-                let position = if file.watched().is_some() { Position::Current } else { Position::At(*offset) };
-                file.write(slices, position, Durability::None).inspect(|written| *offset += *written as u64)
+            Sink::File { file, offset, durability } => {
+                let written = file.write(slices, position(file, *offset), *durability);
+                written.inspect(|written| advance(offset, *written))
             }
-            Sink::Append(file) => file.write(slices, Position::End, Durability::None),
+            Sink::Append { file, durability } => file.write(slices, Position::End, *durability),
             Sink::Socket(socket) => socket_write(socket, bytes),
         };
         match written {
@@ -240,8 +239,17 @@ impl Output {
         match &self.sink {
             _ if self.closed => None,
             Sink::Standard(number) => table.peek_standard(*number).and_then(Open::watched),
-            Sink::File(file, _) | Sink::Append(file) => file.watched(),
+            Sink::File { file, .. } | Sink::Append { file, .. } => file.watched(),
             Sink::Socket(socket) => Some(socket.as_fd()),
+        }
+    }
+
+    /// How durable its writes are, if it is a file's.
+    #[cfg(test)]
+    pub(super) fn durability(&self) -> Option<Durability> {
+        match self.sink {
+            Sink::File { durability, .. } | Sink::Append { durability, .. } => Some(durability),
+            Sink::Standard(_) | Sink::Socket(_) => None,
         }
     }
 
@@ -249,6 +257,16 @@ impl Output {
     pub(crate) fn subscribe(&self, table: &Table) -> Pollable {
         Pollable::on(self.watched(table), Interest::Write)
     }
+}
+
+/// Where a file's stream goes on. What has no offsets only goes on where it is.
+fn position(file: &File, offset: u64) -> Position {
+    if file.has_offsets() { Position::At(offset) } else { Position::Current }
+}
+
+/// A pipe can give more bytes than there are offsets.
+fn advance(offset: &mut u64, bytes: usize) {
+    *offset = offset.saturating_add(bytes as u64);
 }
 
 fn is_ready(fd: BorrowedFd<'_>) -> bool {
