@@ -1,13 +1,12 @@
 //! `ip-name-lookup`: asked of the system on a thread of its own, as it cannot be asked without waiting.
 
-use super::super::poll::Pollable;
+use super::super::poll::{Pollable, Watched};
 use super::super::{Answer, Host};
 use super::ErrorCode;
 use crate::host::Interest;
 use hatchery::Error;
-use std::io::PipeReader;
 use std::net::{IpAddr, ToSocketAddrs};
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
@@ -16,7 +15,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 pub(crate) struct Resolution {
     state: State,
     /// Hangs up when the answer is there.
-    done: Option<PipeReader>,
+    done: Option<Arc<OwnedFd>>,
 }
 
 #[derive(Debug)]
@@ -69,7 +68,7 @@ fn begin(name: &str, allowed: bool, lookups: &Arc<()>) -> Result<Resolution, Err
         drop((running, hangs_up));
     };
     std::thread::Builder::new().name("lookup".into()).spawn(ask).map_err(|_| ErrorCode::OutOfMemory)?;
-    Ok(Resolution { state: State::Waiting(answered), done: Some(done) })
+    Ok(Resolution { state: State::Waiting(answered), done: Some(Arc::new(done.into())) })
 }
 
 fn resolve(name: &str) -> Result<Vec<IpAddr>, ErrorCode> {
@@ -107,7 +106,7 @@ pub(crate) fn subscribe(host: &mut impl Host, this: u32) -> Result<u32, Error> {
     let resources = &mut host.ctx().resources;
     let resolution = resources.get::<Resolution>(this)?;
     let pollable = match (&resolution.state, &resolution.done) {
-        (State::Waiting(_), Some(done)) => Pollable::on(Some(done.as_fd()), Interest::Read),
+        (State::Waiting(_), Some(done)) => Pollable::Watched(Watched::Fd(done.clone()), Interest::Read),
         _ => Pollable::Always,
     };
     resources.add(pollable)

@@ -1,6 +1,6 @@
 //! `udp-socket` and its two streams of datagrams.
 
-use super::super::poll::Pollable;
+use super::super::poll::{Pollable, Watched};
 use super::super::refusal::Refusal;
 use super::super::{Answer, Host};
 use super::tcp::{buffer, hops, local, peer, set_hops, suitable};
@@ -245,7 +245,7 @@ fn received(stream: &IncomingStream, most: u64) -> Attempt<Vec<Datagram<SocketAd
 pub(crate) fn subscribe_incoming(host: &mut impl Host, this: u32) -> Result<u32, Error> {
     let resources = &mut host.ctx().resources;
     let stream = resources.get::<IncomingStream>(this)?;
-    let pollable = Pollable::on(Some(stream.fd.as_fd()), Interest::Read);
+    let pollable = Pollable::Watched(Watched::Fd(stream.fd.clone()), Interest::Read);
     resources.add(pollable)
 }
 
@@ -300,7 +300,7 @@ fn send_one(stream: &OutgoingStream, datagram: &Datagram<Option<SocketAddr>>) ->
 pub(crate) fn subscribe_outgoing(host: &mut impl Host, this: u32) -> Result<u32, Error> {
     let resources = &mut host.ctx().resources;
     let stream = resources.get::<OutgoingStream>(this)?;
-    let pollable = Pollable::on(Some(stream.fd.as_fd()), Interest::Write);
+    let pollable = Pollable::Watched(Watched::Fd(stream.fd.clone()), Interest::Write);
     resources.add(pollable)
 }
 
