@@ -131,6 +131,9 @@ const BACKLOG: i32 = 128;
 
 /// `create-tcp-socket`.
 pub(crate) fn create(host: &mut impl Host, family: AddressFamily) -> Done<u32> {
+    if !host.ctx().resources.takes_socket(1) {
+        return Ok(Err(ErrorCode::NewSocketLimit));
+    }
     match TcpSocket::new(family) {
         Ok(socket) => host.ctx().resources.add(socket).map(Ok),
         Err(code) => Ok(Err(code)),
@@ -181,10 +184,7 @@ impl TcpSocket {
         if !matches!(self.state(), State::Unbound | State::Bound) {
             return Err(ErrorCode::InvalidState);
         }
-        suitable(self.family, address.ip())?;
-        if address.ip().is_unspecified() || address.port() == 0 {
-            return Err(ErrorCode::InvalidArgument);
-        }
+        destination(self.family, address)?;
         match rustix::net::connect(self.fd(), &address) {
             Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {
                 self.becomes(State::ConnectStarted);
@@ -239,6 +239,13 @@ pub(super) fn suitable(family: AddressFamily, ip: IpAddr) -> Attempt<()> {
         IpAddr::V6(ip) => family == AddressFamily::Ipv6 && !ip.is_multicast() && ip.to_ipv4_mapped().is_none(),
     };
     if fits { Ok(()) } else { Err(ErrorCode::InvalidArgument) }
+}
+
+/// What is sent somewhere has a suitable address and a port. The system takes an unspecified address for the local host,
+/// which is none of those that the embedder was asked about.
+pub(super) fn destination(family: AddressFamily, address: SocketAddr) -> Attempt<()> {
+    suitable(family, address.ip())?;
+    if address.ip().is_unspecified() || address.port() == 0 { Err(ErrorCode::InvalidArgument) } else { Ok(()) }
 }
 
 fn with<T>(host: &mut impl Host, this: u32, act: impl FnOnce(&mut TcpSocket) -> Attempt<T>) -> Done<T> {
@@ -300,6 +307,10 @@ pub(crate) fn finish_listen(host: &mut impl Host, this: u32) -> Done<()> {
 
 /// `[method]tcp-socket.accept`.
 pub(crate) fn accept(host: &mut impl Host, this: u32) -> Done<(u32, u32, u32)> {
+    // The socket and its streams. What is not accepted waits.
+    if !host.ctx().resources.takes_socket(3) {
+        return Ok(Err(ErrorCode::NewSocketLimit));
+    }
     match with(host, this, |socket| socket.accept())? {
         Ok(socket) => {
             let streams = socket.streams();
@@ -503,6 +514,7 @@ mod tests {
     use super::super::super::poll::ready;
     use super::super::super::stream::split;
     use super::super::super::tests::Plain;
+    use super::super::udp;
     use super::*;
     use crate::WasiCtx;
     use crate::host::Network;
@@ -596,6 +608,32 @@ mod tests {
         host.block(incoming);
         let (_, from_client, to_client) = accept(host, server).unwrap().unwrap();
         (client, [from_server, to_server], [from_client, to_client])
+    }
+
+    #[test]
+    fn a_guest_that_has_many_sockets_gets_no_more_and_goes_on() {
+        let mut host = Plain(WasiCtx::builder().network(Network::all()).max_resources(16).build());
+        let (server, address) = listening(&mut host);
+        let mut clients: Vec<_> = (0..4).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+        let incoming = subscribe(&mut host, server).unwrap();
+        host.block(incoming);
+        let mut accepted: Vec<_> = (0..3).map(|_| accept(&mut host, server).unwrap().unwrap()).collect();
+        assert_eq!(accept(&mut host, server).unwrap(), Err(ErrorCode::NewSocketLimit));
+        let created = create(&mut host, AddressFamily::Ipv4).unwrap().unwrap();
+        assert_eq!(create(&mut host, AddressFamily::Ipv4).unwrap(), Err(ErrorCode::NewSocketLimit));
+        assert_eq!(udp::create(&mut host, AddressFamily::Ipv4).unwrap(), Err(ErrorCode::NewSocketLimit));
+        // Those there are can be used, and waited for.
+        let (_, input, _) = accepted[0];
+        std::io::Write::write_all(&mut clients[0], b"x").unwrap();
+        let readable = io::subscribe_input(&mut host, input).unwrap();
+        host.block(readable);
+        assert_eq!(host.read(input), Ok(b"x".to_vec()));
+        // Once some are dropped, the connection that waits is accepted.
+        let (socket, input, output) = accepted.remove(2);
+        for number in [socket, input, output, created] {
+            host.ctx().resources.remove(number);
+        }
+        accept(&mut host, server).unwrap().unwrap();
     }
 
     #[test]
