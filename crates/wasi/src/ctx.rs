@@ -225,7 +225,8 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// How many resources of WASI 0.2 (streams, files, pollables and so on) the guest may hold at a time.
+    /// How many resources of WASI 0.2 (streams, files, pollables and so on) the guest may hold at a time. One more ends its
+    /// call; with three quarters of them it is told that there are no more sockets.
     pub fn max_resources(&mut self, count: usize) -> &mut Self {
         self.resources = count;
         self
