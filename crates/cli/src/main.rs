@@ -7,6 +7,7 @@ mod args;
 mod build;
 mod cache;
 mod choices;
+mod guest;
 mod heat_map;
 mod init;
 mod inspect;

@@ -2,6 +2,7 @@
 
 use crate::args::{self, Dir};
 use crate::cache::Cache;
+use crate::guest::{self, Guest};
 use crate::invoke::{self, Call};
 use crate::load::{self, Program};
 use crate::program::Compiled;
@@ -10,7 +11,7 @@ use anyhow::{Context, anyhow, bail};
 use hatchery::component::{self, Component};
 use hatchery::{Artifact, Config, Engine, ErrorKind, Extern, Instance, Interruption, Limits, Linker, Val, ValType};
 use hatchery_wasi::{AddressRule, DirPerms, FilePerms, I32Exit, Network, WasiCtx, WasiCtxBuilder};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 /// FILE is a WebAssembly module or component in the binary (.wasm) or the text format (.wat), or an artifact that
 /// `hatchery build` made. The exit status is the program's own; a trap is 134 and prints a backtrace.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = guest::USAGE)]
 pub(crate) struct Run {
     /// Give the program a directory of the host, under another name if there is one
     #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = args::dir)]
@@ -44,6 +46,10 @@ pub(crate) struct Run {
     #[arg(long, value_name = "BYTES", value_parser = args::bytes)]
     max_memory: Option<u64>,
 
+    /// Let a component hold so many WASI resources (files, sockets, streams and the like) at a time
+    #[arg(long, value_name = "COUNT", default_value_t = 4096)]
+    max_resources: usize,
+
     /// Call this export instead of the program's start, and print what it returns
     ///
     /// Of a module, NAME with the ARGS as its arguments. Of a component, a call such as 'add(1, 2)' or
@@ -56,13 +62,12 @@ pub(crate) struct Run {
     #[arg(long)]
     no_cache: bool,
 
-    /// The program
-    file: PathBuf,
-
-    /// Its arguments
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<String>,
+    #[command(flatten)]
+    guest: Guest,
 }
+
+/// A command's `run`, which says whether it succeeded.
+type Entry = component::TypedFunc<(), (Result<(), ()>,)>;
 
 impl Run {
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
@@ -74,9 +79,9 @@ impl Run {
         hatchery_wasi::p1::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
         let prepared = linker
             .prepare_with(&module, self.limits())
-            .with_context(|| format!("cannot link `{}`", self.file.display()))?;
+            .with_context(|| format!("cannot link `{}`", self.guest.file.display()))?;
         // Those of a function are none of the program's.
-        let args = if self.invoke.is_none() { &self.args[..] } else { &[] };
+        let args = if self.invoke.is_none() { &self.guest.args[..] } else { &[] };
         match prepared.instantiate(self.wasi(args)?).and_then(|mut instance| self.start(&mut instance)) {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error) => self.outcome(error),
@@ -87,15 +92,15 @@ impl Run {
     fn component(&self, engine: &Engine, component: &Component) -> anyhow::Result<ExitCode> {
         // Before anything runs.
         let call = self.invoke.as_ref().map(|text| Call::parse(component, text)).transpose();
-        let call = call.with_context(|| format!("cannot call a function of `{}`", self.file.display()))?;
+        let call = call.with_context(|| format!("cannot call a function of `{}`", self.guest.file.display()))?;
         let mut linker = component::Linker::new(engine);
         hatchery_wasi::p2::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
         let prepared = linker
             .prepare_with(component, self.limits())
-            .with_context(|| format!("cannot link `{}`", self.file.display()))?;
+            .with_context(|| format!("cannot link `{}`", self.guest.file.display()))?;
         let outcome = match call {
             Some(call) => self.invoke(&prepared, &call),
-            None => self.command(&prepared),
+            None => self.command(&prepared, &self.entry(&prepared)?),
         };
         outcome.or_else(|error| match error.downcast() {
             Ok(error) => self.outcome(error),
@@ -103,21 +108,25 @@ impl Run {
         })
     }
 
-    /// What `wasi:cli` asks of an embedder.
-    fn command(&self, prepared: &component::Prepared<WasiCtx>) -> anyhow::Result<ExitCode> {
-        let run = prepared.func::<(), (Result<(), ()>,)>(("wasi:cli/run@0.2.0", "run")).map_err(|error| {
+    /// What `wasi:cli` calls the program's start.
+    fn entry(&self, prepared: &component::Prepared<WasiCtx>) -> anyhow::Result<Entry> {
+        prepared.func(("wasi:cli/run@0.2.0", "run")).with_context(|| {
             let exports = invoke::export::functions(prepared.component());
             let hint = if exports.is_empty() { "" } else { "; call one of its functions with --invoke" };
-            anyhow!("{error}").context(format!("`{}` is no command{hint}", self.file.display()))
-        })?;
-        let (result,) = run.call(&mut prepared.instantiate(self.wasi(&self.args)?)?, ())?;
+            format!("`{}` is no command{hint}", self.guest.file.display())
+        })
+    }
+
+    /// What `wasi:cli` asks of an embedder.
+    fn command(&self, prepared: &component::Prepared<WasiCtx>, run: &Entry) -> anyhow::Result<ExitCode> {
+        let (result,) = run.call(&mut prepared.instantiate(self.wasi(&self.guest.args)?)?, ())?;
         Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     fn invoke(&self, prepared: &component::Prepared<WasiCtx>, call: &Call) -> anyhow::Result<ExitCode> {
         let path: Vec<&str> = call.export.path.iter().map(String::as_str).collect();
         let func = prepared.func_dynamic(&path[..])?;
-        let result = func.call(&mut prepared.instantiate(self.wasi(&self.args)?)?, &call.params)?;
+        let result = func.call(&mut prepared.instantiate(self.wasi(&self.guest.args)?)?, &call.params)?;
         println(&invoke::show(result.as_ref())?)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -146,19 +155,19 @@ impl Run {
     }
 
     fn load(&self) -> anyhow::Result<(Engine, Compiled)> {
-        match load::read(&self.file)? {
+        match load::read(&self.guest.file)? {
             Program::Artifact(artifact) => self.take(artifact),
             Program::Source(bytes) => {
                 let cache = if self.no_cache { None } else { Cache::of_user() };
                 let config = Config::new().interruption(self.interruption());
-                load::compile(&config, &self.file, &bytes, cache.as_ref())
+                load::compile(&config, &self.guest.file, &bytes, cache.as_ref())
             }
         }
     }
 
     /// An artifact runs as it was built; options that need it otherwise are errors.
     fn take(&self, artifact: Artifact) -> anyhow::Result<(Engine, Compiled)> {
-        artifact.notes().for_each(|note| tracing::warn!(path = %self.file.display(), "{note}"));
+        artifact.notes().for_each(|note| tracing::warn!(path = %self.guest.file.display(), "{note}"));
         let config = artifact.config();
         let needed = match self.interruption() {
             Interruption::Deadline if config.interrupted_by() != Interruption::Deadline => {
@@ -168,20 +177,20 @@ impl Run {
             _ => None,
         };
         if let Some((option, interruption)) = needed {
-            let file = self.file.display();
+            let file = self.guest.file.display();
             bail!("{option} cannot stop `{file}`: build it again with `--interruption {interruption}`");
         }
         let engine = Engine::new(&config)?;
         let program = Compiled::of_artifact(artifact, &engine);
-        let program = program.with_context(|| format!("cannot run `{}`", self.file.display()))?;
+        let program = program.with_context(|| format!("cannot run `{}`", self.guest.file.display()))?;
         Ok((engine, program))
     }
 
     /// What the program is given, with these arguments behind its name.
     fn wasi(&self, args: &[String]) -> anyhow::Result<WasiCtx> {
         let mut builder = WasiCtxBuilder::new();
-        builder.inherit_stdio();
-        builder.arg(self.file.file_name().unwrap_or(self.file.as_os_str()).to_string_lossy());
+        builder.inherit_stdio().max_resources(self.max_resources);
+        builder.arg(self.guest.file.file_name().unwrap_or(self.guest.file.as_os_str()).to_string_lossy());
         builder.args(args);
         for (name, value) in &self.env {
             builder.env(name, value);
@@ -214,7 +223,7 @@ impl Run {
         if exists(instance, "_initialize") {
             return Ok(());
         }
-        Err(hatchery::Error::host(no_start(instance, &self.file)))
+        Err(hatchery::Error::host(no_start(instance, &self.guest.file)))
     }
 
     fn call(&self, instance: &mut Instance<WasiCtx>, name: &str) -> Result<(), hatchery::Error> {
@@ -225,13 +234,13 @@ impl Run {
             return Err(hatchery::Error::host(message));
         };
         let ty = func.ty(&mut *instance)?;
-        if ty.params().len() != self.args.len() {
-            let (wanted, given) = (ty.params().len(), self.args.len());
+        if ty.params().len() != self.guest.args.len() {
+            let (wanted, given) = (ty.params().len(), self.guest.args.len());
             let message = format!("`{name}` has the type {ty}, which takes {wanted} arguments, but {given} were given");
             return Err(hatchery::Error::host(message));
         }
         let parse = |(ty, text): (&ValType, &String)| parse_value(*ty, text);
-        let values = ty.params().iter().zip(&self.args).map(parse).collect::<anyhow::Result<Vec<Val>>>();
+        let values = ty.params().iter().zip(&self.guest.args).map(parse).collect::<anyhow::Result<Vec<Val>>>();
         let values = values.map_err(|error| hatchery::Error::host(format!("{error:#}")))?;
         for value in func.call_dynamic(&mut *instance, &values)? {
             println(&show_value(&value))?;
@@ -241,9 +250,9 @@ impl Run {
 
     fn outcome(&self, error: hatchery::Error) -> anyhow::Result<ExitCode> {
         if let Some(exit) = error.downcast_ref::<I32Exit>() {
-            return Ok(ExitCode::from(exit.0 as u8));
+            return Ok(ExitCode::from(exit.status()));
         }
-        let file = self.file.display().to_string();
+        let file = self.guest.file.display().to_string();
         match error.kind() {
             ErrorKind::Trap => Ok(report::trap(&file, &error)),
             _ => Err(anyhow!(error)).with_context(|| format!("cannot run `{file}`")),
@@ -282,27 +291,30 @@ fn no_start(instance: &mut Instance<WasiCtx>, file: &Path) -> String {
 fn parse_value(ty: ValType, text: &str) -> anyhow::Result<Val> {
     let wanted = || format!("`{text}` is no {ty}");
     Ok(match ty {
-        ValType::I32 => Val::I32(integer(text, i32::MIN.into(), u32::MAX.into()).with_context(wanted)? as i32),
-        ValType::I64 => Val::I64(integer(text, i64::MIN.into(), u64::MAX.into()).with_context(wanted)? as i64),
+        ValType::I32 => Val::I32(integer(text, 32).with_context(wanted)? as i32),
+        ValType::I64 => Val::I64(integer(text, 64).with_context(wanted)? as i64),
         ValType::F32 => Val::from(text.parse::<f32>().with_context(wanted)?),
         ValType::F64 => Val::from(text.parse::<f64>().with_context(wanted)?),
-        ValType::V128 => Val::V128(integer(text, 0, i128::MAX).with_context(wanted)? as u128),
+        ValType::V128 => Val::V128(integer(text, 128).with_context(wanted)?),
         _ => bail!("a {ty} cannot be given on the command line"),
     })
 }
 
-/// A decimal or `0x` integer, signed or unsigned.
-fn integer(text: &str, least: i128, most: i128) -> anyhow::Result<i128> {
-    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
-    let magnitude = match digits.strip_prefix("0x") {
-        Some(hex) => i128::from_str_radix(hex, 16),
-        None => digits.parse(),
-    }?;
-    let value = if negative { -magnitude } else { magnitude };
-    if value < least || value > most {
-        bail!("it is outside {least} to {most}");
+/// A decimal or `0x` integer of so many bits, signed or unsigned, as two's complement.
+fn integer(text: &str, bits: u32) -> anyhow::Result<u128> {
+    let (negative, number) = text.strip_prefix('-').map_or((false, text), |number| (true, number));
+    let (digits, radix) = number.strip_prefix("0x").map_or((number, 10), |hex| (hex, 16));
+    // The parser would take a second sign.
+    if let Some(odd) = digits.chars().find(|digit| !digit.is_digit(radix)) {
+        bail!("`{odd}` is no digit");
     }
-    Ok(value)
+    let magnitude = u128::from_str_radix(digits, radix)?;
+    let (least, most) = (1 << (bits - 1), u128::MAX >> (128 - bits));
+    match negative {
+        true if magnitude <= least => Ok(magnitude.wrapping_neg()),
+        false if magnitude <= most => Ok(magnitude),
+        _ => bail!("it is outside -{least} to {most}"),
+    }
 }
 
 fn show_value(value: &Val) -> String {
@@ -331,5 +343,32 @@ mod tests {
         let error = format!("{:#}", parse_value(ValType::I32, "4294967296").unwrap_err());
         assert!(error.contains("`4294967296` is no i32"), "{error}");
         assert!(parse_value(ValType::ExternRef, "1").is_err());
+    }
+
+    #[test]
+    fn integers_reach_to_both_ends_of_their_types() {
+        let value = |ty, text: &str| parse_value(ty, text).map_err(|error| format!("{error:#}"));
+        let all = u128::MAX.to_string();
+        assert!(matches!(value(ValType::V128, &all), Ok(Val::V128(u128::MAX))));
+        assert!(matches!(value(ValType::V128, "-1"), Ok(Val::V128(u128::MAX))));
+        let sign = 0x8000_0000_0000_0000_0000_0000_0000_0000;
+        assert!(matches!(value(ValType::V128, &format!("{sign:#x}")), Ok(Val::V128(bits)) if bits == sign));
+        assert!(matches!(value(ValType::I64, "-9223372036854775808"), Ok(Val::I64(i64::MIN))));
+        assert!(matches!(value(ValType::I64, "0xffffffffffffffff"), Ok(Val::I64(-1))));
+        assert!(matches!(value(ValType::I32, "-0x80000000"), Ok(Val::I32(i32::MIN))));
+        for (ty, text) in [
+            (ValType::V128, format!("{all}0")),
+            (ValType::I64, "-9223372036854775809".into()),
+            (ValType::I32, "-2147483649".into()),
+        ] {
+            assert!(value(ty, &text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_has_one_sign() {
+        for text in ["--5", "-+5", "+5", "0x-5", "0x+5", "-0x-5", "", "-", "0x", "5 "] {
+            assert!(parse_value(ValType::I32, text).is_err(), "{text}");
+        }
     }
 }

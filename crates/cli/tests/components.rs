@@ -340,6 +340,20 @@ fn a_resource_that_is_held_refuses_the_snapshot() {
 }
 
 #[test]
+fn a_component_holds_so_many_resources_as_it_is_let() {
+    let directory = directory();
+    let at = directory.path();
+    // Takes one each time, and keeps it.
+    let text = holder("drop").replace("(call $get) drop)", "(loop (br_if 0 (i32.lt_u (call $get) (i32.const 1000)))))");
+    fs::write(at.join("holder.wat"), text).expect("a file");
+    let run = |options: &[&str]| {
+        hatchery(at, &[&["run"], options, &["--invoke", "wizer-initialize()", "holder.wat"]].concat())
+    };
+    fails(&run(&["--max-resources", "10"]), 1, &["the guest holds 10 WASI resources, as many as it may"]);
+    succeeds(&run(&[]), "()\n");
+}
+
+#[test]
 fn inspect_shows_the_world_and_the_core_instances() {
     let directory = directory();
     let at = directory.path();

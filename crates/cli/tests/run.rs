@@ -221,6 +221,48 @@ fn the_first_program_of_a_new_user_runs() {
 }
 
 #[test]
+fn what_follows_the_file_is_the_program_s() {
+    let arguments = [
+        &["--help"][..],
+        &["-h"],
+        &["--version"],
+        &["--timeout", "5"],
+        &["--env", "A=1"],
+        &["--no-cache"],
+        &["--no-such-option"],
+        &["--"],
+        &["--", "x"],
+        &["-"],
+        &["x", "--", "--help"],
+    ];
+    for args in arguments {
+        succeeds(&run(C, &[&["echo"], args].concat()), &format!("{}\n", args.join(" ")));
+    }
+    // Directly behind the file, too, where the program finds no command of its own.
+    for first in ["--help", "--", "--timeout", "--no-such-option"] {
+        fails(&run(C, &[first]), 3, &[]);
+        fails(&run_with(&["--no-cache", "--timeout", "1m"], C, &[first], b""), 3, &[]);
+    }
+    succeeds(&run_with(&["--"], C, &["echo", "--", "a"], b""), "-- a\n");
+}
+
+#[test]
+fn an_option_that_there_is_not_is_refused_in_front_of_the_file() {
+    let usage = "Usage: hatchery run [OPTIONS] <FILE> [ARGS]...";
+    let output = run_with(&["--timout", "5s"], C, &["echo"], b"");
+    fails(&output, 2, &["unexpected argument '--timout' found", "'--timeout'", usage]);
+    let output = run_with(&["-x"], C, &["echo"], b"");
+    fails(&output, 2, &["unexpected argument '-x' found", usage]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("tip:"), "{output:?}");
+    fails(&hatchery(&["run"]).output().expect("output"), 2, &["<FILE>", usage]);
+    fails(&hatchery(&["run", "--no-cache"]).output().expect("output"), 2, &["<FILE>", usage]);
+    let help = hatchery(&["run", "--help"]).output().expect("output");
+    assert_eq!(help.status.code(), Some(0));
+    let text = String::from_utf8_lossy(&help.stdout).into_owned();
+    assert!(text.contains(usage) && text.contains("The program; what follows it"), "{text}");
+}
+
+#[test]
 fn messages_say_what_to_do() {
     let dir = tempfile::tempdir().expect("a directory");
     let write = |name: &str, bytes: &[u8]| {

@@ -5,6 +5,7 @@ use crate::host::{
     SystemClock, SystemEntropy,
 };
 use crate::p1::Table;
+use crate::p2::Threads;
 use crate::p2::resources::Resources;
 use std::ffi::OsString;
 use std::fmt;
@@ -22,8 +23,8 @@ pub struct WasiCtx {
     pub(crate) network: Network,
     /// What a component holds handles of.
     pub(crate) resources: Resources,
-    /// Shared by the threads that look names up, which it counts; made for the first.
-    lookups: Option<Arc<()>>,
+    /// The threads that look names up; none until the first name is.
+    lookups: Option<Arc<Threads>>,
 }
 
 impl WasiCtx {
@@ -37,9 +38,9 @@ impl WasiCtx {
         &mut **self.clock.get_or_insert_with(|| Box::new(SystemClock::new()))
     }
 
-    /// What counts the threads that look names up.
-    pub(crate) fn lookups(&mut self) -> &Arc<()> {
-        self.lookups.get_or_insert_default()
+    /// The threads that look names up.
+    pub(crate) fn lookups(&mut self) -> &Arc<Threads> {
+        self.lookups.get_or_insert_with(Threads::of_guest)
     }
 
     /// Whether the guest has left its descriptors as it found them. A snapshot that is made when it has not would
@@ -224,7 +225,8 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// How many resources of WASI 0.2 (streams, files, pollables and so on) the guest may hold at a time.
+    /// How many resources of WASI 0.2 (streams, files, pollables and so on) the guest may hold at a time. One more ends its
+    /// call; with three quarters of them it is told that there are no more sockets.
     pub fn max_resources(&mut self, count: usize) -> &mut Self {
         self.resources = count;
         self

@@ -48,7 +48,7 @@ impl Descriptor {
     pub fn sync(&mut self, durability: Durability) -> Result<()> {
         match self {
             Self::Input(_) => Ok(()),
-            Self::Output(stream) => stream.flush(),
+            Self::Output(stream) => stream.sync(durability),
             Self::File(file) => file.sync(durability),
             Self::Dir(dir) => dir.sync(durability),
         }

@@ -60,8 +60,13 @@ pub enum Advice {
     NoReuse,
 }
 
-/// The offset that stands for "the descriptor's own" in vectored calls with flags.
-const OWN_OFFSET: u64 = u64::MAX;
+/// What stands for the descriptor's own position in vectored calls with flags.
+const OWN_POSITION: u64 = u64::MAX;
+
+/// An offset that the system can take. Larger ones are negative to it, and one of them is [`OWN_POSITION`].
+fn representable(offset: u64) -> Result<u64> {
+    if i64::try_from(offset).is_ok() { Ok(offset) } else { Err(Error::Os(Errno::INVAL)) }
+}
 
 /// An open file that is not a directory.
 #[derive(Debug)]
@@ -82,6 +87,12 @@ impl File {
     /// What kind of file it is.
     pub fn file_type(&self) -> FileType {
         self.file_type
+    }
+
+    /// Whether its bytes have offsets. Pipes, terminals and the like have none: there one can only go on reading or
+    /// writing.
+    pub fn has_offsets(&self) -> bool {
+        matches!(self.file_type, FileType::Regular | FileType::BlockDevice)
     }
 
     /// What the embedder allows.
@@ -115,13 +126,17 @@ impl File {
     ///
     /// # Errors
     ///
-    /// [`Error::WouldBlock`] when it is a pipe or the like with nothing in it now; whatever the system says.
+    /// [`Error::WouldBlock`] when it is a pipe or the like with nothing in it now; whatever the system says, which is
+    /// `ESPIPE` to [`Position::At`] in a pipe.
     pub fn read(&self, buffers: &mut [IoSliceMut<'_>], position: Position) -> Result<usize> {
         if !self.access.reads() {
             return Err(Error::Os(Errno::BADF));
         }
         match position {
-            Position::At(offset) => uninterrupted(|| rustix::io::preadv(&self.fd, buffers, offset)),
+            Position::At(offset) => {
+                let offset = representable(offset)?;
+                uninterrupted(|| rustix::io::preadv(&self.fd, buffers, offset))
+            }
             Position::Current | Position::End => uninterrupted(|| rustix::io::readv(&self.fd, buffers)),
         }
     }
@@ -130,25 +145,33 @@ impl File {
     ///
     /// # Errors
     ///
-    /// [`Error::WouldBlock`] when it is a pipe or the like with no room now; whatever the system says.
+    /// [`Error::WouldBlock`] when it is a pipe or the like with no room now; whatever the system says, which is `ESPIPE`
+    /// to [`Position::At`] in a pipe.
     pub fn write(&self, buffers: &[IoSlice<'_>], position: Position, durability: Durability) -> Result<usize> {
         if !self.access.writes() {
             return Err(Error::Os(Errno::BADF));
         }
-        if self.file_type != FileType::Regular {
-            return uninterrupted(|| rustix::io::writev(&self.fd, buffers));
-        }
-        let (offset, flags) = match position {
-            Position::At(offset) => (offset, durability.flags()),
-            Position::Current => (OWN_OFFSET, durability.flags()),
-            Position::End => (OWN_OFFSET, durability.flags() | ReadWriteFlags::APPEND),
+        let flags = self.write_flags(position, durability);
+        let offset = match position {
+            Position::At(offset) => Some(representable(offset)?),
+            Position::Current | Position::End => None,
         };
-        uninterrupted(|| match (offset, flags.is_empty()) {
+        uninterrupted(|| match offset {
             // What needs no flags is left to calls that every system has.
-            (OWN_OFFSET, true) => rustix::io::writev(&self.fd, buffers),
-            (_, true) => rustix::io::pwritev(&self.fd, buffers, offset),
-            (_, false) => rustix::io::pwritev2(&self.fd, buffers, offset, flags),
+            None if flags.is_empty() => rustix::io::writev(&self.fd, buffers),
+            None => rustix::io::pwritev2(&self.fd, buffers, OWN_POSITION, flags),
+            Some(offset) if flags.is_empty() => rustix::io::pwritev(&self.fd, buffers, offset),
+            Some(offset) => rustix::io::pwritev2(&self.fd, buffers, offset, flags),
         })
+    }
+
+    /// What has no offsets has no end to append to, and nothing to make durable; not all of it takes flags.
+    fn write_flags(&self, position: Position, durability: Durability) -> ReadWriteFlags {
+        match position {
+            _ if !self.has_offsets() => ReadWriteFlags::empty(),
+            Position::End => durability.flags() | ReadWriteFlags::APPEND,
+            Position::At(_) | Position::Current => durability.flags(),
+        }
     }
 
     /// Moves the descriptor's position and says where it then is.
@@ -280,6 +303,32 @@ mod tests {
         assert_eq!(file.seek(SeekFrom::End(-5)), Ok(6));
         assert_eq!(file.available(Position::Current), Some(5));
         assert_eq!(file.seek(SeekFrom::Current(-7)), Err(Error::Os(Errno::INVAL)));
+    }
+
+    #[test]
+    fn no_offset_is_taken_for_the_descriptor_s_own_position() {
+        let file = scratch(FilePerms::all());
+        for durability in [Durability::None, Durability::Data] {
+            for offset in [u64::MAX, u64::MAX - 1, 1 << 63] {
+                let written = file.write(&[IoSlice::new(b"x")], Position::At(offset), durability);
+                assert_eq!(written, Err(Error::Os(Errno::INVAL)), "{offset}");
+            }
+        }
+        let read = file.read(&mut [IoSliceMut::new(&mut [0])], Position::At(u64::MAX));
+        assert_eq!(read, Err(Error::Os(Errno::INVAL)));
+        assert_eq!((file.stat().unwrap().size, file.tell().unwrap()), (0, 0));
+    }
+
+    #[test]
+    fn a_pipe_has_no_offsets_to_write_at() {
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        let file = File::new(write, FileType::Unknown, Access::Write, FilePerms::all());
+        assert!(!file.has_offsets());
+        let write = |position| file.write(&[IoSlice::new(b"x")], position, Durability::Data);
+        assert_eq!(write(Position::At(5)), Err(Error::Os(Errno::SPIPE)));
+        assert_eq!(write(Position::Current), Ok(1));
+        assert_eq!(write(Position::End), Ok(1));
+        assert_eq!(rustix::io::read(&read, &mut [0; 8]), Ok(2));
     }
 
     #[test]

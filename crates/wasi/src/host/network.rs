@@ -25,12 +25,13 @@ type Check = Arc<dyn Fn(SocketAddr, SocketUse) -> bool + Send + Sync>;
 pub struct Network {
     check: Option<Check>,
     lookup: bool,
+    clients: bool,
 }
 
 impl Network {
     /// No address, no names.
     pub fn none() -> Self {
-        Self { check: None, lookup: false }
+        Self { check: None, lookup: false, clients: false }
     }
 
     /// Every address, and names.
@@ -40,13 +41,15 @@ impl Network {
 
     /// The addresses for which the function says so.
     pub fn checked(check: impl Fn(SocketAddr, SocketUse) -> bool + Send + Sync + 'static) -> Self {
-        Self { check: Some(Arc::new(check)), lookup: false }
+        Self { check: Some(Arc::new(check)), lookup: false, clients: false }
     }
 
-    /// The addresses that one of the rules allows.
+    /// The addresses that one of the rules allows. If there are rules, a guest may also be a client by UDP: have a socket
+    /// without an address and a port of its own choice, which receives only from addresses that the rules allow.
     pub fn rules(rules: impl IntoIterator<Item = AddressRule>) -> Self {
         let rules: Vec<_> = rules.into_iter().collect();
-        Self::checked(move |address, _| rules.iter().any(|rule| rule.allows(address)))
+        let clients = !rules.is_empty();
+        Self { clients, ..Self::checked(move |address, _| rules.iter().any(|rule| rule.allows(address))) }
     }
 
     /// Whether names may be looked up.
@@ -59,6 +62,11 @@ impl Network {
     /// Whether an address may be used so.
     pub fn allows(&self, address: SocketAddr, wanted: SocketUse) -> bool {
         self.check.as_ref().is_some_and(|check| check(address, wanted))
+    }
+
+    /// Whether a UDP socket that may not be bound here may be so as a client's, which hears only those that it may send to.
+    pub(crate) fn allows_client(&self, address: SocketAddr) -> bool {
+        self.clients && address.ip().is_unspecified() && address.port() == 0
     }
 
     /// Whether names may be looked up.

@@ -5,7 +5,7 @@
 //! to a pipe is no longer than what a pipe that has any room takes whole.
 
 use super::error::uninterrupted;
-use super::{Error, FileType, InputStream, Interest, OutputStream, Ready, Result, Stat, Watch, wait};
+use super::{Durability, Error, FileType, InputStream, Interest, OutputStream, Ready, Result, Stat, Watch, wait};
 use rustix::io::Errno;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -128,13 +128,19 @@ impl OsOutput {
         if would_block(self.fd.as_fd(), Interest::Write)? {
             return Err(Error::WouldBlock);
         }
-        let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
-        if total <= PIPE_ROOM {
-            return uninterrupted(|| rustix::io::writev(&self.fd, buffers));
-        }
-        let first = buffers.iter().find(|buffer| !buffer.is_empty()).map_or(&[][..], |buffer| buffer);
-        uninterrupted(|| rustix::io::write(&self.fd, &first[..first.len().min(PIPE_ROOM)]))
+        let start = start(buffers, PIPE_ROOM);
+        uninterrupted(|| rustix::io::writev(&self.fd, &start))
     }
+}
+
+/// The first `room` bytes of the buffers.
+fn start<'a>(buffers: &'a [IoSlice<'_>], mut room: usize) -> Vec<IoSlice<'a>> {
+    let cut = |buffer: &'a IoSlice<'_>| {
+        let len = buffer.len().min(room);
+        room -= len;
+        (len > 0).then(|| IoSlice::new(&buffer[..len]))
+    };
+    buffers.iter().filter(|buffer| !buffer.is_empty()).map_while(cut).collect()
 }
 
 impl OutputStream for OsOutput {
@@ -146,8 +152,13 @@ impl OutputStream for OsOutput {
     }
 
     /// Pipes and terminals have nothing to synchronize, which is no error here.
-    fn flush(&mut self) -> Result<()> {
-        match uninterrupted(|| rustix::io::retry_on_intr(|| rustix::fs::fsync(&self.fd))) {
+    fn sync(&mut self, durability: Durability) -> Result<()> {
+        let synchronized = match durability {
+            Durability::None => Ok(()),
+            Durability::Data => uninterrupted(|| rustix::fs::fdatasync(&self.fd)),
+            Durability::File => uninterrupted(|| rustix::fs::fsync(&self.fd)),
+        };
+        match synchronized {
             Err(Error::Os(Errno::INVAL | Errno::ROFS | Errno::NOTSUP)) => Ok(()),
             other => other,
         }
@@ -205,11 +216,32 @@ mod tests {
         assert_eq!(output.write(&[IoSlice::new(&much), IoSlice::new(b"end")]), Ok((1 << 20) + 3));
         assert_eq!(output.file_type(), FileType::Regular);
         assert!(output.watched().is_none());
-        output.flush().unwrap();
+        output.sync(Durability::File).unwrap();
         std::io::Seek::rewind(&mut file).unwrap();
         let mut input = OsInput::new(file);
         let mut room = vec![0; 2 << 20];
         assert_eq!(input.read(&mut [IoSliceMut::new(&mut room)]), Ok((1 << 20) + 3));
+    }
+
+    #[test]
+    fn a_pipe_takes_what_it_has_room_for_of_several_buffers() {
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        let much = vec![7; PIPE_ROOM];
+        let written = OsOutput::new(write).write(&[IoSlice::new(b"a"), IoSlice::new(b""), IoSlice::new(&much)]);
+        assert_eq!(written, Ok(PIPE_ROOM));
+        let mut room = vec![0; 2 * PIPE_ROOM];
+        assert_eq!(rustix::io::read(&read, &mut room), Ok(PIPE_ROOM));
+        assert_eq!(&room[..3], b"a\x07\x07");
+    }
+
+    #[test]
+    fn flushing_does_not_synchronize() {
+        // Only names a file: any system call that synchronizes it fails.
+        let name = rustix::fs::open("/", rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).unwrap();
+        let mut output = OsOutput::new(name);
+        assert_eq!(output.flush(), Ok(()));
+        assert_eq!(output.sync(Durability::Data), Err(Error::Os(Errno::BADF)));
+        assert_eq!(output.sync(Durability::File), Err(Error::Os(Errno::BADF)));
     }
 
     #[test]

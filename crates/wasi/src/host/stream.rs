@@ -1,6 +1,6 @@
 //! Streams a guest reads from or writes to: standard input, output and error.
 
-use super::{FileType, Result};
+use super::{Durability, FileType, Result};
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::BorrowedFd;
 
@@ -47,6 +47,17 @@ pub trait OutputStream: Send {
     /// Whatever the destination says.
     fn flush(&mut self) -> Result<()> {
         Ok(())
+    }
+
+    /// Waits until what was written is where it outlasts a crash of the system, as far as the destination has such a
+    /// place. Only guests that ask for this wait for it: what [`flush`](OutputStream::flush) does comes with every write
+    /// of some guests.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the destination says.
+    fn sync(&mut self, _durability: Durability) -> Result<()> {
+        self.flush()
     }
 
     /// What can be waited on until the stream is writable. None means that it always is.

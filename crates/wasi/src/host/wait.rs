@@ -3,7 +3,8 @@
 use super::Result;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use std::os::fd::BorrowedFd;
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 /// What is waited for.
@@ -42,12 +43,26 @@ pub struct Watch<'fd> {
 ///
 /// When the system has no memory for it, or more descriptors are watched than a process may open.
 pub fn wait(watches: &[Watch<'_>], timeout: Duration) -> Result<Vec<Ready>> {
-    let mut fds: Vec<_> = watches.iter().map(|watch| PollFd::from_borrowed_fd(watch.fd, flags(watch))).collect();
+    let (mut fds, entries) = entries(watches);
     match poll(&mut fds, Some(&timespec(timeout))) {
-        Ok(_) => Ok(fds.iter().map(ready).collect()),
+        Ok(_) => Ok(entries.into_iter().map(|entry| ready(&fds[entry])).collect()),
         Err(Errno::INTR) => Ok(vec![Ready::No; watches.len()]),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// What the system is asked, and which entry of it each watch is. It takes no more entries than there may be descriptors,
+/// so what is watched often is one of them.
+fn entries<'fd>(watches: &[Watch<'fd>]) -> (Vec<PollFd<'fd>>, Vec<usize>) {
+    let (mut fds, mut known) = (Vec::new(), HashMap::new());
+    let entry = |watch: &Watch<'fd>| {
+        *known.entry((watch.fd.as_raw_fd(), watch.interest)).or_insert_with(|| {
+            fds.push(PollFd::from_borrowed_fd(watch.fd, flags(watch)));
+            fds.len() - 1
+        })
+    };
+    let entries = watches.iter().map(entry).collect();
+    (fds, entries)
 }
 
 fn flags(watch: &Watch<'_>) -> PollFlags {
@@ -97,6 +112,16 @@ mod tests {
         assert_eq!(look(), Ready::Yes);
         drop(write);
         assert_eq!(look(), Ready::HungUp);
+    }
+
+    #[test]
+    fn a_descriptor_is_watched_more_often_than_there_may_be_descriptors() {
+        let may_be = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let often = may_be.map_or(1 << 20, |count| count.min(1 << 20)) as usize + 1;
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        rustix::io::write(&write, b"x").unwrap();
+        let watches = vec![Watch { fd: read.as_fd(), interest: Interest::Read }; often];
+        assert_eq!(wait(&watches, Duration::ZERO).unwrap(), vec![Ready::Yes; often]);
     }
 
     #[test]

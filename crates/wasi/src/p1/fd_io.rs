@@ -1,9 +1,9 @@
 //! Reading and writing.
 //!
-//! A transfer is a loop over portions: each borrows the guest's memory as slices for one system call. Regular files
-//! go on until everything is transferred or the file ends, as guests that come from POSIX expect; streams give what
-//! they have once they have something. Between any two portions, and while a stream has nothing, the guest can be
-//! stopped.
+//! A transfer is a loop over portions: each borrows the guest's memory as slices for one system call. As guests that
+//! come from POSIX expect, writing goes on until everything is written, or as far as it can without waiting if the
+//! descriptor does not wait; so does reading of a regular file, until the file ends. Streams give what they have once
+//! they have something. Between any two portions, and while a stream has nothing or no room, the guest can be stopped.
 
 use super::encode::{file_offset, write_u32};
 use super::guest::{Attempt, attempt, still_wanted};
@@ -96,10 +96,22 @@ impl Transfer {
             Interest::Write => write(slot, buffers, &memory, position)?,
         };
         match attempt(result)? {
-            Attempt::Done(bytes) => Portion::of(slot, offered, bytes),
+            Attempt::Done(bytes) => self.goes_on(slot, offered, bytes),
             Attempt::Blocked if slot.flags.contains(FdFlags::NONBLOCK) => Err(Errno::Again),
             Attempt::Blocked => Ok(Portion::Wait),
         }
+    }
+
+    /// Whether there may be more, of which the next portion tells. Nothing written is no progress: what takes nothing
+    /// and does not say why must not be asked forever.
+    fn goes_on(self, slot: &Slot, offered: usize, bytes: usize) -> Result<Portion, Errno> {
+        let count = u32::try_from(bytes).map_err(|_| Errno::Io)?;
+        let regular = matches!(&slot.descriptor, Descriptor::File(file) if file.file_type() == FileType::Regular);
+        let more = match self.way {
+            Interest::Read => regular && bytes == offered,
+            Interest::Write => bytes > 0,
+        };
+        Ok(if more { Portion::More(count) } else { Portion::Last(count) })
     }
 
     fn position(self, flags: FdFlags, done: u32) -> Result<Position, Errno> {
@@ -119,14 +131,6 @@ enum Portion {
     Last(u32),
     /// Nothing yet.
     Wait,
-}
-
-impl Portion {
-    fn of(slot: &Slot, offered: usize, bytes: usize) -> Result<Self, Errno> {
-        let count = u32::try_from(bytes).map_err(|_| Errno::Io)?;
-        let goes_on = matches!(&slot.descriptor, Descriptor::File(file) if file.file_type() == FileType::Regular);
-        Ok(if goes_on && bytes == offered { Self::More(count) } else { Self::Last(count) })
-    }
 }
 
 /// How many bytes were offered, and what became of them.

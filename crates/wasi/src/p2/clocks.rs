@@ -59,8 +59,11 @@ pub(crate) fn subscribe_duration(host: &mut impl Host, wait: u64) -> Result<u32,
     subscribe_instant(host, when)
 }
 
-/// As many random bytes as one call gives.
-const MOST_RANDOM: u64 = 1 << 20;
+/// As many random bytes as one call gives, which are in the host's memory for as long as it takes.
+const MOST_RANDOM: u64 = 64 << 20;
+
+/// As many random bytes as are made between two questions whether the guest is still wanted.
+const PORTION: usize = 1 << 20;
 
 /// `random.get-random-bytes`, and the insecure one, which is as good.
 pub(crate) fn random_bytes(host: &mut impl Host, len: u64) -> Result<Vec<u8>, Error> {
@@ -68,7 +71,10 @@ pub(crate) fn random_bytes(host: &mut impl Host, len: u64) -> Result<Vec<u8>, Er
         return Err(Refusal::Entropy { asked: len, most: MOST_RANDOM }.into());
     }
     let mut bytes = vec![0; len as usize];
-    host.ctx().entropy.fill(&mut bytes).map_err(Error::host)?;
+    for portion in bytes.chunks_mut(PORTION) {
+        host.still_wanted()?;
+        host.ctx().entropy.fill(portion).map_err(Error::host)?;
+    }
     Ok(bytes)
 }
 
@@ -108,5 +114,29 @@ mod tests {
         assert!(now(&mut host) < now(&mut host));
         assert_eq!(random_u64(&mut host).unwrap().to_le_bytes()[0], 0xaf);
         assert!(random_bytes(&mut host, 1 << 40).is_err());
+    }
+
+    /// A host that wants its guest for a while.
+    struct Patient(Plain, u32);
+
+    impl Host for Patient {
+        fn ctx(&mut self) -> &mut WasiCtx {
+            self.0.ctx()
+        }
+
+        fn still_wanted(&mut self) -> Result<(), Error> {
+            self.1 = self.1.checked_sub(1).ok_or_else(|| Error::host("stopped"))?;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn many_random_bytes_are_given_to_a_guest_that_is_wanted() {
+        let ctx = || WasiCtx::builder().entropy(SeededEntropy::new(0)).build();
+        let bytes = random_bytes(&mut Plain(ctx()), 3 << 20).unwrap();
+        assert_eq!(bytes.len(), 3 << 20);
+        assert!(bytes.chunks(PORTION).all(|portion| portion.iter().any(|byte| *byte != 0)));
+        assert!(random_bytes(&mut Patient(Plain(ctx()), 2), 3 << 20).is_err());
+        assert!(random_bytes(&mut Patient(Plain(ctx()), 3), 3 << 20).is_ok());
     }
 }

@@ -61,6 +61,10 @@ impl Descriptor {
         self.file().and_then(|file| require(self.flags.write).map(|()| file))
     }
 
+    fn sink(&self, make: impl FnOnce(Arc<File>, Durability) -> Sink) -> Attempt<Output> {
+        Ok(Output::new(make(self.writable()?.clone(), self.durability())))
+    }
+
     fn stat(&self) -> Attempt<Stat> {
         Ok(match &self.what {
             What::File(file) => file.stat()?,
@@ -99,16 +103,18 @@ pub(crate) fn read_via_stream(host: &mut impl Host, this: u32, offset: u64) -> D
 
 /// `[method]descriptor.write-via-stream`.
 pub(crate) fn write_via_stream(host: &mut impl Host, this: u32, offset: u64) -> Done<u32> {
-    match with(host, this, |descriptor| descriptor.writable().cloned())? {
-        Ok(file) => host.ctx().resources.add(Output::new(Sink::File(file, offset))).map(Ok),
+    let sink = |file, durability| Sink::File { file, offset, durability };
+    match with(host, this, |descriptor| descriptor.sink(sink))? {
+        Ok(output) => host.ctx().resources.add(output).map(Ok),
         Err(code) => Ok(Err(code)),
     }
 }
 
 /// `[method]descriptor.append-via-stream`.
 pub(crate) fn append_via_stream(host: &mut impl Host, this: u32) -> Done<u32> {
-    match with(host, this, |descriptor| descriptor.writable().cloned())? {
-        Ok(file) => host.ctx().resources.add(Output::new(Sink::Append(file))).map(Ok),
+    let sink = |file, durability| Sink::Append { file, durability };
+    match with(host, this, |descriptor| descriptor.sink(sink))? {
+        Ok(output) => host.ctx().resources.add(output).map(Ok),
         Err(code) => Ok(Err(code)),
     }
 }

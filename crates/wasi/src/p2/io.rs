@@ -214,11 +214,15 @@ pub(crate) fn blocking_splice(ctx: &mut WasiCtx, this: u32, from: u32, len: u64)
 
 #[cfg(test)]
 mod tests {
+    use super::super::poll::ready;
     use super::super::stream::{Sink, Source};
     use super::super::tests::Plain;
-    use super::super::waiting::blocking;
+    use super::super::waiting::{blocking, suspending};
     use super::*;
-    use crate::host::{MemoryInput, MemoryOutput};
+    use crate::host::{Durability, InputStream, MemoryInput, MemoryOutput, OutputStream};
+    use std::io::{IoSlice, IoSliceMut};
+    use std::sync::{Arc, Mutex};
+    use std::time::Instant;
 
     fn host() -> (Plain, MemoryOutput, u32, u32) {
         let out = MemoryOutput::new(1 << 20);
@@ -249,6 +253,97 @@ mod tests {
         assert_eq!(blocking(&mut host, zeros).unwrap(), Ok(()));
         assert!(begin_zeroes(host.ctx(), output, 5000).is_err());
         assert_eq!(out.contents(), vec![0; 100_010]);
+    }
+
+    /// What was asked of it, in order.
+    #[derive(Clone, Default)]
+    struct Asked(Arc<Mutex<Vec<&'static str>>>);
+
+    impl OutputStream for Asked {
+        fn write(&mut self, buffers: &[IoSlice<'_>]) -> crate::host::Result<usize> {
+            self.0.lock().unwrap().push("write");
+            Ok(buffers.iter().map(|buffer| buffer.len()).sum())
+        }
+
+        fn flush(&mut self) -> crate::host::Result<()> {
+            self.0.lock().unwrap().push("flush");
+            Ok(())
+        }
+
+        fn sync(&mut self, _durability: Durability) -> crate::host::Result<()> {
+            self.0.lock().unwrap().push("sync");
+            Ok(())
+        }
+    }
+
+    /// Has something, or room, every third time that it is asked, and no descriptor to wait on.
+    #[derive(Default)]
+    struct Hesitant {
+        asked: u32,
+    }
+
+    impl Hesitant {
+        fn hesitate(&mut self) -> crate::host::Result<()> {
+            self.asked += 1;
+            if self.asked.is_multiple_of(3) { Ok(()) } else { Err(crate::host::Error::WouldBlock) }
+        }
+    }
+
+    impl InputStream for Hesitant {
+        fn read(&mut self, buffers: &mut [IoSliceMut<'_>]) -> crate::host::Result<usize> {
+            self.hesitate()?;
+            buffers[0][0] = 7;
+            Ok(1)
+        }
+    }
+
+    impl OutputStream for Hesitant {
+        fn write(&mut self, buffers: &[IoSlice<'_>]) -> crate::host::Result<usize> {
+            self.hesitate()?;
+            Ok(buffers.iter().map(|buffer| buffer.len()).sum())
+        }
+    }
+
+    #[test]
+    fn what_would_block_without_a_descriptor_is_not_asked_all_the_time() {
+        let mut host = Plain(WasiCtx::builder().stdin(Hesitant::default()).stdout(Hesitant::default()).build());
+        let input = host.ctx().resources.add(Input::new(Source::Stdin)).unwrap();
+        let output = host.ctx().resources.add(Output::new(Sink::Standard(1))).unwrap();
+        let start = Instant::now();
+        (0..5).for_each(|_| assert_eq!(host.read(input), Ok(vec![7])));
+        assert!(start.elapsed() >= Duration::from_millis(10), "{:?}", start.elapsed());
+        let start = Instant::now();
+        (0..5).for_each(|_| assert_eq!(host.write(output, b"x"), Ok(())));
+        assert!(start.elapsed() >= Duration::from_millis(5), "{:?}", start.elapsed());
+        // A pollable that is kept knows what the stream found out later.
+        let kept = subscribe_input(&mut host, input).unwrap();
+        assert!(ready(&mut host, kept).unwrap());
+        assert_eq!(read(&mut host, input, 1).unwrap(), Ok(vec![]));
+        assert!(!ready(&mut host, kept).unwrap());
+        host.block(kept);
+        assert_eq!(read(&mut host, input, 1).unwrap(), Ok(vec![]));
+        host.block(kept);
+        assert_eq!(read(&mut host, input, 1).unwrap(), Ok(vec![7]));
+    }
+
+    #[test]
+    fn a_guest_that_is_suspended_lets_others_run_while_a_stream_has_nothing() {
+        let mut ctx = WasiCtx::builder().stdin(Hesitant::default()).build();
+        let input = ctx.resources.add(Input::new(Source::Stdin)).unwrap();
+        let mut reading = Box::pin(suspending(ctx, |ctx| blocking_read(ctx, input, 1)));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(reading.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(pollster::block_on(reading).unwrap(), Ok(vec![7]));
+    }
+
+    #[test]
+    fn flushing_standard_output_does_not_synchronize_it() {
+        let asked = Asked::default();
+        let mut host = Plain(WasiCtx::builder().stdout(asked.clone()).build());
+        let output = host.ctx().resources.add(Output::new(Sink::Standard(1))).unwrap();
+        host.write(output, b"x").unwrap();
+        flush(&mut host, output).unwrap().unwrap();
+        assert_eq!(*asked.0.lock().unwrap(), ["write", "flush", "flush"]);
     }
 
     #[test]

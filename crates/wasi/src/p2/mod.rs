@@ -20,6 +20,7 @@ mod waiting;
 
 pub use link::{add_to_linker, add_to_linker_async};
 pub use refusal::Refusal;
+pub(crate) use sockets::lookup::Threads;
 pub use stability::depends_on;
 
 use crate::WasiCtx;

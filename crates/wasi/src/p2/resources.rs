@@ -89,6 +89,12 @@ impl Resources {
         self.slots.len() - self.free.len()
     }
 
+    /// Whether a socket may be made that takes so many places. The last quarter of them is kept for the streams, pollables
+    /// and errors of those that there are: without a socket more a guest goes on, without a place for these it ends.
+    pub(crate) fn takes_socket(&self, places: usize) -> bool {
+        self.len() + places <= self.limit - self.limit / 4
+    }
+
     /// Holds a value.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 //! `wasi:io/error` and `wasi:io/streams`: the value behind each handle.
 
-use super::poll::Pollable;
+use super::poll::{Pollable, Retry, Watched};
+use super::sockets::tcp::Socket;
 use crate::WasiCtx;
 use crate::host::{Descriptor as Open, Durability, Error as HostError, File, Interest, Position, Ready, Watch, wait};
 use crate::p1::Table;
 use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,8 +39,8 @@ pub(crate) enum Source {
     Stdin,
     /// A file, from an offset on.
     File(Arc<File>, u64),
-    /// A connected socket, non-blocking.
-    Socket(Arc<OwnedFd>),
+    /// A connected socket.
+    Socket(Arc<Socket>),
 }
 
 /// An `input-stream`.
@@ -47,11 +48,12 @@ pub(crate) enum Source {
 pub(crate) struct Input {
     source: Source,
     closed: bool,
+    retry: Arc<Retry>,
 }
 
 impl Input {
     pub(crate) fn new(source: Source) -> Self {
-        Self { source, closed: false }
+        Self { source, closed: false, retry: Arc::default() }
     }
 
     /// What is there now, up to `len` bytes: none when nothing is.
@@ -67,10 +69,10 @@ impl Input {
                 _ => Ok(0),
             },
             Source::File(file, offset) => {
-                let position = if file.watched().is_some() { Position::Current } else { Position::At(*offset) };
-                file.read(room, position).inspect(|read| *offset += *read as u64)
+                file.read(room, position(file, *offset)).inspect(|read| advance(offset, *read))
             }
-            Source::Socket(socket) => socket_read(socket, room),
+            Source::Socket(socket) if !socket.receives() => Ok(0),
+            Source::Socket(socket) => socket_read(socket.fd(), room),
         };
         match read {
             Ok(0) if len > 0 => {
@@ -81,7 +83,10 @@ impl Input {
                 bytes.truncate(read);
                 Ok(bytes)
             }
-            Err(HostError::WouldBlock) => Ok(Vec::new()),
+            Err(HostError::WouldBlock) => {
+                self.retry.later();
+                Ok(Vec::new())
+            }
             Err(error) => {
                 self.closed = true;
                 Err(Failed::Last(error))
@@ -92,12 +97,12 @@ impl Input {
     /// What becomes ready when something can be read.
     pub(crate) fn subscribe(&self, table: &Table) -> Pollable {
         let watched = match &self.source {
-            _ if self.closed => None,
-            Source::Stdin => table.peek_standard(0).and_then(Open::watched),
-            Source::File(file, _) => file.watched(),
-            Source::Socket(socket) => Some(socket.as_fd()),
+            _ if self.closed => return Pollable::Always,
+            Source::Stdin => Watched::Standard(0),
+            Source::File(file, _) => Watched::File(file.clone()),
+            Source::Socket(socket) => Watched::Fd(socket.fd().clone()),
         };
-        Pollable::on(watched, Interest::Read)
+        pollable(watched, Interest::Read, &self.retry, table)
     }
 }
 
@@ -106,12 +111,12 @@ impl Input {
 pub(crate) enum Sink {
     /// The guest's descriptor with this number: 1 or 2.
     Standard(u8),
-    /// A file, from an offset on.
-    File(Arc<File>, u64),
+    /// A file, from an offset on, and how durable each write must be.
+    File { file: Arc<File>, offset: u64, durability: Durability },
     /// A file, at its end.
-    Append(Arc<File>),
-    /// A connected socket, non-blocking.
-    Socket(Arc<OwnedFd>),
+    Append { file: Arc<File>, durability: Durability },
+    /// A connected socket.
+    Socket(Arc<Socket>),
 }
 
 /// An `output-stream`.
@@ -123,6 +128,7 @@ pub(crate) struct Output {
     pending: Vec<u8>,
     /// How much the guest may write, as it was told last.
     permit: u64,
+    retry: Arc<Retry>,
 }
 
 /// A guest wrote more than it was told that it may.
@@ -134,22 +140,29 @@ pub(crate) struct Excess {
 
 impl Output {
     pub(crate) fn new(sink: Sink) -> Self {
-        Self { sink, closed: false, pending: Vec::new(), permit: 0 }
+        Self { sink, closed: false, pending: Vec::new(), permit: 0, retry: Arc::default() }
     }
 
     /// How many bytes can be written now.
     pub(crate) fn check_write(&mut self, table: &mut Table) -> Result<u64, Failed> {
-        self.drain(table)?;
-        self.permit = if !self.pending.is_empty() {
-            0
-        } else {
-            match self.watched(table) {
-                None => ROOM,
-                Some(fd) if is_ready(fd) => PIPE_ROOM,
-                Some(_) => 0,
-            }
+        let drained = self.drain(table)?;
+        self.expect_sending(drained)?;
+        let watched = self.watched();
+        self.permit = match watched.fd(table) {
+            _ if !drained => 0,
+            None => ROOM,
+            Some(fd) if is_ready(fd) => PIPE_ROOM,
+            Some(_) => 0,
         };
         Ok(self.permit)
+    }
+
+    /// A socket that was shut down takes nothing more, but still passes on what is pending.
+    fn expect_sending(&self, drained: bool) -> Result<(), Failed> {
+        match &self.sink {
+            Sink::Socket(socket) if drained && !socket.sends() => Err(Failed::Closed),
+            _ => Ok(()),
+        }
     }
 
     /// How much may be written, as the guest was told last.
@@ -169,6 +182,7 @@ impl Output {
 
     /// Passes bytes on, and keeps what finds no room.
     pub(crate) fn accept(&mut self, table: &mut Table, bytes: &[u8]) -> Result<(), Failed> {
+        self.expect_sending(true)?;
         self.drain(table)?;
         let mut left = bytes;
         while self.pending.is_empty() && !left.is_empty() {
@@ -178,7 +192,15 @@ impl Output {
             }
         }
         self.pending.extend_from_slice(left);
+        self.tell_pending();
         Ok(())
+    }
+
+    /// A socket's end is sent behind what is pending, so the socket knows whether something is.
+    fn tell_pending(&self) {
+        if let Sink::Socket(socket) = &self.sink {
+            socket.set_pending(!self.pending.is_empty());
+        }
     }
 
     /// Whether everything that was written has been passed on; it tries to.
@@ -186,6 +208,7 @@ impl Output {
         if self.closed {
             return Err(Failed::Closed);
         }
+        self.expect_sending(self.pending.is_empty())?;
         while !self.pending.is_empty() {
             let pending = std::mem::take(&mut self.pending);
             let written = self.pass(table, &pending)?;
@@ -195,6 +218,7 @@ impl Output {
             }
             self.pending.drain(..written);
         }
+        self.tell_pending();
         Ok(true)
     }
 
@@ -216,16 +240,19 @@ impl Output {
                 Some(Open::Output(stream)) => stream.write(slices),
                 _ => Err(HostError::Os(rustix::io::Errno::PIPE)),
             },
-            Sink::File(file, offset) => {
-                let position = if file.watched().is_some() { Position::Current } else { Position::At(*offset) };
-                file.write(slices, position, Durability::None).inspect(|written| *offset += *written as u64)
+            Sink::File { file, offset, durability } => {
+                let written = file.write(slices, position(file, *offset), *durability);
+                written.inspect(|written| advance(offset, *written))
             }
-            Sink::Append(file) => file.write(slices, Position::End, Durability::None),
-            Sink::Socket(socket) => socket_write(socket, bytes),
+            Sink::Append { file, durability } => file.write(slices, Position::End, *durability),
+            Sink::Socket(socket) => socket_write(socket.fd(), bytes),
         };
         match written {
             Ok(written) => Ok(written),
-            Err(HostError::WouldBlock) => Ok(0),
+            Err(HostError::WouldBlock) => {
+                self.retry.later();
+                Ok(0)
+            }
             Err(error) => Err(self.fail(error)),
         }
     }
@@ -233,22 +260,52 @@ impl Output {
     fn fail(&mut self, error: HostError) -> Failed {
         self.closed = true;
         self.pending = Vec::new();
+        self.tell_pending();
         if error == HostError::Os(rustix::io::Errno::PIPE) { Failed::Closed } else { Failed::Last(error) }
     }
 
-    fn watched<'a>(&'a self, table: &'a Table) -> Option<BorrowedFd<'a>> {
+    fn watched(&self) -> Watched {
         match &self.sink {
-            _ if self.closed => None,
-            Sink::Standard(number) => table.peek_standard(*number).and_then(Open::watched),
-            Sink::File(file, _) | Sink::Append(file) => file.watched(),
-            Sink::Socket(socket) => Some(socket.as_fd()),
+            Sink::Standard(number) => Watched::Standard(*number),
+            Sink::File { file, .. } | Sink::Append { file, .. } => Watched::File(file.clone()),
+            Sink::Socket(socket) => Watched::Fd(socket.fd().clone()),
+        }
+    }
+
+    /// How durable its writes are, if it is a file's.
+    #[cfg(test)]
+    pub(super) fn durability(&self) -> Option<Durability> {
+        match self.sink {
+            Sink::File { durability, .. } | Sink::Append { durability, .. } => Some(durability),
+            Sink::Standard(_) | Sink::Socket(_) => None,
         }
     }
 
     /// What becomes ready when something can be written.
     pub(crate) fn subscribe(&self, table: &Table) -> Pollable {
-        Pollable::on(self.watched(table), Interest::Write)
+        match self.closed {
+            true => Pollable::Always,
+            false => pollable(self.watched(), Interest::Write, &self.retry, table),
+        }
     }
+}
+
+/// What becomes ready when a stream does. One without a descriptor is ready, unless it has just been tried in vain.
+fn pollable(watched: Watched, interest: Interest, retry: &Arc<Retry>, table: &Table) -> Pollable {
+    match watched.fd(table) {
+        Some(_) => Pollable::Watched(watched, interest),
+        None => Pollable::Retry(retry.clone()),
+    }
+}
+
+/// Where a file's stream goes on. What has no offsets only goes on where it is.
+fn position(file: &File, offset: u64) -> Position {
+    if file.has_offsets() { Position::At(offset) } else { Position::Current }
+}
+
+/// A pipe can give more bytes than there are offsets.
+fn advance(offset: &mut u64, bytes: usize) {
+    *offset = offset.saturating_add(bytes as u64);
 }
 
 fn is_ready(fd: BorrowedFd<'_>) -> bool {

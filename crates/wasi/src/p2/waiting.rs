@@ -4,15 +4,15 @@
 //! done is decided here alone.
 
 use super::Host;
-use super::poll::{Pollable, look, time_left};
+use super::poll::{Awaited, Pollable, look, time_left};
 use crate::WasiCtx;
-use crate::host::Interest;
+use crate::host::{Interest, Watch};
 use async_io::{Async, Timer};
 use hatchery::Error;
 use std::collections::HashSet;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -73,27 +73,52 @@ pub(crate) async fn suspending<T>(
         match step(host.ctx())? {
             Step::Done(value) => return Ok(value),
             Step::Wait(pollables) => {
-                let left = time_left(host.ctx(), &pollables);
-                one_of(left, &pollables).await;
+                let events = events(host.ctx(), &pollables);
+                first_of(events).await;
             }
         }
     }
 }
 
-/// What is awaited for a pollable.
+/// What wakes a guest.
 type Event = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Until a time has passed or a descriptor is ready. It may be early: whoever waits looks again.
-async fn one_of(left: Option<Duration>, pollables: &[Pollable]) {
-    let timer = left.map(|left| {
-        Box::pin(async move {
-            Timer::after(left).await;
-        }) as Event
-    });
+/// What makes one of the pollables ready, as far as it is not yet: the first time that is waited for, and descriptors. They
+/// may be early: whoever waits looks again.
+fn events(ctx: &mut WasiCtx, pollables: &[Pollable]) -> Vec<Event> {
+    let timer = time_left(ctx, pollables).map(|left| Box::pin(after(left)) as Event);
     // Each needs a descriptor of its own, of which a guest that names one often must not take many.
     let mut seen = HashSet::new();
-    let once = pollables.iter().filter(|pollable| identity(pollable).is_none_or(|identity| seen.insert(identity)));
-    let mut events: Vec<Event> = timer.into_iter().chain(once.filter_map(event)).collect();
+    let events = pollables.iter().filter_map(|pollable| match pollable.awaited(&ctx.table) {
+        Awaited::Nothing => Some(Box::pin(ready(())) as Event),
+        Awaited::Clock(_) | Awaited::Moment(_) => None,
+        Awaited::Descriptor(watch) => seen.insert((watch.fd.as_raw_fd(), watch.interest)).then(|| event(watch)),
+    });
+    timer.into_iter().chain(events).collect()
+}
+
+async fn after(time: Duration) {
+    Timer::after(time).await;
+}
+
+/// What happens when a descriptor becomes ready.
+fn event(watch: Watch<'_>) -> Event {
+    let interest = watch.interest;
+    // A duplicate, as a descriptor can be registered once, and several calls may wait for one.
+    let registered = watch.fd.try_clone_to_owned().and_then(Async::new_nonblocking);
+    Box::pin(async move {
+        // Without a descriptor to register, it is looked at from time to time.
+        let Ok(fd) = registered else { return after(SLICE).await };
+        // An error counts as ready: the operation itself will then report it.
+        let _ = match interest {
+            Interest::Read => fd.readable().await,
+            Interest::Write => fd.writable().await,
+        };
+    })
+}
+
+/// Until one has happened.
+async fn first_of(mut events: Vec<Event>) {
     poll_fn(|cx| match events.iter_mut().any(|event| event.as_mut().poll(cx).is_ready()) {
         true => Poll::Ready(()),
         false => Poll::Pending,
@@ -101,45 +126,20 @@ async fn one_of(left: Option<Duration>, pollables: &[Pollable]) {
     .await;
 }
 
-/// What two pollables have in common when one event makes both ready.
-fn identity(pollable: &Pollable) -> Option<(usize, Interest)> {
-    match pollable {
-        Pollable::Always | Pollable::At(_) => None,
-        Pollable::Fd(fd, interest) => Some((Arc::as_ptr(fd).addr(), *interest)),
-    }
-}
-
-/// What makes a pollable ready, unless it is a deadline.
-fn event(pollable: &Pollable) -> Option<Event> {
-    match pollable {
-        Pollable::Always => Some(Box::pin(std::future::ready(()))),
-        Pollable::At(_) => None,
-        Pollable::Fd(fd, interest) => {
-            let interest = *interest;
-            // A duplicate, as a descriptor can be registered once, and several calls may wait for one.
-            let registered = fd.try_clone().and_then(Async::new_nonblocking);
-            Some(Box::pin(async move {
-                // Without a descriptor to register, it is looked at from time to time.
-                let Ok(fd) = registered else {
-                    Timer::after(SLICE).await;
-                    return;
-                };
-                // An error counts as ready: the operation itself will then report it.
-                let _ = match interest {
-                    Interest::Read => fd.readable().await,
-                    Interest::Write => fd.writable().await,
-                };
-            }))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::io::subscribe_input;
+    use super::super::poll::{Watched, poll};
+    use super::super::stream::{Input, Source};
     use super::*;
-    use crate::host::VirtualClock;
-    use std::os::fd::AsFd;
+    use crate::host::{OsInput, VirtualClock};
+    use std::os::fd::OwnedFd;
+    use std::sync::Arc;
     use std::time::Instant;
+
+    fn readable(fd: OwnedFd) -> Pollable {
+        Pollable::Watched(Watched::Fd(Arc::new(fd)), Interest::Read)
+    }
 
     fn once_ready(ctx: &mut WasiCtx, pollables: &[Pollable]) -> Result<Step<Vec<u32>>, Error> {
         let ready = look(ctx, pollables, Duration::ZERO)?;
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_descriptor_wakes_who_waits_for_it_twice() {
         let (read, write) = rustix::pipe::pipe().unwrap();
-        let pollable = Pollable::on(Some(read.as_fd()), Interest::Read);
+        let pollable = readable(read);
         let pollables = [pollable.clone(), Pollable::At(u64::MAX), pollable];
         let writer = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(20));
@@ -178,10 +178,24 @@ mod tests {
     fn a_descriptor_that_is_named_often_is_registered_once() {
         let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
         let (read, _write) = rustix::pipe::pipe().unwrap();
-        let pollable = Pollable::on(Some(read.as_fd()), Interest::Read);
-        let pollables = vec![pollable; 3000];
-        let mut waiting = Box::pin(one_of(None, &pollables));
+        let pollables = vec![readable(read); 3000];
+        let mut ctx = WasiCtx::builder().build();
         let before = open();
+        let mut waiting = Box::pin(first_of(events(&mut ctx, &pollables)));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(waiting.as_mut().poll(&mut cx).is_pending());
+        assert!(open() < before + 100, "{} descriptors", open());
+    }
+
+    #[test]
+    fn pollables_of_one_stream_share_its_descriptor() {
+        let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        let (read, _write) = rustix::pipe::pipe().unwrap();
+        let mut ctx = WasiCtx::builder().stdin(OsInput::new(read)).max_resources(4000).build();
+        let before = open();
+        let input = ctx.resources.add(Input::new(Source::Stdin)).unwrap();
+        let numbers: Vec<u32> = (0..500).map(|_| subscribe_input(&mut ctx, input).unwrap()).collect();
+        let mut waiting = Box::pin(suspending(ctx, |ctx| poll(ctx, &numbers)));
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(waiting.as_mut().poll(&mut cx).is_pending());
         assert!(open() < before + 100, "{} descriptors", open());

@@ -2,9 +2,13 @@
 
 use crate::support::{OUT, Trap, guest, told};
 use hatchery_wasi::WasiCtx;
-use hatchery_wasi::host::{MemoryInput, MemoryOutput, OsInput, OsOutput, ReadStream, WriteStream};
+use hatchery_wasi::host::{
+    Durability, MemoryInput, MemoryOutput, OsInput, OsOutput, OutputStream, ReadStream, WriteStream,
+};
 use hatchery_wasi::p1::{self, Errno, Failure};
+use std::io::{IoSlice, Read};
 use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 fn pipe() -> (OwnedFd, OwnedFd) {
@@ -63,6 +67,60 @@ fn a_pipe_gives_what_it_has() {
     assert_eq!(guest.write(1, b"out"), Ok(3));
     drop(drain);
     assert_eq!(guest.write(1, b"out"), Err(Errno::Pipe));
+}
+
+#[test]
+fn a_write_to_a_pipe_takes_every_buffer_whole() {
+    let (drain, output) = pipe();
+    let mut guest = guest(WasiCtx::builder().stdout(OsOutput::new(output)));
+    let drained = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        std::fs::File::from(drain).read_to_end(&mut bytes).unwrap();
+        bytes
+    });
+    let much: Vec<u8> = (0..200_000_u32).map(|i| (i % 251) as u8).collect();
+    let buffers = [b"start".as_slice(), b"", &much, b"end"];
+    let placed = buffers.map(|bytes| guest.put(bytes));
+    let (at, count) = guest.buffers(&placed);
+    told(p1::fd_write(&mut guest, 1, at, count, OUT)).unwrap();
+    assert_eq!(guest.u32_at(OUT), 200_008);
+    drop(guest);
+    assert!(drained.join().unwrap() == buffers.concat());
+}
+
+/// What takes nothing without an error is asked once.
+#[test]
+fn a_stream_that_takes_nothing_ends_the_write() {
+    let room = std::io::Cursor::new([0_u8; 4]);
+    let mut guest = guest(WasiCtx::builder().stdout(WriteStream(room)));
+    assert_eq!(guest.write(1, b"abcdef"), Ok(4));
+    assert_eq!(guest.write(1, b"ef"), Ok(0));
+}
+
+#[test]
+fn only_what_is_synchronized_is_synchronized() {
+    let calls = Calls::default();
+    let mut guest = guest(WasiCtx::builder().stdout(calls.clone()));
+    assert_eq!(guest.write(1, b"x"), Ok(1));
+    assert_eq!(*calls.0.lock().unwrap(), []);
+    told(p1::fd_datasync(&mut guest, 1)).unwrap();
+    told(p1::fd_sync(&mut guest, 1)).unwrap();
+    assert_eq!(*calls.0.lock().unwrap(), [Durability::Data, Durability::File]);
+}
+
+/// Records how it is synchronized.
+#[derive(Clone, Default)]
+struct Calls(Arc<Mutex<Vec<Durability>>>);
+
+impl OutputStream for Calls {
+    fn write(&mut self, buffers: &[IoSlice<'_>]) -> hatchery_wasi::host::Result<usize> {
+        Ok(buffers.iter().map(|buffer| buffer.len()).sum())
+    }
+
+    fn sync(&mut self, durability: Durability) -> hatchery_wasi::host::Result<()> {
+        self.0.lock().unwrap().push(durability);
+        Ok(())
+    }
 }
 
 #[test]

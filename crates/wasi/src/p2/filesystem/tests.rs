@@ -103,3 +103,47 @@ fn identities_and_hashes_tell_files_apart() {
     write(&mut host, file, b"a longer content", 0).unwrap().unwrap();
     assert_ne!(metadata_hash(&mut host, file).unwrap(), Ok(before));
 }
+
+#[test]
+fn what_is_far_beyond_any_file_is_refused() {
+    let (mut host, dir, scratch) = host(DirPerms::all(), FilePerms::all());
+    let file = open(&mut host, dir, "old", OpenFlags::default(), READ_WRITE).unwrap();
+    for offset in [u64::MAX, u64::MAX - 1, 1 << 63] {
+        assert_eq!(write(&mut host, file, b"new", offset).unwrap(), Err(ErrorCode::Invalid), "{offset}");
+        assert_eq!(read(&mut host, file, 3, offset).unwrap(), Err(ErrorCode::Invalid), "{offset}");
+        let output = write_via_stream(&mut host, file, offset).unwrap().unwrap();
+        assert!(host.write(output, b"new").is_err(), "{offset}");
+    }
+    assert_eq!(std::fs::read(scratch.path().join("old")).unwrap(), b"old contents");
+}
+
+#[test]
+fn a_pipe_is_written_where_it_is_or_by_a_stream() {
+    let (mut host, dir, scratch) = host(DirPerms::all(), FilePerms::all());
+    rustix::fs::mkfifoat(rustix::fs::CWD, scratch.path().join("pipe"), 0o600.into()).unwrap();
+    let pipe = open(&mut host, dir, "pipe", OpenFlags::default(), READ_WRITE).unwrap();
+    assert_eq!(write(&mut host, pipe, b"x", 7).unwrap(), Err(ErrorCode::InvalidSeek));
+    let output = write_via_stream(&mut host, pipe, 7).unwrap().unwrap();
+    let input = read_via_stream(&mut host, pipe, u64::MAX).unwrap().unwrap();
+    assert_eq!(host.write(output, b"through"), Ok(()));
+    assert_eq!(host.read(input), Ok(b"through".to_vec()));
+}
+
+#[test]
+fn streams_are_as_durable_as_their_descriptor() {
+    let (mut host, dir, _scratch) = host(DirPerms::all(), FilePerms::all());
+    let cases = [
+        (READ_WRITE, Durability::None),
+        (DescriptorFlags { data_integrity_sync: true, ..READ_WRITE }, Durability::Data),
+        (DescriptorFlags { file_integrity_sync: true, ..READ_WRITE }, Durability::File),
+    ];
+    for (flags, expected) in cases {
+        let file = open(&mut host, dir, "old", OpenFlags::default(), flags).unwrap();
+        let outputs = [write_via_stream(&mut host, file, 0), append_via_stream(&mut host, file)];
+        for output in outputs.map(|output| output.unwrap().unwrap()) {
+            assert_eq!(host.write(output, b"x"), Ok(()));
+            let output: &Output = host.ctx().resources.get(output).unwrap();
+            assert_eq!(output.durability(), Some(expected));
+        }
+    }
+}

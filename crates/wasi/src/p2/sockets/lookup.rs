@@ -1,22 +1,22 @@
 //! `ip-name-lookup`: asked of the system on a thread of its own, as it cannot be asked without waiting.
 
-use super::super::poll::Pollable;
+use super::super::poll::{Pollable, Watched};
 use super::super::{Answer, Host};
 use super::ErrorCode;
 use crate::host::Interest;
 use hatchery::Error;
-use std::io::PipeReader;
 use std::net::{IpAddr, ToSocketAddrs};
-use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::{Arc, LazyLock};
 
 /// A `resolve-address-stream`.
 #[derive(Debug)]
 pub(crate) struct Resolution {
     state: State,
     /// Hangs up when the answer is there.
-    done: Option<PipeReader>,
+    done: Option<Arc<OwnedFd>>,
 }
 
 #[derive(Debug)]
@@ -30,7 +30,7 @@ enum State {
 /// `resolve-addresses`.
 pub(crate) fn resolve_addresses(host: &mut impl Host, name: &str) -> Answer<u32, ErrorCode> {
     let ctx = host.ctx();
-    match begin(name, ctx.network.allows_lookup(), ctx.lookups()) {
+    match begin(name, ctx.network.allows_lookup(), [ctx.lookups(), &PROCESS]) {
         Ok(resolution) => host.ctx().resources.add(resolution).map(Ok),
         Err(code) => Ok(Err(code)),
     }
@@ -40,9 +40,51 @@ pub(crate) fn resolve_addresses(host: &mut impl Host, name: &str) -> Answer<u32,
 const LONGEST: usize = 254;
 
 /// Most threads that look names up for one guest, whether it still waits for them or not.
-const MOST_LOOKUPS: usize = 8;
+const MOST_OF_GUEST: usize = 8;
 
-fn begin(name: &str, allowed: bool, lookups: &Arc<()>) -> Result<Resolution, ErrorCode> {
+/// Most threads that look names up for all guests of this process. They outlive their guests: a name whose servers do not
+/// answer keeps its thread for as long as the system asks them.
+const MOST_OF_PROCESS: usize = 128;
+
+static PROCESS: LazyLock<Arc<Threads>> = LazyLock::new(|| Threads::at_most(MOST_OF_PROCESS));
+
+/// How many threads look names up for somebody, and may.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    running: AtomicUsize,
+    most: usize,
+}
+
+/// One of the [`Threads`], as long as it runs.
+#[derive(Debug)]
+struct Running(Arc<Threads>);
+
+impl Threads {
+    fn at_most(most: usize) -> Arc<Self> {
+        Arc::new(Self { running: AtomicUsize::new(0), most })
+    }
+
+    /// Those of one guest.
+    pub(crate) fn of_guest() -> Arc<Self> {
+        Self::at_most(MOST_OF_GUEST)
+    }
+
+    /// Counts one more, unless there are as many as may be.
+    fn start(self: &Arc<Self>) -> Option<Running> {
+        let one_more = |running| (running < self.most).then_some(running + 1);
+        // Only the count matters, which nothing else is published by.
+        self.running.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Running(self.clone()))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn begin(name: &str, allowed: bool, threads: [&Arc<Threads>; 2]) -> Result<Resolution, ErrorCode> {
     let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     // An address needs no looking up, so it tells nobody anything.
     if let Ok(address) = literal.parse() {
@@ -55,21 +97,19 @@ fn begin(name: &str, allowed: bool, lookups: &Arc<()>) -> Result<Resolution, Err
     if !allowed {
         return Err(ErrorCode::AccessDenied);
     }
-    // One is the context's own.
-    if Arc::strong_count(lookups) > MOST_LOOKUPS {
+    let [Some(of_guest), Some(of_process)] = threads.map(Threads::start) else {
         return Err(ErrorCode::TemporaryResolverFailure);
-    }
-    let running = lookups.clone();
+    };
     let (done, hangs_up) = std::io::pipe().map_err(|_| ErrorCode::OutOfMemory)?;
     let (answer, answered) = channel();
     let name = name.to_owned();
     let ask = move || {
         // Nobody may be waiting any more.
         let _ = answer.send(resolve(&name));
-        drop((running, hangs_up));
+        drop((of_guest, of_process, hangs_up));
     };
     std::thread::Builder::new().name("lookup".into()).spawn(ask).map_err(|_| ErrorCode::OutOfMemory)?;
-    Ok(Resolution { state: State::Waiting(answered), done: Some(done) })
+    Ok(Resolution { state: State::Waiting(answered), done: Some(Arc::new(done.into())) })
 }
 
 fn resolve(name: &str) -> Result<Vec<IpAddr>, ErrorCode> {
@@ -107,7 +147,7 @@ pub(crate) fn subscribe(host: &mut impl Host, this: u32) -> Result<u32, Error> {
     let resources = &mut host.ctx().resources;
     let resolution = resources.get::<Resolution>(this)?;
     let pollable = match (&resolution.state, &resolution.done) {
-        (State::Waiting(_), Some(done)) => Pollable::on(Some(done.as_fd()), Interest::Read),
+        (State::Waiting(_), Some(done)) => Pollable::Watched(Watched::Fd(done.clone()), Interest::Read),
         _ => Pollable::Always,
     };
     resources.add(pollable)
@@ -118,7 +158,9 @@ mod tests {
     use super::super::super::tests::Plain;
     use super::*;
     use crate::WasiCtx;
-    use crate::host::Network;
+    use crate::host::{Network, Ready, Watch, wait};
+    use std::os::fd::AsFd;
+    use std::time::Duration;
 
     #[test]
     fn the_local_host_has_an_address() {
@@ -132,11 +174,30 @@ mod tests {
 
     #[test]
     fn a_guest_has_few_threads_that_look_names_up() {
-        let lookups = Arc::new(());
-        let running: Vec<_> = (0..MOST_LOOKUPS).map(|_| lookups.clone()).collect();
-        assert_eq!(begin("localhost", true, &lookups).err(), Some(ErrorCode::TemporaryResolverFailure));
+        let (guest, process) = (Threads::of_guest(), Threads::at_most(1000));
+        let running: Vec<_> = std::iter::repeat_with(|| guest.start()).map_while(|running| running).collect();
+        assert_eq!(running.len(), MOST_OF_GUEST);
+        let refused = begin("localhost", true, [&guest, &process]);
+        assert_eq!(refused.err(), Some(ErrorCode::TemporaryResolverFailure));
         drop(running);
-        assert!(begin("localhost", true, &lookups).is_ok());
+        assert!(begin("localhost", true, [&guest, &process]).is_ok());
+    }
+
+    #[test]
+    fn guests_that_come_and_go_have_few_threads_together() {
+        let process = Threads::at_most(2);
+        let of_guests_that_are_gone: Vec<_> = (0..2).map(|_| process.start().unwrap()).collect();
+        let refused = begin("localhost", true, [&Threads::of_guest(), &process]);
+        assert_eq!(refused.err(), Some(ErrorCode::TemporaryResolverFailure));
+        drop(of_guests_that_are_gone);
+        let mut last = begin("localhost", true, [&Threads::of_guest(), &process]).unwrap();
+        // When the answer is there, the thread counts no more.
+        let done = last.done.take().unwrap();
+        let watch = [Watch { fd: done.as_fd(), interest: Interest::Read }];
+        while wait(&watch, Duration::from_secs(1)).unwrap() == [Ready::No] {}
+        assert_eq!(process.running.load(Ordering::Relaxed), 0);
+        let guest = WasiCtx::builder().build().lookups().clone();
+        assert_eq!((guest.most, PROCESS.most), (MOST_OF_GUEST, MOST_OF_PROCESS));
     }
 
     #[test]

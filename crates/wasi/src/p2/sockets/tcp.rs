@@ -9,8 +9,8 @@ use hatchery::Error;
 use hatchery::component::{ComponentType, Lift};
 use rustix::net::{Shutdown, SocketFlags, SocketType, sockopt};
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What functions of this interface answer.
@@ -39,12 +39,88 @@ enum State {
     Failed,
 }
 
+/// A socket of the system, and how far it is. Its streams and pollables share it: they must know what happens to it after
+/// they were made.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    fd: Arc<OwnedFd>,
+    life: Mutex<Life>,
+}
+
+#[derive(Debug)]
+struct Life {
+    state: State,
+    /// The guest has shut receiving down.
+    deaf: bool,
+    /// The guest has shut sending down.
+    mute: bool,
+    /// The output stream has bytes that the system had no room for. The end of what is sent must not overtake them.
+    pending: bool,
+}
+
+impl Socket {
+    fn new(fd: OwnedFd, state: State) -> Arc<Self> {
+        let life = Life { state, deaf: false, mute: false, pending: false };
+        Arc::new(Self { fd: Arc::new(fd), life: Mutex::new(life) })
+    }
+
+    /// Nothing panics with the lock.
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn fd(&self) -> &Arc<OwnedFd> {
+        &self.fd
+    }
+
+    /// Whether bytes may still be received.
+    pub(crate) fn receives(&self) -> bool {
+        !self.life().deaf
+    }
+
+    /// Whether more bytes may be sent.
+    pub(crate) fn sends(&self) -> bool {
+        !self.life().mute
+    }
+
+    /// Whether there are bytes that were written and not sent. With the last of them the end is sent, if it is due.
+    pub(crate) fn set_pending(&self, pending: bool) {
+        let was = std::mem::replace(&mut self.life().pending, pending);
+        if was && !pending && !self.sends() {
+            // Who has lost the connection meanwhile needs no end.
+            let _ = rustix::net::shutdown(&self.fd, Shutdown::Write);
+        }
+    }
+
+    /// What there is to wait for until what was started can be finished, or a connection be accepted.
+    pub(crate) fn awaited(&self) -> Option<(BorrowedFd<'_>, Interest)> {
+        match self.life().state {
+            State::ConnectStarted => Some((self.fd.as_fd(), Interest::Write)),
+            State::Listening => Some((self.fd.as_fd(), Interest::Read)),
+            _ => None,
+        }
+    }
+
+    fn shut_down(&self, how: ShutdownType) -> Attempt<()> {
+        let mut life = self.life();
+        life.deaf |= how != ShutdownType::Send;
+        life.mute |= how != ShutdownType::Receive;
+        let how = match how {
+            ShutdownType::Receive => Shutdown::Read,
+            ShutdownType::Send if life.pending => return Ok(()),
+            ShutdownType::Both if life.pending => Shutdown::Read,
+            ShutdownType::Send => Shutdown::Write,
+            ShutdownType::Both => Shutdown::Both,
+        };
+        Ok(rustix::net::shutdown(&self.fd, how)?)
+    }
+}
+
 /// A `tcp-socket`.
 #[derive(Debug)]
 pub(crate) struct TcpSocket {
-    fd: Arc<OwnedFd>,
+    socket: Arc<Socket>,
     family: AddressFamily,
-    state: State,
     backlog: i32,
 }
 
@@ -55,6 +131,9 @@ const BACKLOG: i32 = 128;
 
 /// `create-tcp-socket`.
 pub(crate) fn create(host: &mut impl Host, family: AddressFamily) -> Done<u32> {
+    if !host.ctx().resources.takes_socket(1) {
+        return Ok(Err(ErrorCode::NewSocketLimit));
+    }
     match TcpSocket::new(family) {
         Ok(socket) => host.ctx().resources.add(socket).map(Ok),
         Err(code) => Ok(Err(code)),
@@ -67,43 +146,52 @@ impl TcpSocket {
         if family == AddressFamily::Ipv6 {
             sockopt::set_ipv6_v6only(&fd, true)?;
         }
-        Ok(Self { fd: Arc::new(fd), family, state: State::Unbound, backlog: BACKLOG })
+        Ok(Self { socket: Socket::new(fd, State::Unbound), family, backlog: BACKLOG })
+    }
+
+    fn fd(&self) -> &OwnedFd {
+        self.socket.fd()
+    }
+
+    fn state(&self) -> State {
+        self.socket.life().state
+    }
+
+    fn becomes(&self, state: State) {
+        self.socket.life().state = state;
     }
 
     fn expect(&self, state: State) -> Attempt<()> {
-        if self.state == state { Ok(()) } else { Err(ErrorCode::InvalidState) }
+        if self.state() == state { Ok(()) } else { Err(ErrorCode::InvalidState) }
     }
 
     /// What is started must have been, before it can be finished.
     fn started(&self, state: State) -> Attempt<()> {
-        if self.state == state { Ok(()) } else { Err(ErrorCode::NotInProgress) }
+        if self.state() == state { Ok(()) } else { Err(ErrorCode::NotInProgress) }
     }
 
     fn start_bind(&mut self, address: SocketAddr) -> Attempt<()> {
         self.expect(State::Unbound)?;
         suitable(self.family, address.ip())?;
         // So that a server can be started again while connections of its predecessor are still being closed.
-        sockopt::set_socket_reuseaddr(&self.fd, true)?;
-        rustix::net::bind(&self.fd, &address)?;
-        self.state = State::BindStarted;
+        sockopt::set_socket_reuseaddr(self.fd(), true)?;
+        rustix::net::bind(self.fd(), &address)?;
+        self.becomes(State::BindStarted);
         Ok(())
     }
 
     fn start_connect(&mut self, address: SocketAddr) -> Attempt<()> {
-        if !matches!(self.state, State::Unbound | State::Bound) {
+        if !matches!(self.state(), State::Unbound | State::Bound) {
             return Err(ErrorCode::InvalidState);
         }
-        suitable(self.family, address.ip())?;
-        if address.ip().is_unspecified() || address.port() == 0 {
-            return Err(ErrorCode::InvalidArgument);
-        }
-        match rustix::net::connect(&self.fd, &address) {
+        destination(self.family, address)?;
+        match rustix::net::connect(self.fd(), &address) {
             Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {
-                self.state = State::ConnectStarted;
+                self.becomes(State::ConnectStarted);
                 Ok(())
             }
             Err(errno) => {
-                self.state = State::Failed;
+                self.becomes(State::Failed);
                 Err(errno.into())
             }
         }
@@ -111,16 +199,16 @@ impl TcpSocket {
 
     fn finish_connect(&mut self) -> Attempt<()> {
         self.started(State::ConnectStarted)?;
-        match sockopt::socket_error(&self.fd)? {
+        match sockopt::socket_error(self.fd())? {
             Err(errno) => {
-                self.state = State::Failed;
+                self.becomes(State::Failed);
                 Err(errno.into())
             }
-            Ok(()) => match rustix::net::getpeername(&self.fd) {
+            Ok(()) => match rustix::net::getpeername(self.fd()) {
                 Err(rustix::io::Errno::NOTCONN) => Err(ErrorCode::WouldBlock),
                 Err(errno) => Err(errno.into()),
                 Ok(_) => {
-                    self.state = State::Connected;
+                    self.becomes(State::Connected);
                     Ok(())
                 }
             },
@@ -128,27 +216,19 @@ impl TcpSocket {
     }
 
     fn streams(&self) -> (Input, Output) {
-        let (source, sink) = (Source::Socket(self.fd.clone()), Sink::Socket(self.fd.clone()));
+        let (source, sink) = (Source::Socket(self.socket.clone()), Sink::Socket(self.socket.clone()));
         (Input::new(source), Output::new(sink))
     }
 
     fn accept(&self) -> Attempt<TcpSocket> {
         self.expect(State::Listening)?;
-        let fd = rustix::io::retry_on_intr(|| rustix::net::accept_with(&self.fd, FLAGS))?;
-        Ok(Self { fd: Arc::new(fd), family: self.family, state: State::Connected, backlog: BACKLOG })
-    }
-
-    fn subscribe(&self) -> Pollable {
-        match self.state {
-            State::ConnectStarted => Pollable::on(Some(self.fd.as_fd()), Interest::Write),
-            State::Listening => Pollable::on(Some(self.fd.as_fd()), Interest::Read),
-            _ => Pollable::Always,
-        }
+        let fd = rustix::io::retry_on_intr(|| rustix::net::accept_with(self.fd(), FLAGS))?;
+        Ok(Self { socket: Socket::new(fd, State::Connected), family: self.family, backlog: BACKLOG })
     }
 
     /// Options of the socket can be changed until it has failed.
     fn usable(&self) -> Attempt<&OwnedFd> {
-        if self.state == State::Failed { Err(ErrorCode::InvalidState) } else { Ok(&self.fd) }
+        if self.state() == State::Failed { Err(ErrorCode::InvalidState) } else { Ok(self.fd()) }
     }
 }
 
@@ -159,6 +239,13 @@ pub(super) fn suitable(family: AddressFamily, ip: IpAddr) -> Attempt<()> {
         IpAddr::V6(ip) => family == AddressFamily::Ipv6 && !ip.is_multicast() && ip.to_ipv4_mapped().is_none(),
     };
     if fits { Ok(()) } else { Err(ErrorCode::InvalidArgument) }
+}
+
+/// What is sent somewhere has a suitable address and a port. The system takes an unspecified address for the local host,
+/// which is none of those that the embedder was asked about.
+pub(super) fn destination(family: AddressFamily, address: SocketAddr) -> Attempt<()> {
+    suitable(family, address.ip())?;
+    if address.ip().is_unspecified() || address.port() == 0 { Err(ErrorCode::InvalidArgument) } else { Ok(()) }
 }
 
 fn with<T>(host: &mut impl Host, this: u32, act: impl FnOnce(&mut TcpSocket) -> Attempt<T>) -> Done<T> {
@@ -175,7 +262,7 @@ pub(crate) fn start_bind(host: &mut impl Host, this: u32, address: SocketAddr) -
 pub(crate) fn finish_bind(host: &mut impl Host, this: u32) -> Done<()> {
     with(host, this, |socket| {
         socket.started(State::BindStarted)?;
-        socket.state = State::Bound;
+        socket.becomes(State::Bound);
         Ok(())
     })
 }
@@ -203,8 +290,8 @@ fn hold(host: &mut impl Host, (input, output): (Input, Output)) -> Result<(u32, 
 pub(crate) fn start_listen(host: &mut impl Host, this: u32) -> Done<()> {
     with(host, this, |socket| {
         socket.expect(State::Bound)?;
-        rustix::net::listen(&socket.fd, socket.backlog)?;
-        socket.state = State::ListenStarted;
+        rustix::net::listen(socket.fd(), socket.backlog)?;
+        socket.becomes(State::ListenStarted);
         Ok(())
     })
 }
@@ -213,13 +300,17 @@ pub(crate) fn start_listen(host: &mut impl Host, this: u32) -> Done<()> {
 pub(crate) fn finish_listen(host: &mut impl Host, this: u32) -> Done<()> {
     with(host, this, |socket| {
         socket.started(State::ListenStarted)?;
-        socket.state = State::Listening;
+        socket.becomes(State::Listening);
         Ok(())
     })
 }
 
 /// `[method]tcp-socket.accept`.
 pub(crate) fn accept(host: &mut impl Host, this: u32) -> Done<(u32, u32, u32)> {
+    // The socket and its streams. What is not accepted waits.
+    if !host.ctx().resources.takes_socket(3) {
+        return Ok(Err(ErrorCode::NewSocketLimit));
+    }
     match with(host, this, |socket| socket.accept())? {
         Ok(socket) => {
             let streams = socket.streams();
@@ -233,9 +324,9 @@ pub(crate) fn accept(host: &mut impl Host, this: u32) -> Done<(u32, u32, u32)> {
 
 /// `[method]tcp-socket.local-address`.
 pub(crate) fn local_address(host: &mut impl Host, this: u32) -> Done<SocketAddr> {
-    with(host, this, |socket| match socket.state {
+    with(host, this, |socket| match socket.state() {
         State::Unbound | State::BindStarted | State::Failed => Err(ErrorCode::InvalidState),
-        _ => local(&socket.fd),
+        _ => local(socket.fd()),
     })
 }
 
@@ -252,13 +343,13 @@ pub(super) fn peer(fd: &OwnedFd) -> Attempt<SocketAddr> {
 pub(crate) fn remote_address(host: &mut impl Host, this: u32) -> Done<SocketAddr> {
     with(host, this, |socket| {
         socket.expect(State::Connected)?;
-        peer(&socket.fd)
+        peer(socket.fd())
     })
 }
 
 /// `[method]tcp-socket.is-listening`.
 pub(crate) fn is_listening(host: &mut impl Host, this: u32) -> Result<bool, Error> {
-    Ok(host.ctx().resources.get::<TcpSocket>(this)?.state == State::Listening)
+    Ok(host.ctx().resources.get::<TcpSocket>(this)?.state() == State::Listening)
 }
 
 /// `[method]tcp-socket.address-family`.
@@ -273,9 +364,9 @@ pub(crate) fn set_listen_backlog_size(host: &mut impl Host, this: u32, size: u64
             return Err(ErrorCode::InvalidArgument);
         }
         socket.backlog = i32::try_from(size).unwrap_or(i32::MAX);
-        match socket.state {
+        match socket.state() {
             State::Unbound | State::BindStarted | State::Bound => Ok(()),
-            State::ListenStarted | State::Listening => Ok(rustix::net::listen(&socket.fd, socket.backlog)?),
+            State::ListenStarted | State::Listening => Ok(rustix::net::listen(socket.fd(), socket.backlog)?),
             _ => Err(ErrorCode::InvalidState),
         }
     })
@@ -397,8 +488,8 @@ pub(crate) fn set_send_buffer_size(host: &mut impl Host, this: u32, size: u64) -
 /// `[method]tcp-socket.subscribe`.
 pub(crate) fn subscribe(host: &mut impl Host, this: u32) -> Result<u32, Error> {
     let resources = &mut host.ctx().resources;
-    let pollable = resources.get::<TcpSocket>(this)?.subscribe();
-    resources.add(pollable)
+    let socket = resources.get::<TcpSocket>(this)?.socket.clone();
+    resources.add(Pollable::Tcp(socket))
 }
 
 /// `shutdown-type`.
@@ -413,22 +504,21 @@ pub(crate) enum ShutdownType {
 pub(crate) fn shutdown(host: &mut impl Host, this: u32, how: ShutdownType) -> Done<()> {
     with(host, this, |socket| {
         socket.expect(State::Connected)?;
-        let how = match how {
-            ShutdownType::Receive => Shutdown::Read,
-            ShutdownType::Send => Shutdown::Write,
-            ShutdownType::Both => Shutdown::Both,
-        };
-        Ok(rustix::net::shutdown(&socket.fd, how)?)
+        socket.socket.shut_down(how)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::super::io;
+    use super::super::super::poll::ready;
+    use super::super::super::stream::split;
     use super::super::super::tests::Plain;
+    use super::super::udp;
     use super::*;
     use crate::WasiCtx;
     use crate::host::Network;
+    use std::time::Instant;
 
     fn local_host() -> SocketAddr {
         "127.0.0.1:0".parse().unwrap()
@@ -506,5 +596,104 @@ mod tests {
         assert_eq!(set_hop_limit(&mut host, socket, 0).unwrap(), Err(ErrorCode::InvalidArgument));
         assert_eq!(set_keep_alive_count(&mut host, socket, 0).unwrap(), Err(ErrorCode::InvalidArgument));
         assert_eq!(start_bind(&mut host, socket, local_host()).unwrap(), Err(ErrorCode::InvalidArgument));
+    }
+    /// A client and a server that are connected: the client, and the streams of both.
+    fn connected(host: &mut Plain) -> (u32, [u32; 2], [u32; 2]) {
+        let (server, address) = listening(host);
+        let client = create(host, AddressFamily::Ipv4).unwrap().unwrap();
+        start_connect(host, client, address).unwrap().unwrap();
+        let (started, incoming) = (subscribe(host, client).unwrap(), subscribe(host, server).unwrap());
+        host.block(started);
+        let (from_server, to_server) = finish_connect(host, client).unwrap().unwrap();
+        host.block(incoming);
+        let (_, from_client, to_client) = accept(host, server).unwrap().unwrap();
+        (client, [from_server, to_server], [from_client, to_client])
+    }
+
+    #[test]
+    fn a_guest_that_has_many_sockets_gets_no_more_and_goes_on() {
+        let mut host = Plain(WasiCtx::builder().network(Network::all()).max_resources(16).build());
+        let (server, address) = listening(&mut host);
+        let mut clients: Vec<_> = (0..4).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+        let incoming = subscribe(&mut host, server).unwrap();
+        host.block(incoming);
+        let mut accepted: Vec<_> = (0..3).map(|_| accept(&mut host, server).unwrap().unwrap()).collect();
+        assert_eq!(accept(&mut host, server).unwrap(), Err(ErrorCode::NewSocketLimit));
+        let created = create(&mut host, AddressFamily::Ipv4).unwrap().unwrap();
+        assert_eq!(create(&mut host, AddressFamily::Ipv4).unwrap(), Err(ErrorCode::NewSocketLimit));
+        assert_eq!(udp::create(&mut host, AddressFamily::Ipv4).unwrap(), Err(ErrorCode::NewSocketLimit));
+        // Those there are can be used, and waited for.
+        let (_, input, _) = accepted[0];
+        std::io::Write::write_all(&mut clients[0], b"x").unwrap();
+        let readable = io::subscribe_input(&mut host, input).unwrap();
+        host.block(readable);
+        assert_eq!(host.read(input), Ok(b"x".to_vec()));
+        // Once some are dropped, the connection that waits is accepted.
+        let (socket, input, output) = accepted.remove(2);
+        for number in [socket, input, output, created] {
+            host.ctx().resources.remove(number);
+        }
+        accept(&mut host, server).unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_pollable_is_of_whatever_the_socket_does_later() {
+        let mut host = Plain(WasiCtx::builder().network(Network::all()).build());
+        let server = create(&mut host, AddressFamily::Ipv4).unwrap().unwrap();
+        let kept = subscribe(&mut host, server).unwrap();
+        assert!(ready(&mut host, kept).unwrap());
+        start_bind(&mut host, server, local_host()).unwrap().unwrap();
+        finish_bind(&mut host, server).unwrap().unwrap();
+        start_listen(&mut host, server).unwrap().unwrap();
+        assert!(ready(&mut host, kept).unwrap());
+        finish_listen(&mut host, server).unwrap().unwrap();
+        assert!(!ready(&mut host, kept).unwrap());
+        let address = local_address(&mut host, server).unwrap().unwrap();
+        let client = std::net::TcpStream::connect(address).unwrap();
+        host.block(kept);
+        accept(&mut host, server).unwrap().unwrap();
+        assert!(!ready(&mut host, kept).unwrap());
+        drop(client);
+    }
+
+    #[test]
+    fn the_end_of_what_is_sent_is_behind_all_that_was_written() {
+        let mut host = Plain(WasiCtx::builder().network(Network::all()).build());
+        let (client, [_, to_server], [from_client, _]) = connected(&mut host);
+        set_send_buffer_size(&mut host, client, 1).unwrap().unwrap();
+        // Until something is pending, as nobody reads.
+        let mut written = 0_u64;
+        while !host.ctx().resources.get::<TcpSocket>(client).unwrap().socket.life().pending {
+            let (table, resources) = split(host.ctx());
+            resources.get::<Output>(to_server).unwrap().accept(table, &[7; 4096]).unwrap();
+            written += 4096;
+        }
+        shutdown(&mut host, client, ShutdownType::Send).unwrap().unwrap();
+        assert_eq!(io::check_write(&mut host, to_server).unwrap(), Ok(0));
+        assert_eq!(io::begin_write(host.ctx(), to_server, b"x").unwrap(), Err(io::StreamError::Closed));
+        let (mut received, start) = (0, Instant::now());
+        loop {
+            assert!(start.elapsed() < Duration::from_secs(30), "{received} of {written} bytes, and no end");
+            match io::read(&mut host, from_client, 1 << 20).unwrap() {
+                Ok(bytes) => received += bytes.len() as u64,
+                Err(error) => break assert_eq!(error, io::StreamError::Closed),
+            }
+            // Once everything is passed on, the stream is closed.
+            let _ = io::flush(&mut host, to_server).unwrap();
+        }
+        assert_eq!(received, written);
+        assert_eq!(io::check_write(&mut host, to_server).unwrap(), Err(io::StreamError::Closed));
+    }
+
+    #[test]
+    fn a_socket_that_does_not_receive_has_no_input() {
+        let mut host = Plain(WasiCtx::builder().network(Network::all()).build());
+        let (client, [from_server, to_server], [from_client, to_client]) = connected(&mut host);
+        host.write(to_client, b"too late").unwrap();
+        shutdown(&mut host, client, ShutdownType::Receive).unwrap().unwrap();
+        shutdown(&mut host, client, ShutdownType::Receive).unwrap().unwrap();
+        assert_eq!(host.read(from_server), Err(io::StreamError::Closed));
+        host.write(to_server, b"still").unwrap();
+        assert_eq!(host.read(from_client), Ok(b"still".to_vec()));
     }
 }
