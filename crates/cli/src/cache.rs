@@ -101,7 +101,7 @@ impl Cache {
     pub(crate) fn entry(&self, source: &Source) -> Option<PathBuf> {
         // What cannot be compiled has no name; compiling says why.
         let key = source.cache_key().ok()?;
-        Some(self.directory.join(key).with_extension(EXTENSION))
+        Some(self.directory.join(format!("{key}-{:x}", build())).with_extension(EXTENSION))
     }
 
     /// Notes that an entry was of use.
@@ -112,8 +112,9 @@ impl Cache {
 
     /// Keeps a program, and removes others until all fit.
     pub(crate) fn put(&self, program: &Compiled, entry: &Path) {
-        let kept = program.save(entry).map_err(io::Error::other).and_then(|()| self.trim(MOST_BYTES));
-        if let Err(error) = kept {
+        let saved = program.save(entry).map_err(io::Error::other);
+        // Also where there was no room.
+        for error in [saved, self.trim(MOST_BYTES)].into_iter().filter_map(Result::err) {
             tracing::warn!(path = %self.directory.display(), %error, "cannot write to the compilation cache");
         }
     }
@@ -125,7 +126,9 @@ impl Cache {
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
             // Another process may have removed it.
-            if let (true, Ok(metadata)) = (ours(&path), fs::symlink_metadata(&path)) {
+            if let (true, Ok(metadata)) = (ours(&path), fs::symlink_metadata(&path))
+                && !metadata.is_dir()
+            {
                 files.push((path, metadata));
             }
         }
@@ -159,6 +162,12 @@ impl Cache {
             files => files?.iter().try_for_each(|(path, _)| remove(path)),
         }
     }
+}
+
+/// Which build of this program this is, whatever its version: another may compile otherwise.
+fn build() -> i128 {
+    let metadata = std::env::current_exe().and_then(fs::metadata);
+    metadata.map_or(0, |m| i128::from(m.mtime()) << 64 | i128::from(m.mtime_nsec()) << 34 ^ i128::from(m.len()))
 }
 
 /// Whether it is a file that a process was writing when it ended, or still is.

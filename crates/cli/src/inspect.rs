@@ -4,6 +4,7 @@ use crate::choices::Choices;
 use crate::heat_map;
 use crate::load::{self, Program};
 use crate::program::Compiled;
+use crate::shown::Shown;
 use crate::world;
 use anyhow::Context;
 use hatchery::{Engine, Inspection};
@@ -138,7 +139,7 @@ fn as_json(program: &Compiled, found: &Inspection) -> Value {
 }
 
 fn general(text: &mut String, found: &Inspection, verified: bool) -> std::fmt::Result {
-    writeln!(text, "made by       {}", found.producer)?;
+    writeln!(text, "made by       {}", Shown(&found.producer))?;
     writeln!(text, "source        {}", found.source)?;
     writeln!(text, "CPU features  {}", found.cpu_features)?;
     writeln!(text, "size          {} bytes{}", found.file_bytes, if verified { ", every hash is right" } else { "" })?;
@@ -170,12 +171,24 @@ fn core(text: &mut String, found: &Inspection) -> std::fmt::Result {
     writeln!(text, "\nplan, {} of {} steps done", found.cursor, found.plan.len())?;
     for (at, step) in found.plan.iter().enumerate() {
         let mark = if at == found.cursor { '>' } else { ' ' };
-        writeln!(text, "{mark} {at:>4} [{}] {}{}", step.instance, step.action, if step.done { " (done)" } else { "" })?;
+        writeln!(
+            text,
+            "{mark} {at:>4} [{}] {}{}",
+            step.instance,
+            Shown(&step.action),
+            if step.done { " (done)" } else { "" }
+        )?;
     }
     writeln!(text, "\nimports")?;
-    found.imports.iter().try_for_each(|i| writeln!(text, "  [{}] {} {} {}", i.instance, i.module, i.name, i.ty))?;
+    found
+        .imports
+        .iter()
+        .try_for_each(|i| writeln!(text, "  [{}] {} {} {}", i.instance, Shown(&i.module), Shown(&i.name), i.ty))?;
     writeln!(text, "\nexports")?;
-    found.exports.iter().try_for_each(|e| writeln!(text, "  [{}] {} {}: {}", e.instance, e.kind, e.name, e.ty))?;
+    found
+        .exports
+        .iter()
+        .try_for_each(|e| writeln!(text, "  [{}] {} {}: {}", e.instance, e.kind, Shown(&e.name), e.ty))?;
     writeln!(text, "\nnumbers")?;
     found.counts.iter().try_for_each(|(name, count)| writeln!(text, "  {name:<18} {count:>12}"))
 }
@@ -183,7 +196,7 @@ fn core(text: &mut String, found: &Inspection) -> std::fmt::Result {
 fn instances(text: &mut String, found: &Inspection) -> std::fmt::Result {
     writeln!(text, "\ncore instances")?;
     found.instances.iter().enumerate().try_for_each(|(number, instance)| {
-        let (name, functions) = (instance.name.as_deref().unwrap_or("-"), instance.functions);
+        let (name, functions) = (Shown(instance.name.as_deref().unwrap_or("-")), instance.functions);
         writeln!(text, "  [{number}] {name:<24} {functions:>8} functions {:>12} bytes", instance.code_bytes)
     })
 }

@@ -17,6 +17,7 @@ mod program;
 mod progress;
 mod report;
 mod run;
+mod shown;
 mod wast;
 mod world;
 

@@ -11,9 +11,9 @@ use crate::thunk;
 use hatchery_image::abi::Builtin;
 use hatchery_image::artifact::{self, ArtifactError, CodeSymbol, ImageParts, IsaFlags};
 use hatchery_image::{
-    CoreInstance, DataSegment, ElemSegment, Export, ExportItem, FuncExport, FuncType, FunctionId, FunctionRecord,
-    HostAbi, HostImport, HostImportId, Image, InitStep, InstanceId, LayoutPlan, Learned, OptLevel, Plan, StepKind,
-    Tunables, TypeId, ValType,
+    CoreInstance, DataSegment, ElemSegment, Export, ExportItem, FuncExport, FunctionId, FunctionRecord, HostAbi,
+    HostImport, HostImportId, Image, InitStep, InstanceId, LayoutPlan, Learned, OptLevel, Plan, StepKind, Tunables,
+    TypeId,
 };
 use std::collections::HashMap;
 
@@ -136,7 +136,7 @@ fn type_of(linked: &Linked, symbol: Symbol) -> Option<TypeId> {
     match symbol {
         Symbol::Function(id) => linked.functions.get(id.0 as usize).map(|function| function.ty),
         Symbol::HostThunk(id) => linked.host_imports.get(id.index()).map(|import| import.ty),
-        Symbol::Trap(_) => linked.types.find(&FuncType::new([ValType::I32], [])),
+        Symbol::Trap(_) => linked.trap_type,
         Symbol::Builtin(_) | Symbol::Entry(_) | Symbol::Spill(_) => None,
     }
 }

@@ -138,12 +138,15 @@ pub struct Budget {
     pub code_bytes: u64,
     /// Those of them that are compiled again, because a module is instantiated again.
     pub repeated_code_bytes: u64,
-    /// Values that functions and instructions take and give, over all instances, besides eight for each byte of code.
+    /// Values that functions and instructions take and give, and locals, over all instances, besides eight for each byte of
+    /// code.
     pub values: u64,
     /// Types declared, over all modules.
     pub types: u64,
     /// Memories, tables, globals, segments, imports and exports, over all instances.
     pub items: u64,
+    /// Bytes in the names of imports and exports, over all instances.
+    pub name_bytes: u64,
     /// Elements of element segments, over all instances.
     pub elements: u64,
     /// Bytes of data segments, over all instances.
@@ -160,6 +163,7 @@ impl Default for Budget {
             values: 100_000,
             types: 1_000_000,
             items: 2_000_000,
+            name_bytes: 256 << 20,
             elements: 20_000_000,
             data_bytes: 1 << 30,
         }

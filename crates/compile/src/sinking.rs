@@ -14,11 +14,16 @@ use cranelift_codegen::ir::{Block, Function, Inst, InstructionData, Value};
 const FREE: u64 = 50_000;
 const FACTOR: u64 = 4;
 
+/// Blocks below which a function is not looked at, and instructions that it may have then for each of them to be written in
+/// each block.
+const FEW: u64 = 100;
+const LITTLE: u64 = 1_000_000;
+
 /// Whether optimizing would add far more instructions than there are.
 pub(crate) fn explodes(func: &Function) -> bool {
-    let instructions = func.dfg.num_insts() as u64;
-    // A use costs at most all there are, and few are far away in a function of few blocks.
-    if func.dfg.num_blocks() < 100 {
+    let (instructions, blocks) = (func.dfg.num_insts() as u64, func.dfg.num_blocks() as u64);
+    // Each block writes what it uses once: that is not much where there are few of them, or little else.
+    if blocks < FEW && blocks.saturating_mul(instructions) <= LITTLE {
         return false;
     }
     Estimate::new(func).cost() > FREE + FACTOR * instructions

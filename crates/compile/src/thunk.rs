@@ -75,7 +75,7 @@ pub(crate) fn symbols(linked: &Linked) -> Vec<Symbol> {
         }
     }
     let traps: BTreeSet<TrapCode> = linked.instances.iter().flat_map(|i| &i.funcs).filter_map(as_trap).collect();
-    if let (Some(ty), false) = (linked.types.find(&trap_type()), traps.is_empty()) {
+    if let (Some(ty), false) = (linked.trap_type, traps.is_empty()) {
         mark(&mut entered, ty);
     }
     let marked = |marks: Vec<bool>| {

@@ -373,6 +373,7 @@ fn a_budget_is_checked_part_by_part() {
     assert_eq!(check(Budget { functions: 6, ..full }), None);
     assert_eq!(check(Budget { types: 1, ..full }), Some((2, 1)));
     assert_eq!(check(Budget { items: 9, ..full }), Some((10, 9)));
+    assert_eq!(check(Budget { name_bytes: 3, ..full }), Some((4, 3)));
     assert_eq!(check(Budget { elements: 13, ..full }), Some((14, 13)));
     assert_eq!(check(Budget { data_bytes: 5, ..full }), Some((6, 5)));
     assert!(check(Budget { code_bytes: 1, ..full }).is_some());

@@ -160,6 +160,38 @@ fn small_modules_that_pass_many_values_are_limited() {
 }
 
 #[test]
+fn a_long_chain_that_many_arms_use_is_written_once() {
+    let chain = "i32.popcnt ".repeat(12_000);
+    let blocks = "(block ".repeat(95);
+    let arms = ") (i32.store (i32.const 0) (local.get 1)) (return)".repeat(95);
+    let targets = (0..95).map(|label| format!("{label} ")).collect::<String>();
+    let text = format!(
+        "(module (memory 1) (func (export \"f\") (param i32) (local i32)
+            (local.set 1 (local.get 0) {chain})
+            {blocks} (br_table {targets} (local.get 0)) {arms}))"
+    );
+    let mut set = LinkSet::new();
+    let module = set.add_module(wat::parse_str(text).expect("test text"));
+    set.add_instance(module, None, &[]);
+    let tunables = Tunables { opt_level: OptLevel::Speed, ..Tunables::default() };
+    let image = compile(&set, &tunables, &Budget::default()).expect("it compiles");
+    let bytes = image.text().bytes().len();
+    assert!(bytes < 1 << 20, "{bytes} bytes of code");
+}
+
+#[test]
+fn locals_without_code_are_counted() {
+    let locals = "i32 ".repeat(50_000);
+    let text = format!("(module {})", format!("(func (local {locals}))").repeat(20));
+    let mut set = LinkSet::new();
+    let module = set.add_module(wat::parse_str(text).expect("test text"));
+    set.add_instance(module, None, &[]);
+    let error = compile(&set, &Tunables::default(), &Budget::default()).expect_err("a million variables");
+    let CompileError::Budget(error) = &error else { panic!("{error}") };
+    assert!(error.needed >= 1_000_000, "{error}");
+}
+
+#[test]
 fn a_long_chain_of_branches_that_use_its_links_compiles() {
     let link = "(local.set $x (i32.add (if (result i32) (local.get $c) (then (local.get $x)) (else (local.get $c))) (local.get $x)))";
     let chain = link.repeat(4000);

@@ -220,10 +220,13 @@ impl PreparedCore {
 
     /// The type of a funcref word, if the image has a function of that type at that place.
     pub(crate) fn check_funcref(&self, word: PackedFuncRef) -> Option<TypeId> {
-        let offset = word.code_offset();
-        let defined = self.image.functions().type_at(offset);
+        self.type_at(word.code_offset()).filter(|ty| ty.get() == word.type_id())
+    }
+
+    /// The type of the function at this place, if there is one.
+    pub(crate) fn type_at(&self, offset: u32) -> Option<TypeId> {
         let thunk = || self.thunks.binary_search_by_key(&offset, |(at, _)| *at).ok().map(|at| self.thunks[at].1);
-        defined.or_else(thunk).filter(|ty| ty.get() == word.type_id())
+        self.image.functions().type_at(offset).or_else(thunk)
     }
 
     /// Whether a word is a value of this type, when it comes from the host.

@@ -5,7 +5,7 @@ use crate::call::CallError;
 use crate::instance::Inner;
 use crate::stop::Stop;
 use hatchery_image::abi::{PackedFuncRef, RawVal};
-use hatchery_image::{FuncType, InstanceId, MemoryId, StepKind, TableId, TrapCode};
+use hatchery_image::{FuncType, InstanceId, MemoryId, StepKind, TableId, TrapCode, TypeId};
 
 /// A step of the plan failed.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +118,9 @@ impl<T> Access<'_, T> {
 
     fn run_start(&mut self, code_offset: u32) -> Result<(), StepFailure> {
         let inner = self.inner();
-        let ty = inner.image().types().find(&FuncType::new([], []));
+        // Which of the types that look like this it is depends on the group that declares it.
+        let plain = |ty: &TypeId| *inner.image().types().get(*ty) == FuncType::new([], []);
+        let ty = inner.prepared.type_at(code_offset).filter(plain);
         let word = ty.map_or(PackedFuncRef::NULL, |ty| PackedFuncRef::new(ty, code_offset));
         // The compiler puts only functions of this type into steps, and makes their trampoline.
         let callee = inner.prepared.callee(word).map_err(|_| StepFailure::Start(CallError::WrongInstance))?;

@@ -228,6 +228,21 @@ const LOOPS: &str = r#"
         (br_if 0 (i64.ne (local.get 0) (i64.const 0))))))"#;
 
 #[test]
+fn a_start_function_has_a_type_of_its_own_among_those_that_look_like_it() {
+    const TEXT: &str = r#"(module
+        (rec (type (func)) (type (func (param i32))))
+        (type $t (func))
+        (global $started (export "started") (mut i32) (i32.const 0))
+        (func $s (type $t) (global.set $started (i32.const 1)))
+        (start $s)
+        (func (export "get") (result i32) (global.get $started)))"#;
+    let prepared = prepare::<()>(image(TEXT, Interruption::None), vec![]);
+    let mut instance = prepared.instantiate(()).expect("instance");
+    instance.access().run_steps(usize::MAX).expect("it starts");
+    assert_eq!(call(&mut instance, "get", &[]).expect("a number")[0].get_i32(), 1);
+}
+
+#[test]
 fn compiled_loops_stop_at_their_deadline() {
     let prepared = prepare::<()>(image(LOOPS, Interruption::Poll), vec![]);
     let mut instance = prepared.instantiate(()).expect("instance");

@@ -14,7 +14,7 @@ pub(crate) struct Findings {
     pub(crate) grown_tables: BTreeSet<u32>,
     /// Whether it grows a memory.
     pub(crate) grows_memory: bool,
-    /// Values that its instructions take and give, with those that branches pass along.
+    /// Values that its instructions take and give, with those that branches pass along; and its locals.
     pub(crate) values: u64,
 }
 
@@ -44,7 +44,8 @@ pub(crate) fn validate(
     let locals = body.get_locals_reader()?;
     validator.read_locals(&mut reader)?;
     for local in locals {
-        let (_, ty) = local?;
+        let (count, ty) = local?;
+        findings.values = findings.values.saturating_add(u64::from(count));
         gc::check_value(ty).map_err(|what| BodyError::NeedsGc { offset: body.range().start, what })?;
     }
     let mut operators = OperatorsReader::new(reader);

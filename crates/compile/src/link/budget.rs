@@ -12,6 +12,7 @@ struct Cost {
     code_bytes: u64,
     values: u64,
     items: u64,
+    name_bytes: u64,
     elements: u64,
     data_bytes: u64,
 }
@@ -32,6 +33,7 @@ pub(super) fn check(set: &LinkSet, modules: &[Module], budget: &Budget) -> Resul
     within(REPEATED, repeated(set, &costs, total.code_bytes), budget.repeated_code_bytes)?;
     within("values passed by as little code", total.values, values_allowed(&total, budget))?;
     within("imports, exports, memories, tables, globals, tags and segments", total.items, budget.items)?;
+    within("bytes in names of imports and exports", total.name_bytes, budget.name_bytes)?;
     within("table elements with an initial value", total.elements, budget.elements)?;
     within("bytes of data segments", total.data_bytes, budget.data_bytes)
 }
@@ -76,6 +78,7 @@ impl Cost {
             code_bytes: self.code_bytes.saturating_add(other.code_bytes),
             values: self.values.saturating_add(other.values),
             items: self.items.saturating_add(other.items),
+            name_bytes: self.name_bytes.saturating_add(other.name_bytes),
             elements: self.elements.saturating_add(other.elements),
             data_bytes: self.data_bytes.saturating_add(other.data_bytes),
         }
@@ -95,6 +98,8 @@ fn cost(module: &Module) -> Cost {
         module.elems.len(),
         module.data.len(),
     ];
+    let imports = module.imports.iter().map(|import| import.module.len() + import.name.len());
+    let exports = module.exports.iter().map(|export| export.name.len());
     let sum = |values: &mut dyn Iterator<Item = u64>| values.fold(0, u64::saturating_add);
     let filled = module.tables.iter().filter(|table| table.init.is_some()).map(|table| table.limits.minimum);
     Cost {
@@ -102,6 +107,7 @@ fn cost(module: &Module) -> Cost {
         code_bytes: u64::from(module.code_bytes),
         values: values(module),
         items: sum(&mut items.into_iter().map(|count| count as u64)),
+        name_bytes: sum(&mut imports.chain(exports).map(|bytes| bytes as u64)),
         elements: sum(&mut module.elems.iter().map(|elem| elem.items.len() as u64).chain(filled)),
         data_bytes: sum(&mut module.data.iter().map(|data| data.range.len() as u64)),
     }

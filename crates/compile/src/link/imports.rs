@@ -7,7 +7,6 @@ use super::types::{ref_type, value_type};
 use crate::decode::{ImportDecl, ImportType, Limits, MemoryDecl, TableDecl};
 use crate::error::{CompileError, LinkError};
 use crate::link::FuncTarget;
-use crate::thunk::trap_type;
 use hatchery_image::{HostImportId, InstanceId, StepKind, TrapCode, TypeId, ValType};
 use std::collections::HashMap;
 
@@ -122,7 +121,7 @@ impl Linker<'_> {
     /// A function that stops the guest.
     fn trap(&self, id: InstanceId, code: TrapCode, import: &ImportDecl) -> Result<LinkedItem, CompileError> {
         // If no module has the type, what is asked for is something else.
-        let ty = self.types.find(&trap_type()).ok_or_else(|| LinkError::IncompatibleImport {
+        let ty = self.trap_type.ok_or_else(|| LinkError::IncompatibleImport {
             instance: id,
             module: import.module.to_string(),
             name: import.name.to_string(),

@@ -10,6 +10,7 @@ use super::set::{InstanceSpec, LinkSet, Mode};
 use super::types::{Canon, TypeMap, ref_type, value_type};
 use crate::decode::{Const, DataDecl, ElemDecl, ElemMode, Item, Module};
 use crate::error::{CompileError, LinkError};
+use crate::thunk::trap_type;
 use hatchery_image::{
     DataSegmentId, DefinedMemory, DefinedTable, ElemSegmentId, FunctionId, Global, GlobalId, GlobalNeed, InstanceId,
     LayoutNeeds, LayoutPlan, MemoryId, MemoryNeed, StepKind, TableId, TableNeed, TagId, Tunables, TypeId, TypeTable,
@@ -26,6 +27,7 @@ pub(super) struct Linker<'a> {
     /// By module.
     type_maps: Vec<TypeMap>,
     pub(super) types: TypeTable,
+    pub(super) trap_type: Option<TypeId>,
     instances: Vec<LinkedInstance>,
     functions: Vec<FunctionDef>,
     pub(super) host_imports: Vec<HostImportDef>,
@@ -53,6 +55,7 @@ impl<'a> Linker<'a> {
             generated: &set.generated,
             specs: &set.instances,
             type_maps,
+            trap_type: canon.alone(&trap_type()),
             types: canon.finish(),
             instances: Vec::with_capacity(set.instances.len()),
             functions: Vec::new(),
@@ -79,6 +82,7 @@ impl<'a> Linker<'a> {
         }
         let linked = Linked {
             types: self.types,
+            trap_type: self.trap_type,
             instances: self.instances,
             functions: self.functions,
             host_imports: self.host_imports,

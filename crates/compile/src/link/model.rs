@@ -74,6 +74,8 @@ pub(crate) enum ConstValue {
 #[derive(Debug)]
 pub(crate) struct Linked {
     pub(crate) types: TypeTable,
+    /// Of functions that only trap, if some module has it.
+    pub(crate) trap_type: Option<TypeId>,
     pub(crate) instances: Vec<LinkedInstance>,
     /// By [`FunctionId`].
     pub(crate) functions: Vec<FunctionDef>,

