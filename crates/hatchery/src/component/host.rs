@@ -1,7 +1,7 @@
 //! Host functions: from closures over component types to functions of flat values.
 
 use super::abi::Abi;
-use super::caller::Caller;
+use super::caller::{Caller, may_go_on, run};
 use super::dynamic::Shape;
 use super::layout::{MAX_FLAT_PARAMS, MAX_FLAT_RESULTS, TypeAbi};
 use super::mismatches::{fits, host_type};
@@ -173,7 +173,7 @@ impl<P, R, F> Typed<P, R, F> {
         let mark = begin_borrows(&host, options)?;
         let mut cx = Abi::new(host.lend().into_access(), options)?;
         let params = lift_params(&mut cx, values)?;
-        let results = (self.closure)(Caller::new(host.lend()), params)?;
+        let results = run(host.lend(), |caller| (self.closure)(caller, params))?;
         end_borrows(&host, options, mark)?;
         let mut cx = Abi::new(host.into_access(), options)?;
         lower_results::<P, R>(&mut cx, &results, values)
@@ -258,7 +258,7 @@ impl<P: 'static, R: Send + 'static, F> Async<P, R, F> {
         let mark = begin_borrows(&host, options)?;
         let mut cx = Abi::new(host.lend().into_access(), options)?;
         let params = lift_params(&mut cx, values)?;
-        Ok(((self.closure)(Caller::new(host), params), mark))
+        Ok(((self.closure)(Caller::of_future(host), params), mark))
     }
 }
 
@@ -270,6 +270,7 @@ fn end<T: 'static, P: Params, R: Lower>(
     values: &mut [RawVal],
 ) -> Result<(), Error> {
     let options = ready(options)?;
+    may_go_on(&host)?;
     end_borrows(&host, options, output.mark)?;
     let mut cx = Abi::new(host.into_access(), options)?;
     if spills_results(R::ABI) {
@@ -350,7 +351,7 @@ impl<F> Dynamic<F> {
             shapes.params.lift(&mut cx, &mut flat)?
         };
         let Val::Tuple(params) = params else { return Err(bug("parameters are no tuple")) };
-        let result = (self.closure)(Caller::new(host.lend()), ty, &params)?;
+        let result = run(host.lend(), |caller| (self.closure)(caller, ty, &params))?;
         end_borrows(&host, options, mark)?;
         let (shape, value) = match (&shapes.result, result) {
             (None, None) => return Ok(()),

@@ -1,6 +1,6 @@
 //! Host functions and resources by interface and name, and the one place where their types meet a component's.
 
-use super::caller::Caller;
+use super::caller::{Caller, run};
 use super::compiled::Component;
 use super::export_check::ExportCheck;
 use super::flatten::signature;
@@ -232,7 +232,7 @@ fn import_name(interface: Option<&str>, name: &str) -> String {
 fn drop_function<T: 'static>(resource: ResourceId, drop: Option<Arc<DropFn<T>>>) -> HostFunction<T> {
     HostFunction::typed(move |host: HostContext<'_, T>, rep: u32| {
         HostState::of(&host)?.count(resource, -1);
-        drop.as_ref().map_or(Ok(()), |drop| drop(Caller::new(host), rep))
+        drop.as_ref().map_or(Ok(()), |drop| run(host, |caller| drop(caller, rep)))
     })
 }
 
