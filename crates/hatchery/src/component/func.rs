@@ -37,7 +37,7 @@ pub(crate) struct Lifted {
 impl Lifted {
     fn new<T: 'static>(prepared: &Prepared<T>, export: &ExportFunc, cx: TypeCheck<'_>) -> Result<Lifted, Error> {
         let resolver = prepared.resolver();
-        let options = resolver.options(&export.options, cx.slots)?;
+        let options = resolver.options(&export.options, cx.slots.into())?;
         Ok(Lifted {
             callee: resolver.callee(&export.core)?,
             post_return: export.post_return.as_ref().map(|function| resolver.callee(function)).transpose()?,
