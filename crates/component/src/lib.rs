@@ -10,6 +10,7 @@
 //!
 //! * [`translate()`]: validates a component and inlines its instantiations.
 //! * [`types`]: value types and function types, equal ones having equal numbers.
+//! * [`name`]: names that the plan has once and refers to often.
 //! * [`plan`]: what is left of a component tree when all instantiation is inlined: core instances, lifted and lowered
 //!   functions, resources.
 //! * [`abi`]: sizes, alignments and flat forms of value types.
@@ -22,6 +23,7 @@ pub mod abi;
 mod check;
 pub mod glue;
 pub mod meta;
+pub mod name;
 pub mod plan;
 mod translate;
 pub mod types;

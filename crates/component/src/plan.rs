@@ -3,6 +3,7 @@
 //! Core instances are in the order in which the component model instantiates them: dependencies first, definition order
 //! otherwise. Nothing here is optimized or laid out yet, and no types of hosts are checked.
 
+use crate::name::Name;
 use crate::types::{FuncTypeId, ResourceId, Types, ValueType};
 use std::ops::Range;
 
@@ -87,7 +88,7 @@ pub struct CoreExport {
     /// Whose.
     pub instance: CoreInstanceId,
     /// Its name.
-    pub name: Box<str>,
+    pub name: Name,
 }
 
 /// A core function.

@@ -164,3 +164,106 @@ fn many_resources_take_time_in_proportion() {
     }
     assert_eq!(translated(&(text + ")")).expect("are not too many").exports.len(), 6000);
 }
+
+/// As long as a name can be.
+fn long() -> String {
+    "n".repeat(100_000)
+}
+
+/// Most bytes that this process had at one time.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("the system says how a process does");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("has the peak");
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("is a number");
+    kilobytes << 10
+}
+
+#[test]
+fn a_long_name_is_not_copied_for_each_alias() {
+    let mut text = format!(
+        r#"(component
+            (core module $m (memory (export "{0}") 1)
+                (func (export "f")))
+            (core instance $m (instantiate $m))
+            (alias core export $m "{0}" (core memory $long))
+            (core instance $short (export "m" (memory $long)))"#,
+        long()
+    );
+    // Ten gigabytes, if each had the name.
+    text.push_str(&r#"(alias core export $short "m" (core memory))"#.repeat(100_000));
+    translated(&(text + ")")).expect("has one long name");
+    assert!(peak() < 2 << 30, "{} bytes", peak());
+}
+
+#[test]
+fn a_long_name_counts_each_time_it_is_imported_from_the_host() {
+    let count = 10_000;
+    let mut text = format!(r#"(component (import "{}" (func $f)) (core module $libc (memory 1)"#, long());
+    // Each lowers the function in another way.
+    text.extend((0..count).map(|number| format!(r#"(export "{number}" (memory 0))"#)));
+    text.push_str(") (core instance $libc (instantiate $libc))");
+    text.extend((0..count).map(|number| {
+        format!(r#"(core func $f{number} (canon lower (func $f) (memory (core memory $libc "{number}"))))"#)
+    }));
+    text.push_str("(core module $m");
+    text.extend((0..count).map(|number| format!(r#"(import "" "{number}" (func))"#)));
+    text.push_str(r#") (core instance (instantiate $m (with "" (instance"#);
+    text.extend((0..count).map(|number| format!(r#"(export "{number}" (func $f{number}))"#)));
+    assert_eq!(over_budget(&(text + ")))))")), "parts");
+    // Two gigabytes and more, if it was found out behind the last.
+    assert!(peak() < 2 << 30, "{} bytes", peak());
+}
+
+#[test]
+fn a_long_name_counts_each_time_it_is_bound() {
+    let mut text = format!(
+        r#"(component
+            (core module $m (global (export "{0}") i32 (i32.const 1)))
+            (core instance $m (instantiate $m))
+            (alias core export $m "{0}" (core global $long))
+            (core module $user"#,
+        long()
+    );
+    (0..100).for_each(|number| write!(text, r#"(import "" "{number}" (global i32))"#).expect("strings grow"));
+    text.push_str(") (core instance $all");
+    (0..100).for_each(|number| write!(text, r#"(export "{number}" (global $long))"#).expect("strings grow"));
+    text.push(')');
+    text.push_str(&r#"(core instance (instantiate $user (with "" (instance $all))))"#.repeat(20));
+    assert_eq!(over_budget(&(text + ")")), "parts");
+}
+
+#[test]
+fn a_long_name_counts_each_time_it_is_described() {
+    let mut text = format!(
+        r#"(component
+            (core module $m (memory (export "{0}") 1) (func (export "f") (result i32) unreachable))
+            (core instance $m (instantiate $m))
+            (alias core export $m "{0}" (core memory $long))
+            (func $f (result string) (canon lift (core func $m "f") (memory $long)))"#,
+        long()
+    );
+    (0..2000).for_each(|number| write!(text, r#"(export "f{number}" (func $f))"#).expect("strings grow"));
+    assert_eq!(over_budget(&(text + ")")), "parts");
+}
+
+/// What there is too much of.
+fn over_budget(text: &str) -> &'static str {
+    match translated(text) {
+        Err(GlueError::Budget { what, .. }) => what,
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("is within budget"),
+    }
+}
+
+#[test]
+fn code_for_each_resource_of_the_host() {
+    let resources = |count: usize| {
+        let mut text = "(component".to_owned();
+        (0..count).for_each(|number| {
+            write!(text, r#"(import "r{number}" (type $r{number} (sub resource)))"#).expect("strings grow");
+        });
+        text + "(core func (canon resource.drop $r0)))"
+    };
+    translated(&resources(1000)).expect("are not many");
+    assert_eq!(over_budget(&resources(90_000)), "instructions");
+}

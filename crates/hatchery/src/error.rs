@@ -201,6 +201,8 @@ pub(crate) enum Detail {
 struct Inner {
     kind: ErrorKind,
     detail: Detail,
+    /// Whether a guest was left in the middle of what it did.
+    abandons: bool,
 }
 
 /// Anything that can go wrong, in one word.
@@ -212,7 +214,7 @@ const _: () = assert!(size_of::<Error>() == size_of::<usize>());
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, detail: Detail) -> Error {
-        Error(Box::new(Inner { kind, detail }))
+        Error(Box::new(Inner { kind, detail, abandons: false }))
     }
 
     pub(crate) fn message(kind: ErrorKind, message: impl Into<String>) -> Error {
@@ -240,7 +242,7 @@ impl Error {
     pub(crate) fn from_call(error: CallError) -> Error {
         match error {
             CallError::Trap(trap) => Error::from_trap(trap.code, trap.detail, &trap.backtrace),
-            CallError::Host { error, .. } => Error::host(error),
+            CallError::Host { error, .. } => Error::host(error).abandoning(),
             CallError::Cancelled => Error::from_code(TrapCode::Cancelled),
             CallError::Withdrawn => Error::source_of(ErrorKind::Withdrawn, error),
             CallError::Thread(_) => Error::source_of(ErrorKind::Host, error),
@@ -281,9 +283,16 @@ impl Error {
         Error::new(ErrorKind::Trap, Detail::Trap { trap, about, backtrace })
     }
 
-    /// Whether a guest that was being called cannot be called again.
+    /// The same error, which left a guest in the middle of what it did.
+    #[must_use]
+    pub(crate) fn abandoning(mut self) -> Error {
+        self.0.abandons = true;
+        self
+    }
+
+    /// Whether a guest that was being called cannot be called again: all but what was found wrong before it was entered.
     pub(crate) fn is_fatal(&self) -> bool {
-        self.kind() != ErrorKind::Usage
+        self.0.abandons || self.kind() != ErrorKind::Usage
     }
 
     /// What kind of error this is.
@@ -337,7 +346,8 @@ impl Error {
     /// The same error, with a sentence in front that says what was being done.
     #[must_use]
     pub fn context(self, context: impl Into<String>) -> Error {
-        Error::new(self.kind(), Detail::Context { context: context.into(), source: self })
+        let (kind, abandons) = (self.kind(), self.0.abandons);
+        Error(Box::new(Inner { kind, detail: Detail::Context { context: context.into(), source: self }, abandons }))
     }
 }
 
@@ -485,6 +495,16 @@ mod tests {
         let ours = Error::message(ErrorKind::Link, "unknown import");
         let boxed: Box<dyn StdError + Send + Sync> = Box::new(ours);
         assert_eq!(Error::host(boxed).kind(), ErrorKind::Link);
+    }
+
+    #[test]
+    fn what_leaves_a_guest_in_the_middle_is_fatal_whatever_its_kind_is() {
+        let usage = || Error::message(ErrorKind::Usage, "the host returned no value");
+        assert!(!usage().is_fatal() && !usage().context("calling").is_fatal());
+        let frames = Backtrace::default();
+        let error = Error::from_call(CallError::Host { error: usage().into(), frames });
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(error.is_fatal() && error.context("calling").is_fatal());
     }
 
     #[test]

@@ -22,10 +22,20 @@ impl Meter {
         within("instructions", self.instructions, INSTRUCTIONS)
     }
 
+    /// Counts a copy of a name.
+    pub(super) fn name(&mut self, name: &str) -> Result<(), GlueError> {
+        self.parts(name_parts(name))
+    }
+
     pub(super) fn parts(&mut self, count: usize) -> Result<(), GlueError> {
         self.parts = self.parts.saturating_add(count as u64);
         within("parts", self.parts, PARTS)
     }
+}
+
+/// As how many parts a name counts.
+pub(super) fn name_parts(name: &str) -> usize {
+    name.len() / 32
 }
 
 fn within(what: &'static str, used: u64, allowed: u64) -> Result<(), GlueError> {

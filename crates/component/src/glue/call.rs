@@ -13,6 +13,7 @@ use crate::abi::{CoreSignature, Flat, MAX_BYTE_LENGTH, Side};
 use crate::plan::{CanonOptions, ComponentInstanceId, CoreFunc, CoreFuncId, Func, ResourceDef};
 use crate::types::{FuncType, FuncTypeId, ResourceId, ValueType};
 use hatchery_image::TrapCode;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 use wasm_encoder::{Instruction as I, ValType};
@@ -35,7 +36,7 @@ struct Lifting {
     top: Option<u32>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
     /// Writes a core function that has not been written, and what it needs.
     pub(super) fn ensure(&mut self, id: CoreFuncId) -> Result<(), GlueError> {
         let mut left = vec![(id, false)];
@@ -73,11 +74,11 @@ impl Writer<'_> {
         })
     }
 
-    pub(super) fn func(&self, id: u32) -> Result<&Func, GlueError> {
+    pub(super) fn func(&self, id: u32) -> Result<&'a Func, GlueError> {
         self.plan.funcs.get(id as usize).ok_or(GlueError::Malformed("a component function"))
     }
 
-    pub(super) fn func_type(&self, id: FuncTypeId) -> Result<&FuncType, GlueError> {
+    pub(super) fn func_type(&self, id: FuncTypeId) -> Result<&'a FuncType, GlueError> {
         self.plan.types.get_func(id).ok_or(GlueError::Malformed("a function type"))
     }
 
@@ -105,22 +106,22 @@ impl Writer<'_> {
                 self.table(&mut f, *component)?;
                 f.ops([I::I32Const(tag(*resource)), I::LocalGet(0), I::I32Const(0)]);
                 self.service(&mut f, Service::Add)?;
-                self.add(format!("resource.new {}", resource.0), f)
+                self.add(&format!("resource.new {}", resource.0), f)
             }
             CoreFunc::ResourceRep { resource, component } => {
                 let mut f = Fun::new(vec![ValType::I32], vec![ValType::I32]);
                 self.table(&mut f, *component)?;
                 f.ops([I::I32Const(tag(*resource)), I::LocalGet(0)]);
                 self.service(&mut f, Service::Rep)?;
-                self.add(format!("resource.rep {}", resource.0), f)
+                self.add(&format!("resource.rep {}", resource.0), f)
             }
             CoreFunc::ResourceDrop { resource, component } => self.resource_drop(*resource, *component),
         }
     }
 
-    pub(super) fn add(&mut self, name: String, f: Fun) -> Result<Place, GlueError> {
+    pub(super) fn add(&mut self, name: &str, f: Fun) -> Result<Place, GlueError> {
         let place = self.declare();
-        self.define(place, &name, f)?;
+        self.define(place, name, f)?;
         Ok(place)
     }
 
@@ -139,13 +140,13 @@ impl Writer<'_> {
             result = self.destroy(f, resource);
         });
         result?;
-        self.add(format!("resource.drop {}", resource.0), f)
+        self.add(&format!("resource.drop {}", resource.0), f)
     }
 
     /// Destroys the resource whose representation is the topmost operand.
     pub(super) fn destroy(&mut self, f: &mut Fun, resource: ResourceId) -> Result<(), GlueError> {
         if let Some(ResourceDef::Host { .. }) = self.plan.resources.get(resource.0 as usize) {
-            let (module, name) = self.host_drop(resource);
+            let (module, name) = self.host_drop(resource)?;
             let index = self.module.func(Origin::Host(module, name), &[ValType::I32], &[]);
             f.call(index);
             return Ok(());
@@ -166,16 +167,16 @@ impl Writer<'_> {
         options: &CanonOptions,
         component: ComponentInstanceId,
     ) -> Result<Place, GlueError> {
-        let ty = self.func_type(callee.ty)?.clone();
+        let ty = self.func_type(callee.ty)?;
         let caller = End::new(options, component);
-        let lower = self.layouts(caller.wide).signature(&ty, Side::Lower);
+        let lower = self.layouts(caller.wide).signature(ty, Side::Lower);
         let mut f = Fun::new(val_types(&lower.params), val_types(&lower.results));
         self.check_leave(&mut f, component)?;
-        let lends = self.begin_lends(&mut f, &ty)?;
-        let scope = self.begin_scope(&mut f, &ty, callee.component)?;
+        let lends = self.begin_lends(&mut f, ty)?;
+        let scope = self.begin_scope(&mut f, ty, callee.component)?;
         let called = End::new(&callee.options, callee.component);
-        let lift = self.layouts(called.wide).signature(&ty, Side::Lift);
-        let arguments = self.pass_params(&mut f, (&caller, &called), &ty, &lower)?;
+        let lift = self.layouts(called.wide).signature(ty, Side::Lift);
+        let arguments = self.pass_params(&mut f, (&caller, &called), ty, &lower)?;
         arguments.iter().for_each(|local| f.get(*local));
         let (params, results) = (val_types(&lift.params), val_types(&lift.results));
         self.call_core(&mut f, callee.core, &params, &results)?;
@@ -185,7 +186,7 @@ impl Writer<'_> {
             f.get(scope);
             self.service(&mut f, Service::EndCall)?;
         }
-        let passed = self.pass_result(&mut f, (&called, &caller), &ty, (&lift, &returned), &lower)?;
+        let passed = self.pass_result(&mut f, (&called, &caller), ty, (&lift, &returned), &lower)?;
         if let Some(post_return) = callee.options.post_return {
             self.confined(&mut f, callee.component, |this, f| {
                 returned.iter().for_each(|local| f.get(*local));
@@ -194,13 +195,13 @@ impl Writer<'_> {
         }
         self.end_lends(&mut f, component, lends)?;
         passed.iter().for_each(|local| f.get(*local));
-        self.add(self.name_of(callee.core), f)
+        self.add(&self.name_of(callee.core), f)
     }
 
-    fn name_of(&self, core: CoreFuncId) -> String {
+    fn name_of(&self, core: CoreFuncId) -> Cow<'a, str> {
         match self.plan.core_funcs.get(core.0 as usize) {
-            Some(CoreFunc::Export(export)) => export.name.to_string(),
-            _ => format!("core function {}", core.0),
+            Some(CoreFunc::Export(export)) => Cow::Borrowed(&export.name),
+            _ => format!("core function {}", core.0).into(),
         }
     }
 
@@ -415,20 +416,19 @@ impl Writer<'_> {
         component: ComponentInstanceId,
     ) -> Result<Place, GlueError> {
         let def = self.plan.imports.get(import as usize).ok_or(GlueError::Malformed("an import"))?;
-        let name = def.name.to_string();
-        let ty = self.func_type(def.ty)?.clone();
-        let signature = self.layouts(options.memory64).signature(&ty, Side::Lower);
+        let ty = self.func_type(def.ty)?;
+        let signature = self.layouts(options.memory64).signature(ty, Side::Lower);
         let (params, results) = (val_types(&signature.params), val_types(&signature.results));
         let mut f = Fun::new(params.clone(), results.clone());
         self.check_leave(&mut f, component)?;
-        let lends = self.begin_lends(&mut f, &ty)?;
+        let lends = self.begin_lends(&mut f, ty)?;
         (0..params.len() as u32).for_each(|param| f.get(param));
-        let (module, field) = self.host_function(import, Via::Guest(options.clone(), component));
+        let (module, field) = self.host_function(import, Via::Guest(options.clone(), component))?;
         let index = self.module.func(Origin::Host(module, field), &params, &results);
         f.call(index);
         // The result stays where it is.
         self.end_lends(&mut f, component, lends)?;
-        self.add(name, f)
+        self.add(&def.name, f)
     }
 
     /// Writes a function that calls another with a component instance confined. For the host.
@@ -446,6 +446,6 @@ impl Writer<'_> {
             (0..params.len() as u32).for_each(|param| f.get(param));
             this.call_core(f, core, params, results)
         })?;
-        self.add(self.name_of(core), f).map(FuncPlace::Glue)
+        self.add(&self.name_of(core), f).map(FuncPlace::Glue)
     }
 }

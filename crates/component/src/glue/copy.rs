@@ -35,6 +35,14 @@ impl Loc {
         Loc::Mem { base, offset: 0 }
     }
 
+    /// So many bytes further on, if it is in memory.
+    fn behind(&self, bytes: u64) -> Loc {
+        match self {
+            Loc::Mem { base, offset } => Loc::Mem { base: *base, offset: offset + bytes },
+            Loc::Flat(locals) => Loc::Flat(locals.clone()),
+        }
+    }
+
     fn is_mem(&self) -> bool {
         matches!(self, Loc::Mem { .. })
     }
@@ -364,9 +372,9 @@ impl Writer<'_> {
             f.ops([I::LocalGet(case), I::I32Const(cases.len() as i32), I::I32GeU]);
             f.trap_if(TrapCode::InvalidDiscriminant);
         } else {
-            self.dispatch(f, cases, case, &mut |this, f, payload| {
-                this.copy_case(f, way, ty, cases, payload, (from, to))
-            })?;
+            let payload = |wide| self.layouts(wide).variant(cases).1;
+            let (from, to) = (from.behind(payload(way.from.wide)), to.behind(payload(way.to.wide)));
+            self.dispatch(f, cases, case, &mut |this, f, payload| this.copy_case(f, way, ty, payload, (&from, &to)))?;
         }
         f.release(case);
         Ok(())
@@ -402,20 +410,18 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Copies the payload of a case. In memory, it is in the same place for all cases.
     fn copy_case(
         &mut self,
         f: &mut Fun,
         way: &Rc<Way>,
         variant: ValueType,
-        cases: &[Option<ValueType>],
         payload: ValueType,
         (from, to): (&Loc, &Loc),
     ) -> Result<(), GlueError> {
         let (mut temporaries, mut joined) = (Vec::new(), Vec::new());
         let from = match from {
-            Loc::Mem { base, offset } => {
-                Loc::Mem { base: *base, offset: offset + self.layouts(way.from.wide).variant(cases).1 }
-            }
+            Loc::Mem { .. } => from.clone(),
             Loc::Flat(locals) => {
                 let mut parts = Vec::new();
                 for (local, have, want) in self.payload(way.from.wide, variant, payload, locals) {
@@ -434,9 +440,7 @@ impl Writer<'_> {
             }
         };
         let to = match to {
-            Loc::Mem { base, offset } => {
-                Loc::Mem { base: *base, offset: offset + self.layouts(way.to.wide).variant(cases).1 }
-            }
+            Loc::Mem { .. } => to.clone(),
             Loc::Flat(locals) => {
                 let mut parts = Vec::new();
                 for (local, want, have) in self.payload(way.to.wide, variant, payload, locals) {

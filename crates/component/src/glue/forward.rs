@@ -18,9 +18,9 @@ impl Writer<'_> {
     /// Writes the function that calls the import with this number.
     pub(super) fn write_forward(&mut self, import: u32) -> Result<LiftedPlaces, GlueError> {
         let def = self.plan.imports.get(import as usize).ok_or(GlueError::Malformed("an import"))?;
-        let (ty, name) = (self.func_type(def.ty)?.clone(), def.name.to_string());
-        let lift = self.layouts(false).signature(&ty, Side::Lift);
-        let lower = self.layouts(false).signature(&ty, Side::Lower);
+        let ty = self.func_type(def.ty)?;
+        let lift = self.layouts(false).signature(ty, Side::Lift);
+        let lower = self.layouts(false).signature(ty, Side::Lower);
         let mut f = Fun::new(val_types(&lift.params), val_types(&lift.results));
         let result = if lower.result_in_memory {
             let types: Vec<_> = ty.result.into_iter().collect();
@@ -30,13 +30,13 @@ impl Writer<'_> {
         };
         (0..lift.params.len() as u32).for_each(|param| f.get(param));
         result.into_iter().for_each(|place| f.get(place));
-        let (module, field) = self.host_function(import, Via::Arena);
+        let (module, field) = self.host_function(import, Via::Arena)?;
         let index =
             self.module.func(Origin::Host(module, field), &val_types(&lower.params), &val_types(&lower.results));
         f.call(index);
         result.into_iter().for_each(|place| f.get(place));
         let post_return = self.write_clear(&val_types(&lift.results))?;
-        let core = FuncPlace::Glue(self.add(name, f)?);
+        let core = FuncPlace::Glue(self.add(&def.name, f)?);
         Ok(LiftedPlaces { ty: def.ty, via: Via::Arena, core, post_return: Some(post_return) })
     }
 
@@ -45,7 +45,7 @@ impl Writer<'_> {
         let mut f = Fun::new(results.to_vec(), Vec::new());
         let top = self.arena_top()?;
         f.ops([I::I32Const(arena::START), I::GlobalSet(top)]);
-        self.add("clear the arena".to_owned(), f).map(FuncPlace::Glue)
+        self.add("clear the arena", f).map(FuncPlace::Glue)
     }
 
     /// How the host passes values in the arena.

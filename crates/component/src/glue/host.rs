@@ -6,6 +6,7 @@ use super::runtime::Service;
 use super::writer::{FuncPlace, Writer};
 use crate::abi::Side;
 use crate::meta::{self, CoreRef, ExportFunc, Handles, HostOptions, ImportFunc, Lowered, Meta};
+use crate::name::Name;
 use crate::plan::{self, CanonOptions, ComponentInstanceId, FuncId, ResourceDef};
 use crate::types::{FuncType, FuncTypeId, ResourceId};
 use std::collections::HashMap;
@@ -24,7 +25,7 @@ pub(super) enum Via {
 #[derive(Debug, Clone)]
 pub(super) struct HostCall {
     import: u32,
-    core: (Box<str>, Box<str>),
+    core: (Name, Name),
     via: Via,
 }
 
@@ -35,7 +36,7 @@ pub(super) struct HostSide {
     /// By the number of the import: core imports so far.
     counts: HashMap<u32, u32>,
     /// By resource: the core import that destroys one.
-    drops: HashMap<ResourceId, (Box<str>, Box<str>)>,
+    drops: HashMap<ResourceId, (Name, Name)>,
     handles: HashMap<ComponentInstanceId, HandlePlaces>,
     lifted: HashMap<FuncId, LiftedPlaces>,
     destructors: Vec<Option<FuncPlace>>,
@@ -64,28 +65,32 @@ pub(super) struct LiftedPlaces {
 
 impl Writer<'_> {
     /// Module name and name of a core import for a function of the host, called like this.
-    pub(super) fn host_function(&mut self, import: u32, via: Via) -> (Box<str>, Box<str>) {
-        let def = self.plan.imports.get(import as usize);
-        let (interface, name) = def.map(|def| (def.interface.as_deref(), &*def.name)).unwrap_or_default();
+    pub(super) fn host_function(&mut self, import: u32, via: Via) -> Result<(Name, Name), GlueError> {
+        let def = self.plan.imports.get(import as usize).ok_or(GlueError::Malformed("an import"))?;
+        let (interface, name) = (def.interface.as_deref().unwrap_or_default(), &*def.name);
+        self.meter.name(interface)?;
+        self.meter.name(name)?;
         let count = self.host.counts.entry(import).or_default();
         // No name of an interface's function has this sign.
-        let name = if *count == 0 { name.to_owned() } else { format!("{name}#{count}") };
+        let name = if *count == 0 { name.into() } else { format!("{name}#{count}").into() };
         *count += 1;
-        let core: (Box<str>, Box<str>) = (interface.unwrap_or_default().into(), name.into());
+        let core: (Name, Name) = (interface.into(), name);
         self.host.calls.push(HostCall { import, core: core.clone(), via });
-        core
+        Ok(core)
     }
 
     /// Module name and name of the core import that destroys a resource of the host.
-    pub(super) fn host_drop(&mut self, resource: ResourceId) -> (Box<str>, Box<str>) {
-        let core = match self.plan.resources.get(resource.0 as usize) {
-            Some(ResourceDef::Host { interface, name }) => {
-                (interface.clone().unwrap_or_default(), format!("[resource-drop]{name}").into())
-            }
-            _ => Default::default(),
+    pub(super) fn host_drop(&mut self, resource: ResourceId) -> Result<(Name, Name), GlueError> {
+        if let Some(core) = self.host.drops.get(&resource) {
+            return Ok(core.clone());
+        }
+        let Some(ResourceDef::Host { interface, name }) = self.plan.resources.get(resource.0 as usize) else {
+            return Err(GlueError::Malformed("a resource of the host"));
         };
+        let interface = interface.as_deref().unwrap_or_default();
+        let core: (Name, Name) = (interface.into(), format!("[resource-drop]{name}").into());
         self.host.drops.insert(resource, core.clone());
-        core
+        Ok(core)
     }
 
     /// Writes all that a host needs: wrappers of exports, of handle tables, of `realloc`.
@@ -100,8 +105,8 @@ impl Writer<'_> {
         }
         for call in self.host.calls.clone() {
             let def = self.plan.imports.get(call.import as usize).ok_or(GlueError::Malformed("an import"))?;
-            let ty = self.func_type(def.ty)?.clone();
-            self.write_options(&call.via, &ty)?;
+            let ty = self.func_type(def.ty)?;
+            self.write_options(&call.via, ty)?;
         }
         for number in 0..self.plan.resources.len() {
             let destructor = self.write_destructor(ResourceId(number as u32))?;
@@ -118,11 +123,11 @@ impl Writer<'_> {
             plan::Func::Import(import) => self.write_forward(import)?,
             plan::Func::Lift { core, ty, options, component } => {
                 self.ensure(core)?;
-                let func_type = self.func_type(ty)?.clone();
-                let results = self.layouts(options.memory64).signature(&func_type, Side::Lift).results;
+                let func_type = self.func_type(ty)?;
+                let results = self.layouts(options.memory64).signature(func_type, Side::Lift).results;
                 let post_return = self.write_post_return(&options, component, &val_types(&results))?;
                 let via = Via::Guest(options, component);
-                self.write_options(&via, &func_type)?;
+                self.write_options(&via, func_type)?;
                 LiftedPlaces { ty, via, core: self.place(core)?, post_return }
             }
         };
@@ -195,7 +200,7 @@ impl Writer<'_> {
             f.i32(0);
         }
         self.service(&mut f, service)?;
-        self.add(format!("handles: {service:?}"), f).map(FuncPlace::Glue)
+        self.add(&format!("handles: {service:?}"), f).map(FuncPlace::Glue)
     }
 
     fn write_destructor(&mut self, resource: ResourceId) -> Result<Option<FuncPlace>, GlueError> {
@@ -208,7 +213,7 @@ impl Writer<'_> {
         let mut f = Fun::new(vec![ValType::I32], Vec::new());
         f.get(0);
         self.destroy(&mut f, resource)?;
-        self.add(format!("destroy {}", resource.0), f).map(|place| Some(FuncPlace::Glue(place)))
+        self.add(&format!("destroy {}", resource.0), f).map(|place| Some(FuncPlace::Glue(place)))
     }
 
     // The description, when all modules are complete.
@@ -220,29 +225,32 @@ impl Writer<'_> {
             let import = self.plan.imports.get(call.import as usize).ok_or(missing.clone())?;
             let options = self.host_options(&call.via, import.ty)?;
             let calls = lowered.get_mut(call.import as usize).ok_or(missing)?;
-            calls.push(Lowered { core: call.core, options });
+            calls.push(Lowered { core: texts(&call.core), options });
         }
-        let imports = self.plan.imports.iter().zip(lowered).map(|(import, lowered)| ImportFunc {
+        let plan = self.plan;
+        let imports = plan.imports.iter().zip(lowered).map(|(import, lowered)| ImportFunc {
             interface: import.interface.clone(),
             name: import.name.clone(),
             ty: import.ty,
             lowered,
         });
         Ok(Meta {
-            types: self.plan.types.clone(),
+            types: plan.types.clone(),
             resources: self.meta_resources()?,
             imports: imports.collect(),
-            exports: self.meta_exports(&self.plan.exports)?,
+            exports: self.meta_exports(&plan.exports)?,
         })
     }
 
-    fn core_ref(&self, place: &FuncPlace) -> Result<CoreRef, GlueError> {
+    fn core_ref(&mut self, place: &FuncPlace) -> Result<CoreRef, GlueError> {
         let (instance, name) = self.export(place)?;
-        Ok(CoreRef { instance: instance.0, name })
+        self.meter.name(&name)?;
+        Ok(CoreRef { instance: instance.0, name: (*name).into() })
     }
 
-    fn meta_resources(&self) -> Result<Vec<meta::Resource>, GlueError> {
-        let resources = self.plan.resources.iter().enumerate().map(|(number, def)| match def {
+    fn meta_resources(&mut self) -> Result<Vec<meta::Resource>, GlueError> {
+        let plan = self.plan;
+        let resources = plan.resources.iter().enumerate().map(|(number, def)| match def {
             ResourceDef::Guest { .. } => {
                 let place = self.host.destructors.get(number).cloned().flatten();
                 Ok(meta::Resource::Guest { drop: self.core_ref(&place.ok_or(GlueError::Malformed("a destructor"))?)? })
@@ -250,7 +258,7 @@ impl Writer<'_> {
             ResourceDef::Host { interface, name } => Ok(meta::Resource::Host {
                 interface: interface.clone(),
                 name: name.clone(),
-                drop: self.host.drops.get(&ResourceId(number as u32)).cloned(),
+                drop: self.host.drops.get(&ResourceId(number as u32)).map(texts),
             }),
         });
         resources.collect()
@@ -289,16 +297,16 @@ impl Writer<'_> {
         let ty = plan.types.get_func(ty).ok_or(GlueError::Malformed("a function type"))?;
         let Via::Guest(options, component) = via else { return self.forward_options(ty) };
         let handles = if self.contents.of_func(ty).handles { Some(self.meta_handles(*component, ty)?) } else { None };
-        let realloc = |realloc| {
-            let place = self.host.reallocs.get(&(realloc, *component));
-            self.core_ref(place.ok_or(GlueError::Malformed("a realloc function"))?)
-        };
-        let memory = |memory: &plan::CoreExport| self.core_ref(&FuncPlace::Core(memory.clone()));
+        let memory = options.memory.clone().map(FuncPlace::Core);
+        let realloc = options.realloc.map(|realloc| {
+            let place = self.host.reallocs.get(&(realloc, *component)).cloned();
+            place.ok_or(GlueError::Malformed("a realloc function"))
+        });
         Ok(HostOptions {
             encoding: options.encoding,
-            memory: options.memory.as_ref().map(memory).transpose()?,
+            memory: memory.map(|place| self.core_ref(&place)).transpose()?,
             memory64: options.memory64,
-            realloc: options.realloc.map(realloc).transpose()?,
+            realloc: realloc.transpose()?.map(|place| self.core_ref(&place)).transpose()?,
             handles,
         })
     }
@@ -306,7 +314,7 @@ impl Writer<'_> {
     fn meta_handles(&mut self, component: ComponentInstanceId, ty: &FuncType) -> Result<Handles, GlueError> {
         let borrowed = self.borrowed(ty)?;
         let defines = borrowed.into_iter().filter(|resource| self.defines(component, *resource)).collect();
-        let places = self.host.handles.get(&component).ok_or(GlueError::Malformed("a handle table"))?;
+        let places = self.host.handles.get(&component).cloned().ok_or(GlueError::Malformed("a handle table"))?;
         Ok(Handles {
             defines,
             lift_own: self.core_ref(&places.lift_own)?,
@@ -317,4 +325,9 @@ impl Writer<'_> {
             end_call: self.core_ref(&places.end_call)?,
         })
     }
+}
+
+/// Names for the description, which is apart from everything else.
+fn texts((module, name): &(Name, Name)) -> (Box<str>, Box<str>) {
+    ((**module).into(), (**name).into())
 }

@@ -50,7 +50,7 @@ use writer::Writer;
 /// When values are too large to be passed, when more than a million instructions would have to be written, and when the
 /// plan contradicts itself, which is a bug of whoever made it.
 pub fn glue(plan: &TreePlan, bytes: &[u8]) -> Result<(LinkSet, Meta), GlueError> {
-    let mut writer = Writer::new(plan);
+    let mut writer = Writer::new(plan)?;
     let mut modules = HashMap::new();
     for step in &plan.steps {
         match step {
@@ -113,12 +113,12 @@ impl Writer<'_> {
             }
             Func::Import(number) => {
                 let root = crate::plan::ComponentInstanceId(0);
-                let (module, name) = self.host_function(number, Via::Guest(CanonOptions::default(), root));
+                let (module, name) = self.host_function(number, Via::Guest(CanonOptions::default(), root))?;
                 let index = self.module.func(module::Origin::Host(module, name), &[], &[]);
                 f.call(index);
             }
         }
-        let place = self.add("start".to_owned(), f)?;
+        let place = self.add("start", f)?;
         self.module.start = Some(place.function);
         self.flush()?;
         Ok(())

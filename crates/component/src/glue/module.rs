@@ -1,6 +1,8 @@
 //! One generated module under construction: its imports, found by what they are, and its functions.
 
+use super::budget::name_parts;
 use super::fun::{Fun, Mem, Op};
+use crate::name::Name;
 use hatchery_compile::Source;
 use hatchery_image::TrapCode;
 use std::collections::HashMap;
@@ -10,13 +12,15 @@ use wasm_encoder::{
     TypeSection, ValType,
 };
 
-/// What an import is bound to, as far as anybody outside of the linker can say.
+/// What an import is bound to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Origin {
     /// An export of an instance of the set.
-    Export(hatchery_image::InstanceId, Box<str>),
+    Export(hatchery_image::InstanceId, Name),
     /// A function of the host.
-    Host(Box<str>, Box<str>),
+    Host(Name, Name),
+    /// What raises a trap.
+    Trap(TrapCode),
 }
 
 /// A function type.
@@ -27,7 +31,7 @@ type Signature = (Vec<ValType>, Vec<ValType>);
 pub(super) struct ModuleBuilder {
     types: Vec<Signature>,
     type_ids: HashMap<Signature, u32>,
-    imports: Vec<(EntityType, Source)>,
+    imports: Vec<(EntityType, Origin)>,
     import_ids: HashMap<(Kind, Origin), u32>,
     counts: [u32; 3],
     functions: Vec<Option<(Box<str>, Fun)>>,
@@ -62,11 +66,12 @@ impl ModuleBuilder {
 
     /// What it imports and defines, where long names count more often.
     pub(super) fn parts(&self) -> usize {
-        let names = self.import_ids.keys().map(|(_, origin)| match origin {
-            Origin::Export(_, name) => name.len(),
-            Origin::Host(module, name) => module.len() + name.len(),
+        let names = self.imports.iter().map(|(_, origin)| match origin {
+            Origin::Export(_, name) => name_parts(name),
+            Origin::Host(module, name) => name_parts(module) + name_parts(name),
+            Origin::Trap(_) => 0,
         });
-        self.functions.len() + names.map(|bytes| 1 + bytes / 32).sum::<usize>()
+        self.functions.len() + names.map(|parts| 1 + parts).sum::<usize>()
     }
 
     fn ty(&mut self, signature: Signature) -> u32 {
@@ -82,7 +87,7 @@ impl ModuleBuilder {
         if let Some(id) = self.import_ids.get(&key) {
             return *id;
         }
-        self.imports.push((entity, source(&key.1)));
+        self.imports.push((entity, key.1.clone()));
         let count = match kind {
             Kind::Func => &mut self.counts[0],
             Kind::Memory => &mut self.counts[1],
@@ -153,10 +158,10 @@ impl ModuleBuilder {
             types.ty().function(params.iter().copied(), results.iter().copied());
         }
         let (mut imports, mut bound) = (ImportSection::new(), Vec::with_capacity(self.imports.len()));
-        for (number, (entity, source)) in self.imports.into_iter().enumerate() {
+        for (number, (entity, origin)) in self.imports.into_iter().enumerate() {
             let name = number.to_string();
             imports.import("", &name, entity);
-            bound.push(("".into(), name.into(), source));
+            bound.push(("".into(), name.into(), source(&origin)));
         }
         let mut module = Module::new();
         module.section(&types).section(&imports).section(&declarations);
@@ -200,7 +205,7 @@ impl ModuleBuilder {
         codes.dedup();
         let ty = if codes.is_empty() { 0 } else { self.ty((vec![ValType::I32], vec![])) };
         for code in codes {
-            self.imports.push((EntityType::Function(ty), Source::Trap(code)));
+            self.imports.push((EntityType::Function(ty), Origin::Trap(code)));
             traps.insert(code, self.counts[0]);
             self.counts[0] += 1;
         }
@@ -214,9 +219,10 @@ pub(super) fn export_name(function: u32) -> String {
 }
 
 fn source(origin: &Origin) -> Source {
-    match origin.clone() {
-        Origin::Export(instance, name) => Source::Export { instance, name },
-        Origin::Host(module, name) => Source::Host { module, name },
+    match origin {
+        Origin::Export(instance, name) => Source::Export { instance: *instance, name: (**name).into() },
+        Origin::Host(module, name) => Source::Host { module: (**module).into(), name: (**name).into() },
+        Origin::Trap(code) => Source::Trap(*code),
     }
 }
 

@@ -13,6 +13,8 @@
 //! tasks: *scopes*, one for each export being called that was lent handles, counts those it has still to drop; *lends*
 //! has the index of each handle that is lent to a call further in.
 
+use super::budget::Meter;
+use super::error::GlueError;
 use super::fun::{Fun, Mem};
 use super::module::ModuleBuilder;
 use crate::types::ResourceId;
@@ -133,8 +135,14 @@ pub(super) fn flag_export(flag: u32) -> String {
     format!("leave{flag}")
 }
 
-/// The module, with this many flags, all set, and this many empty tables. `host` says which resource types are a host's.
-pub(super) fn module(flags: u32, tables: u32, host: &[ResourceId]) -> ModuleBuilder {
+/// The module, with this many flags, all set, and this many empty tables. `host` says which resource types are a host's: there
+/// is code for each of them.
+pub(super) fn module(
+    flags: u32,
+    tables: u32,
+    host: &[ResourceId],
+    meter: &mut Meter,
+) -> Result<ModuleBuilder, GlueError> {
     let mut module = ModuleBuilder::default();
     if tables > 0 {
         let heap = u64::from(descriptor(tables));
@@ -148,11 +156,12 @@ pub(super) fn module(flags: u32, tables: u32, host: &[ResourceId]) -> ModuleBuil
             let (params, results) = service.signature();
             let mut fun = Fun::new(params, results);
             body(&mut fun, service, host);
+            meter.instructions(fun.ops.len() + fun.locals.len())?;
             module.add(format!("handles: {service:?}"), fun);
         }
     }
     module.globals.extend((0..flags).map(|flag| (flag_export(flag).into(), 1)));
-    module
+    Ok(module)
 }
 
 fn body(f: &mut Fun, service: Service, host: &[ResourceId]) {

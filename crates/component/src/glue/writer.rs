@@ -9,6 +9,7 @@ use super::module::{ModuleBuilder, Origin, export_name};
 use super::needs::AllContents;
 use super::runtime::{self, LENDS_EXPORT, Service, flag_export};
 use crate::abi::{Layouts, Shape};
+use crate::name::Name;
 use crate::plan::{
     CanonOptions, ComponentInstanceId, CoreExport, CoreFunc, CoreFuncId, CoreItem, Encoding, ResourceDef, TreePlan,
 };
@@ -118,7 +119,7 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(plan: &'a TreePlan) -> Writer<'a> {
+    pub(super) fn new(plan: &'a TreePlan) -> Result<Writer<'a>, GlueError> {
         let contents = AllContents::new(&plan.types);
         let tables = super::needs::tables(plan, &contents);
         let mut writer = Writer {
@@ -141,21 +142,22 @@ impl<'a> Writer<'a> {
             host: HostSide::default(),
         };
         writer.weigh();
-        writer.add_runtime();
+        writer.add_runtime()?;
         writer.add_arena();
-        writer
+        Ok(writer)
     }
 
-    fn add_runtime(&mut self) {
+    fn add_runtime(&mut self) -> Result<(), GlueError> {
         let (flags, tables) = (self.flags.len() as u32, self.tables.len() as u32);
         if flags + tables > 0 {
             let resources = self.plan.resources.iter().enumerate();
             let host = resources.filter(|(_, def)| matches!(def, ResourceDef::Host { .. }));
             let host: Vec<_> = host.map(|(number, _)| ResourceId(number as u32)).collect();
-            let module = runtime::module(flags, tables, &host).finish();
+            let module = runtime::module(flags, tables, &host, &mut self.meter)?.finish();
             let index = self.set.add_generated_module(module.bytes);
             self.runtime = Some(self.set.add_bound_instance(index, Some("[handles]"), module.imports));
         }
+        Ok(())
     }
 
     fn add_arena(&mut self) {
@@ -265,11 +267,11 @@ impl<'a> Writer<'a> {
     }
 
     /// Instance of the set and name of a core function, once its module is complete.
-    pub(super) fn export(&self, place: &FuncPlace) -> Result<(InstanceId, Box<str>), GlueError> {
+    pub(super) fn export(&self, place: &FuncPlace) -> Result<(InstanceId, Name), GlueError> {
         match place {
             FuncPlace::Core(export) => match self.origin(export)? {
                 Origin::Export(instance, name) => Ok((instance, name)),
-                Origin::Host(..) => Err(GlueError::Malformed("a core export")),
+                Origin::Host(..) | Origin::Trap(_) => Err(GlueError::Malformed("a core export")),
             },
             FuncPlace::Glue(place) => {
                 let instance = self.batches.get(place.batch).copied();
@@ -463,13 +465,14 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// The imports of a core instance.
-    pub(super) fn source(&self, item: &CoreItem) -> Result<hatchery_compile::Source, GlueError> {
+    /// What a core instance imports.
+    pub(super) fn source(&mut self, item: &CoreItem) -> Result<hatchery_compile::Source, GlueError> {
         let (instance, name) = match item {
             CoreItem::Func(id) => self.export(&self.place(*id)?)?,
             CoreItem::Export(export) => self.export(&FuncPlace::Core(export.clone()))?,
         };
-        Ok(hatchery_compile::Source::Export { instance, name })
+        self.meter.name(&name)?;
+        Ok(hatchery_compile::Source::Export { instance, name: (*name).into() })
     }
 }
 

@@ -2,20 +2,23 @@
 
 use super::abi::memory_error;
 use super::context::sealed::AsAccess;
+use super::instance::poisoned;
 use super::state::HostState;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use hatchery_vm::{Access, HostContext, MemoryPlaceRef};
 use std::fmt;
 
 /// The instance that is calling a host function, for as long as the call takes.
 pub struct Caller<'a, T> {
     vm: HostContext<'a, T>,
+    /// Where it is noted that the instance must not go on, beside its state; that of a future is asked when it is ready.
+    ended: Option<&'a mut bool>,
 }
 
 impl<'a, T: 'static> Caller<'a, T> {
-    #[inline(always)]
-    pub(crate) fn new(vm: HostContext<'a, T>) -> Caller<'a, T> {
-        Caller { vm }
+    /// For a future; [`may_go_on`] says what became of the instance meanwhile.
+    pub(crate) fn of_future(vm: HostContext<'a, T>) -> Caller<'a, T> {
+        Caller { vm, ended: None }
     }
 
     /// The host data.
@@ -64,14 +67,46 @@ impl<'a, T: 'static> Caller<'a, T> {
     }
 }
 
+/// Runs a host function, behind which the guest goes on: an error, unless it still can.
+#[inline(always)]
+pub(crate) fn run<T: 'static, R>(
+    vm: HostContext<'_, T>,
+    function: impl FnOnce(Caller<'_, T>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    // A function that calls nothing of the guest never touches this, and it costs nothing.
+    let mut ended = false;
+    let result = function(Caller { vm, ended: Some(&mut ended) })?;
+    if ended { Err(cannot_go_on()) } else { Ok(result) }
+}
+
+/// An error, unless the guest can go on.
+pub(crate) fn may_go_on<T>(access: &Access<'_, T>) -> Result<(), Error> {
+    if HostState::of(access)?.is_poisoned() { Err(cannot_go_on()) } else { Ok(()) }
+}
+
+/// A host function returns to an instance that it ended.
+#[cold]
+fn cannot_go_on() -> Error {
+    Error::message(
+        ErrorKind::Poisoned,
+        "the component instance cannot go on: a destructor that the host function ran trapped or was given up",
+    )
+}
+
 impl<T: 'static> AsAccess for Caller<'_, T> {
     type Data = T;
 
     fn guarded<R>(&mut self, run: impl FnOnce(&mut Access<'_, T>) -> Result<R, Error>) -> Result<R, Error> {
         let mut access = self.vm.reborrow();
+        if HostState::of(&access)?.is_poisoned() {
+            return Err(poisoned());
+        }
         let result = run(&mut access);
         if result.as_ref().is_err_and(Error::is_fatal) {
             HostState::of(&access)?.poison();
+            if let Some(ended) = &mut self.ended {
+                **ended = true;
+            }
         }
         result
     }

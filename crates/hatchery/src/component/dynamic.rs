@@ -127,7 +127,7 @@ impl Shape {
                 Val::List((0..*count).map(|_| element.lift(cx, flat)).collect::<Result<_, _>>()?)
             }
             Kind::Record(fields) => {
-                let field = |(name, shape): &(Box<str>, Shape)| Ok((name.to_string(), shape.lift(cx, flat)?));
+                let field = |(name, shape): &(Box<str>, Shape)| Ok((copy_name(cx, name)?, shape.lift(cx, flat)?));
                 Val::Record(fields.iter().map(field).collect::<Result<_, Error>>()?)
             }
             Kind::Tuple(shapes) => {
@@ -141,9 +141,9 @@ impl Shape {
                 let (name, shape) = &cases[at.case as usize];
                 let payload = shape.as_ref().map(|shape| shape.lift(cx, flat)).transpose()?;
                 at.leave(flat);
-                self.case(at.case, name, payload)
+                self.case(cx, at.case, name, payload)?
             }
-            Kind::Flags(names) => set_flags(names, flat.u32()),
+            Kind::Flags(names) => set_flags(cx, names, flat.u32())?,
             Kind::Handle(slot) => handle_lift(cx, *slot, flat.u32())?,
         })
     }
@@ -165,7 +165,7 @@ impl Shape {
                 let field = |(name, shape): &(Box<str>, Shape)| {
                     let (place, behind) = next.field(shape.abi, wide);
                     next = behind;
-                    Ok((name.to_string(), shape.load(cx, place.at)?))
+                    Ok((copy_name(cx, name)?, shape.load(cx, place.at)?))
                 };
                 Val::Record(fields.iter().map(field).collect::<Result<_, Error>>()?)
             }
@@ -186,9 +186,12 @@ impl Shape {
                 let (name, shape) = &cases[case as usize];
                 let payload = abi.place(cx, place, 0).at;
                 let payload = shape.as_ref().map(|shape| shape.load(cx, payload)).transpose()?;
-                self.case(case, name, payload)
+                self.case(cx, case, name, payload)?
             }
-            Kind::Flags(names) => set_flags(names, load_flags(cx, place, self.abi)?),
+            Kind::Flags(names) => {
+                let bits = load_flags(cx, place, self.abi)?;
+                set_flags(cx, names, bits)?
+            }
             Kind::Handle(slot) => {
                 let index = u32::load(cx, place)?;
                 handle_lift(cx, *slot, index)?
@@ -219,14 +222,14 @@ impl Shape {
     }
 
     /// The value of a case.
-    fn case(&self, case: u32, name: &str, payload: Option<Val>) -> Val {
+    fn case(&self, cx: &mut Abi<'_>, case: u32, name: &str, payload: Option<Val>) -> Result<Val, Error> {
         let payload = payload.map(Box::new);
-        match &self.kind {
-            Kind::Enum(..) => Val::Enum(name.to_owned()),
+        Ok(match &self.kind {
+            Kind::Enum(..) => Val::Enum(copy_name(cx, name)?),
             Kind::Option(..) => Val::Option(payload),
             Kind::Result(..) => Val::Result(if case == 0 { Ok(payload) } else { Err(payload) }),
-            _ => Val::Variant(name.to_owned(), payload),
-        }
+            _ => Val::Variant(copy_name(cx, name)?, payload),
+        })
     }
 
     /// See [`Lower::lower`].
@@ -426,9 +429,15 @@ fn store_all(cx: &mut Abi<'_>, element: &Shape, at: u64, values: &[Val]) -> Resu
     values.iter().zip(0..).try_for_each(|(value, i)| element.store(value, cx, at + i * stride))
 }
 
-fn set_flags(names: &[Box<str>], bits: u32) -> Val {
+/// A name for a value of its own, which counts as what the guest makes the host allocate.
+fn copy_name(cx: &mut Abi<'_>, name: &str) -> Result<String, Error> {
+    cx.charge(size_of::<String>() + name.len())?;
+    Ok(name.to_owned())
+}
+
+fn set_flags(cx: &mut Abi<'_>, names: &[Box<str>], bits: u32) -> Result<Val, Error> {
     let set = names.iter().enumerate().filter(|(bit, _)| bits.checked_shr(*bit as u32).unwrap_or(0) & 1 == 1);
-    Val::Flags(set.map(|(_, name)| name.to_string()).collect())
+    Ok(Val::Flags(set.map(|(_, name)| copy_name(cx, name)).collect::<Result<_, _>>()?))
 }
 
 fn flags_bits(names: &[Box<str>], set: &[String]) -> Result<u32, Error> {

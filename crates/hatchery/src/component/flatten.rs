@@ -1,114 +1,50 @@
-//! Flat types: what a function of component types is for core modules.
-//!
-//! Source: component model, `CanonicalABI.md`, "flattening".
+//! What a function of component types is for core modules that call it.
 
-use super::layout::{MAX_FLAT_PARAMS, MAX_FLAT_RESULTS};
-use hatchery_component::types::{FuncType, TypeDef, Types, ValueType};
+use hatchery_component::abi::{Flat, Layouts, Side};
+use hatchery_component::types::{FuncType, Types};
 use hatchery_vm::{HostSignature, HostType};
+use std::cell::OnceCell;
 
-/// Flattens types, up to a limit.
-struct Flattener<'a> {
+/// Signatures of the core imports that functions of the host are lowered to. Each type is looked at once, however many
+/// functions have it.
+pub(crate) struct Signatures<'a> {
     types: &'a Types,
-    /// Of addresses and lengths.
-    size: HostType,
+    /// For narrow and for wide addresses, when they are first needed.
+    layouts: [OnceCell<Layouts>; 2],
 }
 
-/// The signature of the core import that a function of the host is lowered to.
-pub(crate) fn signature(types: &Types, ty: &FuncType, wide: bool) -> HostSignature {
-    let size = if wide { HostType::I64 } else { HostType::I32 };
-    let flattener = Flattener { types, size };
-    let mut params = Vec::new();
-    let fits = ty.params.iter().all(|(_, ty)| flattener.flatten(*ty, MAX_FLAT_PARAMS, &mut params));
-    if !fits {
-        params = vec![size];
-    }
-    let mut results = Vec::new();
-    let fits = ty.result.is_none_or(|ty| flattener.flatten(ty, MAX_FLAT_RESULTS, &mut results));
-    if !fits {
-        results.clear();
-        params.push(size);
-    }
-    HostSignature::new(params, results)
-}
-
-impl Flattener<'_> {
-    /// Appends the flat types of a type; false when that makes more than `limit`.
-    fn flatten(&self, ty: ValueType, limit: usize, into: &mut Vec<HostType>) -> bool {
-        match ty {
-            ValueType::S64 | ValueType::U64 => into.push(HostType::I64),
-            ValueType::F32 => into.push(HostType::F32),
-            ValueType::F64 => into.push(HostType::F64),
-            ValueType::String => into.extend([self.size, self.size]),
-            ValueType::Def(id) => match self.types.get(id) {
-                Some(def) => return self.flatten_def(def, limit, into),
-                None => return true,
-            },
-            _ => into.push(HostType::I32),
-        }
-        into.len() <= limit
+impl<'a> Signatures<'a> {
+    pub(crate) fn new(types: &'a Types) -> Signatures<'a> {
+        Signatures { types, layouts: Default::default() }
     }
 
-    fn flatten_def(&self, def: &TypeDef, limit: usize, into: &mut Vec<HostType>) -> bool {
-        match def {
-            TypeDef::Record(fields) => fields.iter().all(|(_, ty)| self.flatten(*ty, limit, into)),
-            TypeDef::Tuple(types) => types.iter().all(|ty| self.flatten(*ty, limit, into)),
-            TypeDef::FixedList(element, count) => (0..*count).all(|_| self.flatten(*element, limit, into)),
-            TypeDef::List(_) | TypeDef::Map(..) => {
-                into.extend([self.size, self.size]);
-                into.len() <= limit
-            }
-            TypeDef::Flags(_) | TypeDef::Enum(_) => {
-                into.push(HostType::I32);
-                into.len() <= limit
-            }
-            TypeDef::Variant(cases) => self.flatten_cases(&mut cases.iter().map(|(_, ty)| *ty), limit, into),
-            TypeDef::Option(some) => self.flatten_cases(&mut [Some(*some)].into_iter(), limit, into),
-            TypeDef::Result(ok, err) => self.flatten_cases(&mut [*ok, *err].into_iter(), limit, into),
-        }
-    }
-
-    fn flatten_cases(
-        &self,
-        cases: &mut dyn Iterator<Item = Option<ValueType>>,
-        limit: usize,
-        into: &mut Vec<HostType>,
-    ) -> bool {
-        into.push(HostType::I32);
-        let start = into.len();
-        for case in cases.flatten() {
-            let mut flat = Vec::new();
-            if !self.flatten(case, limit.saturating_sub(start), &mut flat) {
-                return false;
-            }
-            for (i, ty) in flat.into_iter().enumerate() {
-                match into.get_mut(start + i) {
-                    Some(joined) => *joined = join(*joined, ty),
-                    None => into.push(ty),
-                }
-            }
-        }
-        into.len() <= limit
+    /// That of a function of this type, where addresses are as wide as this.
+    pub(crate) fn of(&self, ty: &FuncType, wide: bool) -> HostSignature {
+        let layouts = self.layouts[usize::from(wide)].get_or_init(|| Layouts::new(self.types, wide));
+        let core = layouts.signature(ty, Side::Lower);
+        HostSignature::new(host_types(&core.params), host_types(&core.results))
     }
 }
 
-/// The type that has room for both.
-fn join(a: HostType, b: HostType) -> HostType {
-    use HostType::{F32, I32, I64};
-    match (a, b) {
-        _ if a == b => a,
-        (I32, F32) | (F32, I32) => I32,
-        _ => I64,
-    }
+fn host_types(flat: &[Flat]) -> Vec<HostType> {
+    let host_type = |flat: &Flat| match flat {
+        Flat::I32 => HostType::I32,
+        Flat::I64 => HostType::I64,
+        Flat::F32 => HostType::F32,
+        Flat::F64 => HostType::F64,
+    };
+    flat.iter().map(host_type).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use HostType::{F32, F64, I32, I64};
+    use hatchery_component::types::{TypeDef, ValueType};
 
     fn check(types: &Types, params: &[ValueType], result: Option<ValueType>, expected: (&[HostType], &[HostType])) {
         let params = params.iter().map(|ty| ("p".into(), *ty)).collect();
-        let found = signature(types, &FuncType { params, result }, false);
+        let found = Signatures::new(types).of(&FuncType { params, result }, false);
         assert_eq!((&*found.params, &*found.results), expected);
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Lifted {
 impl Lifted {
     fn new<T: 'static>(prepared: &Prepared<T>, export: &ExportFunc, cx: TypeCheck<'_>) -> Result<Lifted, Error> {
         let resolver = prepared.resolver();
-        let options = resolver.options(&export.options, cx.slots)?;
+        let options = resolver.options(&export.options, cx.slots.into())?;
         Ok(Lifted {
             callee: resolver.callee(&export.core)?,
             post_return: export.post_return.as_ref().map(|function| resolver.callee(function)).transpose()?,
@@ -68,13 +68,31 @@ impl Lifted {
     /// reading all of a value of which the guest has just written a part would wait for that.
     #[inline(always)]
     fn finish(&self, cx: &mut Abi<'_>, scope: i32, values: &mut [RawVal]) -> Result<(), Error> {
-        if let (Some(table), true) = (&self.options.handles, self.borrows) {
-            cx.call(&table.end_call, &mut [RawVal::from_i32(scope)])?;
-        }
+        self.end(cx, scope)?;
         match &self.post_return {
             Some(post_return) => cx.call(post_return, values),
             None => Ok(()),
         }
+    }
+
+    /// Closes the scope of the call's borrows.
+    #[inline(always)]
+    fn end(&self, cx: &mut Abi<'_>, scope: i32) -> Result<(), Error> {
+        match &self.options.handles {
+            Some(table) if self.borrows => cx.call(&table.end_call, &mut [RawVal::from_i32(scope)]),
+            _ => Ok(()),
+        }
+    }
+
+    /// What follows when parameters cannot be passed. Where the component has borrowed handles by now, which it would keep, it
+    /// is not used again.
+    #[cold]
+    #[inline(never)]
+    fn undo(&self, cx: &mut Abi<'_>, scope: i32, error: Error) -> Error {
+        if error.is_fatal() {
+            return error;
+        }
+        if self.end(cx, scope).is_ok() { error } else { error.abandoning() }
     }
 }
 
@@ -168,7 +186,9 @@ impl<P: Params + Lower, R: Results + Lift> TypedFunc<P, R> {
         let lifted = &*self.lifted;
         let mut cx = lifted.abi(access)?;
         let scope = lifted.begin(&mut cx)?;
-        lower_params(params, &mut cx, &mut values)?;
+        if let Err(error) = lower_params(params, &mut cx, &mut values) {
+            return Err(lifted.undo(&mut cx, scope, error));
+        }
         cx.call(&lifted.callee, &mut values)?;
         let results = lift_results::<P, R>(&mut cx, &values)?;
         lifted.finish(&mut cx, scope, &mut values)?;
@@ -220,7 +240,7 @@ impl<P: Params + Lower, R: Results + Lift> TypedFunc<P, R> {
         let scope = {
             let mut cx = lifted.abi(access.reborrow())?;
             let scope = lifted.begin(&mut cx)?;
-            lower_params(&params, &mut cx, &mut values)?;
+            lower_params(&params, &mut cx, &mut values).map_err(|error| lifted.undo(&mut cx, scope, error))?;
             scope
         };
         let mut values = access.reborrow().call_async(&lifted.callee, values).await.map_err(Error::from_call)?;
@@ -319,7 +339,7 @@ impl Func {
         let mut cx = lifted.abi(access)?;
         let scope = lifted.begin(&mut cx)?;
         let mut values = [RawVal::ZERO; MAX_WORDS];
-        self.lower(&mut cx, params, &mut values)?;
+        self.lower(&mut cx, params, &mut values).map_err(|error| lifted.undo(&mut cx, scope, error))?;
         cx.call(&lifted.callee, &mut values)?;
         let result = self.lift(&mut cx, &values)?;
         lifted.finish(&mut cx, scope, &mut values)?;
@@ -357,7 +377,7 @@ impl Func {
         let scope = {
             let mut cx = lifted.abi(access.reborrow())?;
             let scope = lifted.begin(&mut cx)?;
-            self.lower(&mut cx, params, &mut values)?;
+            self.lower(&mut cx, params, &mut values).map_err(|error| lifted.undo(&mut cx, scope, error))?;
             scope
         };
         let mut values = access.reborrow().call_async(&lifted.callee, values).await.map_err(Error::from_call)?;

@@ -1,7 +1,7 @@
 //! Host functions: from closures over component types to functions of flat values.
 
 use super::abi::Abi;
-use super::caller::Caller;
+use super::caller::{Caller, may_go_on, run};
 use super::dynamic::Shape;
 use super::layout::{MAX_FLAT_PARAMS, MAX_FLAT_RESULTS, TypeAbi};
 use super::mismatches::{fits, host_type};
@@ -24,20 +24,17 @@ pub(crate) type OptionsCell = Arc<OnceLock<Options>>;
 
 /// A function of a linker.
 pub(crate) trait HostFunc<T>: Send + Sync {
-    /// Whether it can stand for an import of this type.
-    fn check(&self, ty: &FuncType, cx: &mut TypeCheck<'_>) -> bool;
+    /// What stands for an import of this type, if it can.
+    fn fit(self: Arc<Self>, ty: &FuncType, cx: &mut TypeCheck<'_>) -> Option<Box<dyn Fitting<T>>>;
 
     /// Its own type, for messages.
     fn ty(&self) -> String;
+}
 
-    /// The function of flat values for one way in which an import of a type that was checked passes them.
-    fn bind(
-        self: Arc<Self>,
-        ty: &FuncType,
-        signature: HostSignature,
-        options: OptionsCell,
-        cx: &mut TypeCheck<'_>,
-    ) -> Result<HostFunction<T>, Error>;
+/// A function of a linker that stands for an import, whose type it fits.
+pub(crate) trait Fitting<T> {
+    /// The function of flat values for one way in which the import passes them.
+    fn bind(&self, signature: HostSignature, options: OptionsCell) -> Result<HostFunction<T>, Error>;
 }
 
 #[inline(always)]
@@ -109,23 +106,26 @@ where
     R: Results + Lower + 'static,
     F: Fn(Caller<'_, T>, P) -> Result<R, Error> + Send + Sync + 'static,
 {
-    fn check(&self, ty: &FuncType, cx: &mut TypeCheck<'_>) -> bool {
-        fits::<P, R>(ty, cx)
+    fn fit(self: Arc<Self>, ty: &FuncType, cx: &mut TypeCheck<'_>) -> Option<Box<dyn Fitting<T>>> {
+        if fits::<P, R>(ty, cx) { Some(Box::new(self)) } else { None }
     }
 
     fn ty(&self) -> String {
         host_type::<P, R>()
     }
+}
 
-    fn bind(
-        self: Arc<Self>,
-        _: &FuncType,
-        signature: HostSignature,
-        options: OptionsCell,
-        _: &mut TypeCheck<'_>,
-    ) -> Result<HostFunction<T>, Error> {
+impl<T, P, R, F> Fitting<T> for Arc<Typed<P, R, F>>
+where
+    T: 'static,
+    P: Params + Lift + 'static,
+    R: Results + Lower + 'static,
+    F: Fn(Caller<'_, T>, P) -> Result<R, Error> + Send + Sync + 'static,
+{
+    fn bind(&self, signature: HostSignature, options: OptionsCell) -> Result<HostFunction<T>, Error> {
+        let function = self.clone();
         let run = move |host: HostContext<'_, T>, values: &mut [RawVal]| -> Result<(), HostError> {
-            Ok(self.call(host, ready(&options)?, values)?)
+            Ok(function.call(host, ready(&options)?, values)?)
         };
         in_registers::<P, R, T>(signature, run).map_err(no_references)
     }
@@ -173,7 +173,7 @@ impl<P, R, F> Typed<P, R, F> {
         let mark = begin_borrows(&host, options)?;
         let mut cx = Abi::new(host.lend().into_access(), options)?;
         let params = lift_params(&mut cx, values)?;
-        let results = (self.closure)(Caller::new(host.lend()), params)?;
+        let results = run(host.lend(), |caller| (self.closure)(caller, params))?;
         end_borrows(&host, options, mark)?;
         let mut cx = Abi::new(host.into_access(), options)?;
         lower_results::<P, R>(&mut cx, &results, values)
@@ -202,26 +202,28 @@ where
     R: Results + Lower + Send + 'static,
     F: for<'a> Fn(Caller<'a, T>, P) -> HostFuture<'a, R> + Send + Sync + 'static,
 {
-    fn check(&self, ty: &FuncType, cx: &mut TypeCheck<'_>) -> bool {
-        fits::<P, R>(ty, cx)
+    fn fit(self: Arc<Self>, ty: &FuncType, cx: &mut TypeCheck<'_>) -> Option<Box<dyn Fitting<T>>> {
+        if fits::<P, R>(ty, cx) { Some(Box::new(self)) } else { None }
     }
 
     fn ty(&self) -> String {
         host_type::<P, R>()
     }
+}
 
-    fn bind(
-        self: Arc<Self>,
-        _: &FuncType,
-        signature: HostSignature,
-        options: OptionsCell,
-        _: &mut TypeCheck<'_>,
-    ) -> Result<HostFunction<T>, Error> {
-        let end_options = options.clone();
+impl<T, P, R, F> Fitting<T> for Arc<Async<P, R, F>>
+where
+    T: 'static,
+    P: Params + Lift + Send + 'static,
+    R: Results + Lower + Send + 'static,
+    F: for<'a> Fn(Caller<'a, T>, P) -> HostFuture<'a, R> + Send + Sync + 'static,
+{
+    fn bind(&self, signature: HostSignature, options: OptionsCell) -> Result<HostFunction<T>, Error> {
+        let (function, end_options) = (self.clone(), options.clone());
         let end = move |host: HostContext<'_, T>, output: Output<R>, values: &mut [RawVal]| {
             end::<T, P, R>(host, &end_options, &output, values).map_err(HostError::from)
         };
-        HostFunction::suspending(signature, move |host, values| self.future(host, &options, values), end)
+        HostFunction::suspending(signature, move |host, values| function.future(host, &options, values), end)
             .map_err(no_references)
     }
 }
@@ -258,7 +260,7 @@ impl<P: 'static, R: Send + 'static, F> Async<P, R, F> {
         let mark = begin_borrows(&host, options)?;
         let mut cx = Abi::new(host.lend().into_access(), options)?;
         let params = lift_params(&mut cx, values)?;
-        Ok(((self.closure)(Caller::new(host), params), mark))
+        Ok(((self.closure)(Caller::of_future(host), params), mark))
     }
 }
 
@@ -270,6 +272,7 @@ fn end<T: 'static, P: Params, R: Lower>(
     values: &mut [RawVal],
 ) -> Result<(), Error> {
     let options = ready(options)?;
+    may_go_on(&host)?;
     end_borrows(&host, options, output.mark)?;
     let mut cx = Abi::new(host.into_access(), options)?;
     if spills_results(R::ABI) {
@@ -304,24 +307,31 @@ where
     T: 'static,
     F: Fn(Caller<'_, T>, &FuncType, &[Val]) -> Result<Option<Val>, Error> + Send + Sync + 'static,
 {
-    fn check(&self, _: &FuncType, _: &mut TypeCheck<'_>) -> bool {
-        true
+    fn fit(self: Arc<Self>, ty: &FuncType, cx: &mut TypeCheck<'_>) -> Option<Box<dyn Fitting<T>>> {
+        Some(Box::new(Arc::new(Interpreted { function: self, shapes: Shapes::new(ty, cx), ty: ty.clone() })))
     }
 
     fn ty(&self) -> String {
         "any".to_owned()
     }
+}
 
-    fn bind(
-        self: Arc<Self>,
-        ty: &FuncType,
-        signature: HostSignature,
-        options: OptionsCell,
-        cx: &mut TypeCheck<'_>,
-    ) -> Result<HostFunction<T>, Error> {
-        let (shapes, ty) = (Shapes::new(ty, cx), ty.clone());
+/// A closure over dynamic values of an import's type.
+struct Interpreted<F> {
+    function: Arc<Dynamic<F>>,
+    shapes: Shapes,
+    ty: FuncType,
+}
+
+impl<T, F> Fitting<T> for Arc<Interpreted<F>>
+where
+    T: 'static,
+    F: Fn(Caller<'_, T>, &FuncType, &[Val]) -> Result<Option<Val>, Error> + Send + Sync + 'static,
+{
+    fn bind(&self, signature: HostSignature, options: OptionsCell) -> Result<HostFunction<T>, Error> {
+        let import = self.clone();
         let run = move |host: HostContext<'_, T>, values: &mut [RawVal]| -> Result<(), HostError> {
-            Ok(self.call(host, ready(&options)?, &shapes, &ty, values)?)
+            Ok(import.function.call(host, ready(&options)?, &import.shapes, &import.ty, values)?)
         };
         HostFunction::in_place(signature, run).map_err(no_references)
     }
@@ -350,7 +360,7 @@ impl<F> Dynamic<F> {
             shapes.params.lift(&mut cx, &mut flat)?
         };
         let Val::Tuple(params) = params else { return Err(bug("parameters are no tuple")) };
-        let result = (self.closure)(Caller::new(host.lend()), ty, &params)?;
+        let result = run(host.lend(), |caller| (self.closure)(caller, ty, &params))?;
         end_borrows(&host, options, mark)?;
         let (shape, value) = match (&shapes.result, result) {
             (None, None) => return Ok(()),

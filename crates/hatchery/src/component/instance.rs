@@ -114,7 +114,8 @@ impl<T: 'static> Instance<T> {
     /// Access for a call, during which the instance counts as poisoned: only [`leave`](Instance::leave) takes that back.
     #[inline(always)]
     pub(crate) fn enter(&mut self) -> Result<Access<'_, T>, Error> {
-        if self.is_poisoned() {
+        let state = self.core.vm.beside::<HostState>();
+        if self.poisoned || state.is_some_and(|state| !state.begin_call()) {
             return Err(poisoned());
         }
         self.poisoned = true;
@@ -134,7 +135,7 @@ impl<T: 'static> Instance<T> {
 
 /// A call of an instance that must not be called.
 #[cold]
-fn poisoned() -> Error {
+pub(crate) fn poisoned() -> Error {
     Error::message(ErrorKind::Poisoned, "cannot enter component instance: an earlier call trapped or was given up")
 }
 

@@ -1,10 +1,10 @@
 //! Host functions and resources by interface and name, and the one place where their types meet a component's.
 
-use super::caller::Caller;
+use super::caller::{Caller, run};
 use super::compiled::Component;
 use super::export_check::ExportCheck;
-use super::flatten::signature;
-use super::host::{Async, Dynamic, HostFunc, OptionsCell, Typed};
+use super::flatten::Signatures;
+use super::host::{Async, Dynamic, Fitting, HostFunc, OptionsCell, Typed};
 use super::mismatches::Mismatches;
 use super::names::matching;
 use super::options::{Binding, HandleSlot, bug};
@@ -159,14 +159,18 @@ impl<T: 'static> Linker<T> {
         let meta = component.meta();
         let mut mismatches = self.undefined(meta);
         let bindings: Box<[Binding]> = meta.resources.iter().map(|resource| self.binding(resource)).collect();
+        let mut fitted = Vec::with_capacity(meta.imports.len());
+        for import in &meta.imports {
+            fitted.push(self.fit(component, &bindings, import, &mut mismatches)?);
+        }
+        exports(&mut ExportCheck::new(component, &bindings, &mut mismatches));
+        mismatches.finish(ErrorKind::Link)?;
         let core = crate::Linker::new(&self.engine);
         let mut bound = Bound { core, bindings, pending: Vec::new() };
-        for import in &meta.imports {
-            let ty = FuncType::new(meta, import.ty).ok_or_else(|| bug("an import has no type"))?;
-            bound.import(component, self.function(import), import, &ty, &mut mismatches)?;
+        let signatures = Signatures::new(&meta.types);
+        for (import, fitted) in meta.imports.iter().zip(fitted) {
+            bound.import(component, &signatures, import, fitted)?;
         }
-        exports(&mut ExportCheck::new(component, &bound.bindings, &mut mismatches));
-        mismatches.finish(ErrorKind::Link)?;
         for (id, resource) in (0..).map(ResourceId).zip(&meta.resources) {
             if let meta::Resource::Host { interface, name, drop: Some((module, field)) } = resource {
                 let drop = self.resource(interface.as_deref(), name).map(|resource| resource.drop.clone());
@@ -174,6 +178,25 @@ impl<T: 'static> Linker<T> {
             }
         }
         Ok(bound)
+    }
+
+    /// What stands for an import, if something is defined for it and has its type.
+    fn fit(
+        &self,
+        component: &Component,
+        bindings: &[Binding],
+        import: &ImportFunc,
+        mismatches: &mut Mismatches,
+    ) -> Result<Option<Fitted<T>>, Error> {
+        let Some(function) = self.function(import) else { return Ok(None) };
+        let ty = FuncType::new(component.meta(), import.ty).ok_or_else(|| bug("an import has no type"))?;
+        let mut cx = TypeCheck::new(bindings);
+        let Some(fitting) = function.clone().fit(&ty, &mut cx) else {
+            let name = import_name(import.interface.as_deref(), &import.name);
+            mismatches.differs(&format!("the import {name}"), &ty, || function.ty());
+            return Ok(None);
+        };
+        Ok(Some(Fitted { function: fitting, slots: cx.slots.into() }))
     }
 
     /// Everything that is imported and not defined, if that matters.
@@ -232,12 +255,18 @@ fn import_name(interface: Option<&str>, name: &str) -> String {
 fn drop_function<T: 'static>(resource: ResourceId, drop: Option<Arc<DropFn<T>>>) -> HostFunction<T> {
     HostFunction::typed(move |host: HostContext<'_, T>, rep: u32| {
         HostState::of(&host)?.count(resource, -1);
-        drop.as_ref().map_or(Ok(()), |drop| drop(Caller::new(host), rep))
+        drop.as_ref().map_or(Ok(()), |drop| run(host, |caller| drop(caller, rep)))
     })
 }
 
 /// Where the options of a function go, what they are made of, and the handles of its type.
-pub(crate) type Pending = (OptionsCell, HostOptions, Vec<HandleSlot>);
+pub(crate) type Pending = (OptionsCell, HostOptions, Arc<[HandleSlot]>);
+
+/// What stands for an import, and the handles of its type.
+struct Fitted<T> {
+    function: Box<dyn Fitting<T>>,
+    slots: Arc<[HandleSlot]>,
+}
 
 /// Functions for all core imports of a component, and what is still to be found out when it is prepared.
 pub(crate) struct Bound<T> {
@@ -251,29 +280,20 @@ impl<T: 'static> Bound<T> {
     fn import(
         &mut self,
         component: &Component,
-        function: Option<&Arc<dyn HostFunc<T>>>,
+        signatures: &Signatures<'_>,
         import: &ImportFunc,
-        ty: &FuncType,
-        mismatches: &mut Mismatches,
+        fitted: Option<Fitted<T>>,
     ) -> Result<(), Error> {
-        let meta = component.meta();
-        let flat = meta.types.get_func(import.ty).ok_or_else(|| bug("an import has no type"))?;
+        let ty = component.meta().types.get_func(import.ty).ok_or_else(|| bug("an import has no type"))?;
         for lowered in &import.lowered {
-            let signature = signature(&meta.types, flat, lowered.options.memory64);
-            let name = || import_name(import.interface.as_deref(), &import.name);
-            let function = match function {
-                Some(function) => {
-                    let mut cx = TypeCheck::new(&self.bindings);
-                    if !function.check(ty, &mut cx) {
-                        mismatches.differs(&format!("the import {}", name()), ty, || function.ty());
-                        return Ok(());
-                    }
+            let signature = signatures.of(ty, lowered.options.memory64);
+            let function = match &fitted {
+                Some(Fitted { function, slots }) => {
                     let cell = OptionsCell::default();
-                    let host = function.clone().bind(ty, signature, cell.clone(), &mut cx)?;
-                    self.pending.push((cell, lowered.options.clone(), cx.slots));
-                    host
+                    self.pending.push((cell.clone(), lowered.options.clone(), slots.clone()));
+                    function.bind(signature, cell)?
                 }
-                None => undefined(name(), signature)?,
+                None => undefined(import_name(import.interface.as_deref(), &import.name), signature)?,
             };
             let (module, field) = &lowered.core;
             self.core.define(module, field, function)?;

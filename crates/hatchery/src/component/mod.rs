@@ -94,7 +94,7 @@
 //!
 //! All pointers, lengths, discriminants and characters that come from a guest are checked; what is wrong with them is a
 //! trap. A guest can make its host allocate no more than [`Limits::max_lifted`](crate::Limits::max_lifted) bytes with one
-//! call. A component that has trapped refuses every further call.
+//! call. A component that has trapped, or whose call ended because a host function failed, refuses every further call.
 
 mod abi;
 mod adapter;

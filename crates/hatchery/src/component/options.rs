@@ -8,6 +8,7 @@ use hatchery_image::abi::PackedFuncRef;
 use hatchery_image::{ExportItem, InstanceId};
 use hatchery_vm::{Callee, MemoryPlaceRef, Prepared};
 use std::any::TypeId;
+use std::sync::Arc;
 
 /// What a resource type of a component is for the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub(crate) struct Options {
 /// The handle table of the component instance, and the handles of the function's type in their order.
 #[derive(Debug)]
 pub(crate) struct Table {
-    pub(crate) slots: Box<[HandleSlot]>,
+    pub(crate) slots: Arc<[HandleSlot]>,
     pub(crate) defines: Box<[ResourceId]>,
     pub(crate) lift_own: Callee,
     pub(crate) lift_borrow: Callee,
@@ -77,7 +78,7 @@ pub(crate) struct Resolver<'a, T> {
 
 impl<T: 'static> Resolver<'_, T> {
     /// Everything that `options` names.
-    pub(crate) fn options(&self, options: &HostOptions, slots: Vec<HandleSlot>) -> Result<Options, Error> {
+    pub(crate) fn options(&self, options: &HostOptions, slots: Arc<[HandleSlot]>) -> Result<Options, Error> {
         let handles = match &options.handles {
             _ if slots.is_empty() => None,
             Some(handles) => Some(self.table(handles, slots)?),
@@ -94,9 +95,9 @@ impl<T: 'static> Resolver<'_, T> {
         })
     }
 
-    fn table(&self, handles: &Handles, slots: Vec<HandleSlot>) -> Result<Table, Error> {
+    fn table(&self, handles: &Handles, slots: Arc<[HandleSlot]>) -> Result<Table, Error> {
         Ok(Table {
-            slots: slots.into(),
+            slots,
             defines: handles.defines.as_slice().into(),
             lift_own: self.callee(&handles.lift_own)?,
             lift_borrow: self.callee(&handles.lift_borrow)?,

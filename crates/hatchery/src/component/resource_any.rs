@@ -8,7 +8,7 @@ use super::context::AsContext;
 use super::layout::TypeAbi;
 use super::options::{Binding, HandleSlot, Table};
 use super::resource::{Resource, lift_rep, lower_rep, not_owned, slot};
-use super::state::{HostState, Shared};
+use super::state::{HostState, Removal, Shared};
 use super::traits::{ComponentType, Flat, FlatMut, Lift, Lower, Place, TypeCheck};
 use super::types::Type;
 use super::wit_text::WitText;
@@ -64,31 +64,44 @@ impl ResourceAny {
     ///
     /// # Errors
     ///
-    /// When it is borrowed, or was passed on or dropped already, or the destructor traps.
+    /// When it is borrowed, is lent to a call that has not returned, or was passed on or dropped already, or the destructor
+    /// traps.
     pub fn resource_drop(self, mut cx: impl AsContext) -> Result<(), Error> {
-        let Kind::Guest { resource, .. } = self.kind else { return Ok(()) };
+        let Kind::Guest { resource, number, .. } = self.kind else { return Ok(()) };
         if !self.owned {
             return Err(Error::message(ErrorKind::Usage, "a borrowed resource cannot be dropped"));
         }
         super::context::sealed::AsAccess::guarded(&mut cx, |access| {
-            self.take(HostState::of(access)?)?;
             let callee = access.kept::<Shared>().and_then(|shared| *shared.drops.get(resource.0 as usize)?);
             let callee =
                 callee.ok_or_else(|| Error::message(ErrorKind::Usage, "the resource is of another component"))?;
-            access.call(&callee, &mut [RawVal::from_i32(self.rep as i32)]).map_err(Error::from_call)
+            // The destructor must not find it.
+            self.take(HostState::of(access)?)?;
+            let result = access.call(&callee, &mut [RawVal::from_i32(self.rep as i32)]).map_err(Error::from_call);
+            if result.as_ref().is_err_and(|error| !error.is_fatal()) {
+                HostState::of(access)?.put_back(number);
+            }
+            result
         })
     }
 
-    /// Checks that the host has it.
-    fn look(&self, state: &HostState) -> Result<(), Error> {
+    /// Lends it to the call of the instance, if the host has it.
+    fn lend(&self, state: &HostState) -> Result<(), Error> {
         let Kind::Guest { instance, number, .. } = self.kind else { return Ok(()) };
-        if instance == state.id() && state.has(number) { Ok(()) } else { Err(gone()) }
+        if instance == state.id() && state.lend(number) { Ok(()) } else { Err(gone()) }
     }
 
-    /// Checks that the host owns it, which it does not any more.
+    /// Takes it from the host, if that owns it and has not lent it.
     fn take(&self, state: &HostState) -> Result<(), Error> {
         let Kind::Guest { instance, number, .. } = self.kind else { return Ok(()) };
-        if instance == state.id() && state.remove(number) { Ok(()) } else { Err(gone()) }
+        if instance != state.id() {
+            return Err(gone());
+        }
+        match state.remove(number) {
+            Removal::Done => Ok(()),
+            Removal::Missing => Err(gone()),
+            Removal::Lent => Err(lent()),
+        }
     }
 
     fn from_index(cx: &mut Abi<'_>, handle: usize, index: u32) -> Result<ResourceAny, Error> {
@@ -139,7 +152,7 @@ impl ResourceAny {
         if slot.owned {
             self.take(state)?
         } else {
-            self.look(state)?
+            self.lend(state)?
         }
         lower_rep(cx, table, slot, self.rep)
     }
@@ -155,6 +168,12 @@ impl<R: 'static> From<Resource<R>> for ResourceAny {
 fn gone() -> Error {
     let message = "the resource is not there any more: it was passed on or dropped, its borrow has ended, \
                    or it is of another instance";
+    Error::message(ErrorKind::Usage, message)
+}
+
+#[cold]
+fn lent() -> Error {
+    let message = "the resource is lent to a call that has not returned: it cannot be passed on or dropped before";
     Error::message(ErrorKind::Usage, message)
 }
 

@@ -13,7 +13,9 @@ pub(crate) struct HostState {
     /// Different for all of the process that were asked; 0 for those that were not.
     id: Cell<u64>,
     handles: RefCell<Handles>,
-    /// Whether a destructor trapped that a host function had called.
+    /// Calls of the instance before the one that runs or was the last, since this was made. Calls of one instance do not nest.
+    calls: Cell<u64>,
+    /// Whether a destructor that a host function ran did not return.
     poisoned: Cell<bool>,
 }
 
@@ -28,8 +30,7 @@ pub(crate) struct Shared {
 /// and how often that place changed in the other, so that no number is one's twice.
 #[derive(Debug, Default)]
 struct Handles {
-    /// How often each place was taken or given up: an odd number while there is a handle.
-    places: Vec<u32>,
+    places: Vec<Place>,
     free: Vec<u32>,
     /// Numbers of the handles that end when the host function returns that they were passed to.
     borrows: Vec<u64>,
@@ -37,33 +38,60 @@ struct Handles {
     given: Vec<i64>,
 }
 
+#[derive(Debug, Default)]
+struct Place {
+    /// How often it was taken or given up: an odd number while there is a handle.
+    changes: u32,
+    /// The number of the call that its handle was lent to last; 0 before the first time.
+    lent: u64,
+}
+
+/// What happens to a handle that is to be given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// It is gone now.
+    Done,
+    /// It was not there.
+    Missing,
+    /// It is lent to a call that has not returned, and stays.
+    Lent,
+}
+
 impl Handles {
     fn add(&mut self) -> u64 {
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.places.push(0);
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place::default());
             self.places.len() as u32 - 1
         });
-        let changes = &mut self.places[place as usize];
-        *changes += 1;
-        u64::from(*changes) << 32 | u64::from(place)
+        let place = &mut self.places[at as usize];
+        place.changes += 1;
+        u64::from(place.changes) << 32 | u64::from(at)
     }
 
-    fn has(&self, number: u64) -> bool {
-        self.places.get(number as u32 as usize).is_some_and(|changes| u64::from(*changes) == number >> 32)
+    /// The place of a handle, if it is there.
+    fn find(&mut self, number: u64) -> Option<&mut Place> {
+        self.places.get_mut(number as u32 as usize).filter(|place| u64::from(place.changes) == number >> 32)
     }
 
-    fn remove(&mut self, number: u64) -> bool {
-        if !self.has(number) {
-            return false;
+    /// Gives a handle up, unless it is lent to this call.
+    fn remove(&mut self, number: u64, call: u64) -> Removal {
+        let Some(place) = self.find(number) else { return Removal::Missing };
+        if place.lent == call {
+            return Removal::Lent;
         }
-        let place = number as u32;
-        let changes = &mut self.places[place as usize];
-        *changes = changes.wrapping_add(1);
+        place.changes = place.changes.wrapping_add(1);
         // A place whose changes cannot be counted any more is not used again.
-        if *changes != 0 {
-            self.free.push(place);
+        if place.changes != 0 {
+            self.free.push(number as u32);
         }
-        true
+        Removal::Done
+    }
+
+    /// Takes a removal back, as long as nothing was added behind it.
+    fn put_back(&mut self, number: u64) {
+        let at = number as u32;
+        self.free.retain(|free| *free != at);
+        self.places[at as usize].changes = (number >> 32) as u32;
     }
 }
 
@@ -83,6 +111,19 @@ impl HostState {
         self.id.get()
     }
 
+    /// Begins a call of the instance, to which nothing is lent yet; false when there must be none.
+    #[inline(always)]
+    pub(crate) fn begin_call(&self) -> bool {
+        self.calls.set(self.call());
+        !self.is_poisoned()
+    }
+
+    /// The number of the call that runs or was the last.
+    fn call(&self) -> u64 {
+        self.calls.get() + 1
+    }
+
+    /// Ends the instance.
     pub(crate) fn poison(&self) {
         self.poisoned.set(true);
     }
@@ -117,14 +158,20 @@ impl HostState {
         number
     }
 
-    /// Whether the host has this handle.
-    pub(crate) fn has(&self, number: u64) -> bool {
-        self.handles.borrow().has(number)
+    /// Lends a handle to the call of the instance; whether the host has it.
+    pub(crate) fn lend(&self, number: u64) -> bool {
+        let call = self.call();
+        self.handles.borrow_mut().find(number).map(|place| place.lent = call).is_some()
     }
 
-    /// Gives a handle up; whether the host had it.
-    pub(crate) fn remove(&self, number: u64) -> bool {
-        self.handles.borrow_mut().remove(number)
+    /// Gives a handle up, unless it is lent.
+    pub(crate) fn remove(&self, number: u64) -> Removal {
+        self.handles.borrow_mut().remove(number, self.call())
+    }
+
+    /// Takes the removal of a handle back, as long as nothing was done behind it.
+    pub(crate) fn put_back(&self, number: u64) {
+        self.handles.borrow_mut().put_back(number);
     }
 
     /// Borrows so far.
@@ -137,7 +184,8 @@ impl HostState {
         let handles = &mut *self.handles.borrow_mut();
         while handles.borrows.len() > mark {
             if let Some(number) = handles.borrows.pop() {
-                handles.remove(number);
+                // What was lent to a host function is not lent on to a call of the instance.
+                handles.remove(number, self.call());
             }
         }
     }
@@ -152,26 +200,58 @@ pub(crate) fn not_ours() -> Error {
 mod tests {
     use super::*;
 
+    fn has(state: &HostState, number: u64) -> bool {
+        state.handles.borrow_mut().find(number).is_some()
+    }
+
     #[test]
     fn no_number_is_used_twice_and_borrows_end() {
         let state = HostState::default();
         let owned = state.add(true);
         let mark = state.mark();
         let borrowed = [state.add(false), state.add(false)];
-        assert!(borrowed.iter().all(|number| state.has(*number)));
+        assert!(borrowed.iter().all(|number| has(&state, *number)));
         state.end_borrows(mark);
-        assert!(state.has(owned) && !borrowed.iter().any(|number| state.has(*number)));
-        assert!(state.remove(owned) && !state.remove(owned));
+        assert!(has(&state, owned) && !borrowed.iter().any(|number| has(&state, *number)));
+        assert_eq!([state.remove(owned), state.remove(owned)], [Removal::Done, Removal::Missing]);
         let next = state.add(true);
-        assert!(next != owned && borrowed.iter().all(|number| *number != next) && !state.has(owned));
+        assert!(next != owned && borrowed.iter().all(|number| *number != next) && !has(&state, owned));
     }
 
     #[test]
     fn a_place_is_given_up_when_its_changes_cannot_be_counted() {
-        let mut handles = Handles { places: vec![u32::MAX - 1], free: vec![0], ..Handles::default() };
+        let place = Place { changes: u32::MAX - 1, lent: 0 };
+        let mut handles = Handles { places: vec![place], free: vec![0], ..Handles::default() };
         let last = handles.add();
-        assert!(handles.remove(last));
-        assert_eq!((handles.add() as u32, handles.has(last)), (1, false));
+        assert_eq!(handles.remove(last, 1), Removal::Done);
+        assert_eq!((handles.add() as u32, handles.find(last).is_some()), (1, false));
+    }
+
+    #[test]
+    fn what_is_lent_stays_until_another_call_begins() {
+        let state = HostState::default();
+        let (one, two) = (state.add(true), state.add(true));
+        assert!(state.lend(one) && state.lend(one));
+        assert_eq!([state.remove(one), state.remove(two)], [Removal::Lent, Removal::Done]);
+        assert!(!state.lend(two));
+        assert!(state.begin_call());
+        assert_eq!(state.remove(one), Removal::Done);
+    }
+
+    #[test]
+    fn a_removal_that_is_taken_back_did_not_happen() {
+        let mut handles = Handles::default();
+        let (one, two) = (handles.add(), handles.add());
+        assert_eq!([handles.remove(two, 1), handles.remove(one, 1)], [Removal::Done; 2]);
+        handles.put_back(one);
+        assert!(handles.find(one).is_some() && handles.find(two).is_none());
+        assert_ne!(handles.add() as u32, one as u32);
+        let last = Place { changes: u32::MAX, lent: 0 };
+        let mut handles = Handles { places: vec![last], ..Handles::default() };
+        let one = u64::from(u32::MAX) << 32;
+        assert_eq!(handles.remove(one, 1), Removal::Done);
+        handles.put_back(one);
+        assert!(handles.find(one).is_some());
     }
 
     #[test]

@@ -165,11 +165,13 @@ pointers! {
 impl<T: Lift> Lift for Box<T> {
     #[inline(always)]
     fn lift(cx: &mut Abi<'_>, flat: &mut Flat<'_>) -> Result<Box<T>, Error> {
+        cx.charge(size_of::<T>())?;
         T::lift(cx, flat).map(Box::new)
     }
 
     #[inline(always)]
     fn load(cx: &mut Abi<'_>, place: Place) -> Result<Box<T>, Error> {
+        cx.charge(size_of::<T>())?;
         T::load(cx, place).map(Box::new)
     }
 }

@@ -7,7 +7,8 @@ use hatchery_component::types::{self, FuncTypeId, ResourceId, TypeDef, TypeDefId
 use std::fmt;
 use std::sync::Arc;
 
-/// A type of values.
+/// A type of values. Types of two components are equal when they are made of the same parts with the same names, and of no
+/// resources, which are a component's own.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Type {
@@ -75,8 +76,30 @@ impl PartialEq for Definition {
         if Arc::ptr_eq(&self.meta, &other.meta) {
             return self.id == other.id;
         }
-        self.def() == other.def()
+        // What two components number alike need not be the same.
+        let (Some(mine), Some(theirs)) = (self.def(), other.def()) else { return false };
+        let same = |a: &ValueType, b: &ValueType| self.ty(*a) == other.ty(*b);
+        let maybe = |a: &Option<ValueType>, b: &Option<ValueType>| match (a, b) {
+            (Some(a), Some(b)) => same(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        match (mine, theirs) {
+            (TypeDef::Record(a), TypeDef::Record(b)) => all_same(a, b, |(a, x), (b, y)| a == b && same(x, y)),
+            (TypeDef::Variant(a), TypeDef::Variant(b)) => all_same(a, b, |(a, x), (b, y)| a == b && maybe(x, y)),
+            (TypeDef::Tuple(a), TypeDef::Tuple(b)) => all_same(a, b, same),
+            (TypeDef::Flags(a), TypeDef::Flags(b)) | (TypeDef::Enum(a), TypeDef::Enum(b)) => a == b,
+            (TypeDef::List(a), TypeDef::List(b)) | (TypeDef::Option(a), TypeDef::Option(b)) => same(a, b),
+            (TypeDef::FixedList(a, n), TypeDef::FixedList(b, m)) => n == m && same(a, b),
+            (TypeDef::Map(a, x), TypeDef::Map(b, y)) => same(a, b) && same(x, y),
+            (TypeDef::Result(a, x), TypeDef::Result(b, y)) => maybe(a, b) && maybe(x, y),
+            _ => false,
+        }
     }
+}
+
+fn all_same<T>(a: &[T], b: &[T], same: impl Fn(&T, &T) -> bool) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
 }
 
 impl fmt::Debug for Definition {
@@ -443,5 +466,55 @@ impl fmt::Display for FuncType {
 impl fmt::Debug for FuncType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hatchery_component::types::Types;
+
+    /// The last of some definitions in a component of its own.
+    fn last(defs: Vec<TypeDef>) -> Type {
+        let mut types = Types::default();
+        let id = defs.into_iter().map(|def| types.def(def)).last().expect("there are some");
+        let meta = Meta {
+            types,
+            resources: vec![Resource::Host { interface: None, name: "r".into(), drop: None }],
+            ..Meta::default()
+        };
+        Type::new(&Arc::new(meta), ValueType::Def(id))
+    }
+
+    #[test]
+    fn types_of_two_components_are_compared_by_what_they_are_and_not_by_their_numbers() {
+        let first = ValueType::Def(TypeDefId(0));
+        let second = ValueType::Def(TypeDefId(1));
+        let outer: [fn(ValueType) -> TypeDef; 8] = [
+            |ty| TypeDef::List(ty),
+            |ty| TypeDef::FixedList(ty, 3),
+            |ty| TypeDef::Map(ValueType::String, ty),
+            |ty| TypeDef::Tuple(vec![ValueType::U8, ty]),
+            |ty| TypeDef::Record(vec![("a".into(), ty)]),
+            |ty| TypeDef::Variant(vec![("a".into(), Some(ty)), ("b".into(), None)]),
+            |ty| TypeDef::Option(ty),
+            |ty| TypeDef::Result(None, Some(ty)),
+        ];
+        let (bytes, texts) = (TypeDef::List(ValueType::U8), TypeDef::List(ValueType::String));
+        for outer in outer {
+            let of_bytes = last(vec![bytes.clone(), outer(first)]);
+            let of_texts = last(vec![texts.clone(), outer(first)]);
+            let of_bytes_later = last(vec![texts.clone(), bytes.clone(), outer(second)]);
+            assert_ne!(of_bytes, of_texts);
+            assert_eq!(of_bytes, of_bytes_later);
+        }
+    }
+
+    #[test]
+    fn types_of_two_components_with_resources_differ() {
+        let handles = || last(vec![TypeDef::List(ValueType::Own(ResourceId(0)))]);
+        let one = handles();
+        assert_eq!(one, one.clone());
+        assert_ne!(one, handles());
     }
 }

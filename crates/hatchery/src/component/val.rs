@@ -4,7 +4,7 @@ use super::resource_any::ResourceAny;
 
 /// A value.
 ///
-/// Two floats are equal when they are the same number, or both are not a number.
+/// Two floats are equal when they are the same number, or both are not a number; two values of flags, when the same are set.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Val {
@@ -109,9 +109,28 @@ impl PartialEq for Val {
             (Val::Variant(a, x), Val::Variant(b, y)) => a == b && x == y,
             (Val::Option(a), Val::Option(b)) => a == b,
             (Val::Result(a), Val::Result(b)) => a == b,
-            (Val::Flags(a), Val::Flags(b)) => a.len() == b.len() && a.iter().all(|flag| b.contains(flag)),
+            (Val::Flags(a), Val::Flags(b)) => {
+                a.iter().all(|flag| b.contains(flag)) && b.iter().all(|flag| a.contains(flag))
+            }
             (Val::Resource(a), Val::Resource(b)) => a == b,
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(names: &[&str]) -> Val {
+        Val::Flags(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    #[test]
+    fn flags_are_equal_as_sets() {
+        assert_eq!(flags(&["a", "b"]), flags(&["b", "a", "b"]));
+        assert_ne!(flags(&["a", "a"]), flags(&["a", "b"]));
+        assert_ne!(flags(&["a", "b"]), flags(&["a", "a"]));
+        assert_ne!(flags(&[]), flags(&["a"]));
     }
 }

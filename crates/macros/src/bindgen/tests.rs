@@ -106,6 +106,41 @@ fn all_files_that_were_read_are_looked_at_again() {
 }
 
 #[test]
+fn no_accessor_has_the_name_of_a_method() {
+    let text = "
+        package a:b;
+        interface i { resource call-go-async { constructor(); } resource call-go { constructor(); } go: func(); }
+        world w { export call-go-async: interface { f: func(); } export go: func(); export i; }";
+    let file: syn::File = syn::parse2(expand(quote! { inline: #text }).expect("accepted")).expect("Rust");
+    let mut methods = Methods::default();
+    syn::visit::visit_file(&mut methods, &file);
+    assert_eq!(methods.twice, Vec::<String>::new());
+    assert!(methods.most >= 6, "{}", methods.most);
+}
+
+/// Methods of one implementation with the same name, and how many methods one has at most.
+#[derive(Default)]
+struct Methods {
+    twice: Vec<String>,
+    most: usize,
+}
+
+impl<'ast> syn::visit::Visit<'ast> for Methods {
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        let mut seen = std::collections::HashSet::new();
+        for method in &item.items {
+            if let syn::ImplItem::Fn(method) = method
+                && !seen.insert(method.sig.ident.to_string())
+            {
+                self.twice.push(method.sig.ident.to_string());
+            }
+        }
+        self.most = self.most.max(seen.len());
+        syn::visit::visit_item_impl(self, item);
+    }
+}
+
+#[test]
 fn nothing_unsafe_is_written_and_all_that_is_public_has_documentation() {
     let text = "
         package a:b@1.0.0;

@@ -257,3 +257,25 @@ fn a_type_that_is_used_twice_is_one() {
     let pair = guest.def(TypeDef::Tuple(vec![ValueType::U8, ValueType::U8]));
     assert_eq!(guest.def(TypeDef::Tuple(vec![ValueType::U8, ValueType::U8])), pair);
 }
+
+#[test]
+fn many_imports_of_a_large_type_take_time_in_proportion() {
+    let count = 5000;
+    let imports: String =
+        (0..count).map(|i| format!(r#"(import "{LOG}" "f{i}" (func (param i32 i32 i32 i32 i32)))"#)).collect();
+    let mut guest = Guest::new(&format!("(module {imports})"));
+    // Fifty thousand numbers in cases of cases.
+    let mut ty = ValueType::U32;
+    for _ in 0..4 {
+        ty = guest.def(TypeDef::Variant((0..15).map(|case| (format!("c{case}").into(), Some(ty))).collect()));
+    }
+    let guest = (0..count).fold(guest, |guest, i| guest.import(LOG, &format!("f{i}"), &[ty], None));
+    let engine = engine();
+    let component = guest.compile(&engine);
+    let mut linker = Linker::<()>::new(&engine);
+    linker.unknown_imports_trap(true);
+    let start = std::time::Instant::now();
+    linker.prepare(&component).expect("fits");
+    // Each type is looked at once. That takes much longer when it is looked at for each import.
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+}

@@ -1,7 +1,7 @@
 //! What guests must not pass to their host: each is a trap that says what it was, and nothing is used again afterwards.
 
 use super::build::{ALLOCATOR, Guest};
-use crate::component::{Lift, Results, Val};
+use crate::component::{Instance, Lift, Linker, Prepared, Results, Val};
 use crate::{Error, ErrorKind, Limits};
 use hatchery_component::plan::Encoding;
 use hatchery_component::types::{TypeDef, ValueType};
@@ -153,7 +153,7 @@ fn the_host_allocates_no_more_than_its_budget() {
     let strings = guest.def(TypeDef::List(ValueType::String));
     let guest = guest.export("f", &[], Some(strings));
     let engine = super::build::engine();
-    let linker = crate::component::Linker::<()>::new(&engine);
+    let linker = Linker::<()>::new(&engine);
     let component = guest.compile(&engine);
     for (limit, fits) in [(130_000_000, true), (100_000_000, false), (1000, false)] {
         let prepared = linker.prepare_with(&component, Limits::new().max_lifted(limit)).expect("prepares");
@@ -168,6 +168,62 @@ fn the_host_allocates_no_more_than_its_budget() {
         let dynamic = prepared.func_dynamic("f").expect("there").call(&mut instance, &[]);
         assert_eq!(dynamic.is_ok(), fits);
     }
+}
+
+/// A component that returns a list of a thousand values of a type, all of whose bytes are this one.
+fn thousand(byte: u8, bytes: usize, of: impl FnOnce(&mut Guest) -> ValueType) -> Guest {
+    let bytes = 1000 * bytes;
+    let wat = format!(
+        r#"(module {ALLOCATOR}
+            (func (export "f") (result i32)
+                (drop (memory.grow (i32.const 1)))
+                (memory.fill (i32.const 32768) (i32.const {byte}) (i32.const {bytes}))
+                (i32.store (i32.const 16) (i32.const 32768))
+                (i32.store (i32.const 20) (i32.const 1000))
+                (i32.const 16)))"#
+    );
+    let mut guest = Guest::new(&wat);
+    let element = of(&mut guest);
+    let list = guest.def(TypeDef::List(element));
+    guest.export("f", &[], Some(list))
+}
+
+/// Checks that a call fails when its host may allocate less than about so many bytes, and only then.
+fn takes<R>(guest: &Guest, bytes: usize, call: impl Fn(&Prepared<()>, &mut Instance<()>) -> Result<R, Error>) {
+    let engine = super::build::engine();
+    let (linker, component) = (Linker::<()>::new(&engine), guest.compile(&engine));
+    for (limit, fits) in [(bytes - bytes / 20, false), (bytes + bytes / 20, true)] {
+        let prepared = linker.prepare_with(&component, Limits::new().max_lifted(limit)).expect("prepares");
+        let result = call(&prepared, &mut prepared.instantiate(()).expect("an instance"));
+        assert_eq!(result.is_ok(), fits, "{limit}: {:?}", result.err());
+        let message = result.err().map(|error| error.to_string()).unwrap_or_else(|| "max_lifted".into());
+        assert!(message.contains("max_lifted"), "{message}");
+    }
+}
+
+#[test]
+fn names_in_dynamic_values_count_as_what_the_host_allocates() {
+    let name = |number: usize| format!("{number:0>200}").into();
+    let (value, one) = (size_of::<Val>(), size_of::<String>() + 200);
+    let check = |byte, bytes, def: TypeDef, values, names| {
+        let guest = thousand(byte, bytes, |guest| guest.def(def));
+        takes(&guest, 1000 * (values * value + names * one), |prepared, instance| {
+            prepared.func_dynamic("f")?.call(instance, &[])
+        });
+    };
+    check(255, 4, TypeDef::Flags((0..32).map(name).collect()), 1, 32);
+    check(0, 1, TypeDef::Enum((0..2).map(name).collect()), 1, 1);
+    check(0, 1, TypeDef::Variant((0..2).map(|number| (name(number), None)).collect()), 1, 1);
+    let fields = (0..20).map(|number| (name(number), ValueType::U8)).collect();
+    check(0, 20, TypeDef::Record(fields), 21, 20);
+}
+
+#[test]
+fn what_is_boxed_counts_as_what_the_host_allocates() {
+    let guest = thousand(0, 64, |guest| guest.def(TypeDef::FixedList(ValueType::U64, 8)));
+    takes(&guest, 1000 * (64 + size_of::<usize>()), |prepared, instance| {
+        prepared.func::<(), (Vec<Box<[u64; 8]>>,)>("f")?.call(instance, ())
+    });
 }
 
 /// A component whose `realloc` returns whatever this is.

@@ -2,7 +2,7 @@
 //! returns it, and the component returns that.
 
 use super::build::{ALLOCATOR, Guest};
-use crate::component::flatten::signature;
+use crate::component::flatten::Signatures;
 use crate::component::{ComponentType, Instance, Lift, Lower, Val};
 use hatchery_component::types::{FuncType, TypeDef, ValueType};
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +15,7 @@ fn relay(types: impl FnOnce(&mut Guest) -> ValueType) -> Guest {
     let mut scratch = Guest::new("");
     let ty = types(&mut scratch);
     let func = FuncType { params: vec![("v".into(), ty)], result: Some(ty) };
-    let flat = signature(&scratch.meta.types, &func, false);
+    let flat = Signatures::new(&scratch.meta.types).of(&func, false);
     let spilled = flat.results.is_empty();
     let values = if spilled { flat.params.len() - 1 } else { flat.params.len() };
     let list = |types: &[hatchery_vm::HostType]| types.iter().map(|ty| format!(" {ty}")).collect::<String>();

@@ -32,9 +32,7 @@ impl Here<'_> {
         let name = interface.name.as_deref();
         let functions = interface.functions.iter().map(|function| self.function(name, function));
         let mut names = Names::without(&["new", "check_exports"]);
-        for function in &interface.functions {
-            names.take(&called(function).to_string());
-        }
+        take_methods(&interface.functions, &mut names);
         let resources = interface.resources.iter().map(|resource| resource_member(resource, &mut names));
         let members: Vec<_> = functions.chain(resources).collect();
         let text =
@@ -73,7 +71,7 @@ impl Here<'_> {
     /// The methods that call a function, one that waits and one that does not.
     fn calls(self, function: &Function) -> TokenStream {
         let call = called(function);
-        let asynchronous = format_ident!("{call}_async");
+        let asynchronous = called_async(function);
         let text = format!("Calls the function `{}`.", function.shown);
         let documentation = docs_with_errors(function.docs.as_deref(), &text, CALL);
         let text = format!("As [`{}`](Self::{}), for hosts with async functions.", call, call);
@@ -109,8 +107,21 @@ impl Here<'_> {
 }
 
 /// The method that calls a function.
-pub(super) fn called(function: &Function) -> Ident {
+fn called(function: &Function) -> Ident {
     format_ident!("call_{}", function.ident)
+}
+
+/// The method that calls it and waits.
+fn called_async(function: &Function) -> Ident {
+    format_ident!("{}_async", called(function))
+}
+
+/// Takes the names of the methods that call functions.
+pub(super) fn take_methods(functions: &[Function], names: &mut Names) {
+    for function in functions {
+        names.take(&called(function).to_string());
+        names.take(&called_async(function).to_string());
+    }
 }
 
 fn resource_member(resource: &Resource, names: &mut Names) -> Member {

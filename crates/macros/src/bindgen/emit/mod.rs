@@ -14,7 +14,7 @@ mod types;
 use super::model::{Interface, Substitute, World};
 use super::names::{Names, snake};
 use docs::{docs, docs_with_errors};
-use exports::{Member, called, handles};
+use exports::{Member, handles, take_methods};
 use modules::Module;
 use paths::Here;
 use prepare::prepare;
@@ -85,9 +85,7 @@ fn main(world: &World) -> TokenStream {
     let text =
         format!("The functions of a component for the world `{}`, found once for all of its instances.", world.name);
     let mut names = Names::without(&["new", "check_exports", "prepare", "prepare_with", "add_to_linker"]);
-    for function in &world.functions {
-        names.take(&called(function).to_string());
-    }
+    take_methods(&world.functions, &mut names);
     let functions = world.functions.iter().map(|function| ROOT.function(None, function));
     let interfaces = world.exports.iter().filter(|interface| !interface.is_passive());
     let interfaces = interfaces.map(|interface| interface_member(interface, &mut names));
