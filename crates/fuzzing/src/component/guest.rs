@@ -1,7 +1,7 @@
 //! What the core modules of a component do: relay a call to the component below, honestly or with something wrong.
 
 use super::tree::Signature;
-use super::types::{Flat, flat_params, flat_result, record_size};
+use super::types::{Flat, Ty, flat_params, flat_result, record_size};
 use arbitrary::{Result, Unstructured};
 use std::fmt::Write as _;
 
@@ -57,6 +57,17 @@ pub(crate) enum Tamper {
     Traps,
 }
 
+impl Tamper {
+    /// Whether values become others.
+    fn changes_values(&self) -> bool {
+        use Tamper::{Argument, DropAfter, DropBefore, NoCall, Parameter, Result, ResultAt, Returned, Traps};
+        match self {
+            Argument(_) | Parameter(_) | ResultAt | Result(_) | Returned | NoCall => true,
+            DropBefore(_) | DropAfter(_) | Traps => false,
+        }
+    }
+}
+
 /// What follows a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PostReturn {
@@ -71,7 +82,8 @@ pub(crate) enum PostReturn {
 pub(crate) struct Behaviour {
     pub(crate) encoding: &'static str,
     /// Whether `realloc` may do what it should not. How often it is called and for how much is up to a host that passes a
-    /// string in another encoding than its own, so that such components take UTF-8.
+    /// string in another encoding than its own, so that such components take UTF-8. So do those that may take a
+    /// pointer to a string for a number.
     lies: bool,
     /// What its memory begins with, up to [`RESULTS`].
     memory: Vec<u32>,
@@ -109,6 +121,11 @@ impl Behaviour {
             if u.ratio(1, 12)? {
                 *post = *u.choose(&[PostReturn::Traps, PostReturn::Leaves])?;
             }
+        }
+        let text = |signature: &Signature| signature.params.iter().chain(&signature.result).any(Ty::has_text);
+        let mut tampers = all.functions.iter().flat_map(|(tampers, _)| tampers);
+        if signatures.iter().any(text) && tampers.any(Tamper::changes_values) {
+            all.encoding = "utf8";
         }
         Ok(all)
     }
@@ -286,7 +303,7 @@ impl Body<'_> {
         let mut at = 0;
         let mut text = String::new();
         for ty in &self.signature.params {
-            if *ty == super::types::Ty::Borrow {
+            if *ty == Ty::Borrow {
                 let _ = write!(text, "(call $drop (local.get {at}))");
             }
             at += flat_params(std::slice::from_ref(ty)).map_or(0, |flat| flat.len());

@@ -59,6 +59,22 @@ pub(crate) enum Flat {
     F64,
 }
 
+impl Ty {
+    /// Whether a value may have a string in it.
+    pub(crate) fn has_text(&self) -> bool {
+        match self {
+            Ty::Text => true,
+            Ty::List(item) | Ty::Fixed(item, _) | Ty::Option(item) => item.has_text(),
+            Ty::Map(key, value) => key.has_text() || value.has_text(),
+            Ty::Tuple(parts) | Ty::Record(_, parts) => parts.iter().any(Ty::has_text),
+            Ty::Result(ok, error) => ok.iter().chain(error).any(|ty| ty.has_text()),
+            Ty::Variant(_, cases) => cases.iter().flatten().any(Ty::has_text),
+            Ty::Bool | Ty::Int(..) | Ty::Float(_) | Ty::Char | Ty::Enum(..) | Ty::Flags(..) => false,
+            Ty::Own | Ty::Borrow | Ty::OwnThing | Ty::BorrowThing => false,
+        }
+    }
+}
+
 impl Flat {
     pub(crate) fn text(self) -> &'static str {
         match self {
