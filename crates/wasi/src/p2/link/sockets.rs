@@ -5,6 +5,7 @@ use super::super::poll::Pollable;
 use super::super::resources::Held;
 use super::super::sockets::address::{IpAddress, IpSocketAddress};
 use super::super::sockets::lookup::{self, Resolution};
+use super::super::sockets::options;
 use super::super::sockets::tcp::{self, ShutdownType, TcpSocket};
 use super::super::sockets::udp::{self, Datagram, IncomingStream, OutgoingStream, UdpSocket};
 use super::super::sockets::{AddressFamily, ErrorCode};
@@ -139,7 +140,7 @@ fn tcp_options<T: 'static>(linker: &mut Linker<T>, get: impl Get<T>) -> Result<(
         tcp::set_listen_backlog_size(host, this.rep(), size)?
     });
     options! {
-        socket, get, TcpSocket, tcp,
+        socket, get, TcpSocket, options,
         "[method]tcp-socket.keep-alive-enabled" keep_alive_enabled,
         "[method]tcp-socket.set-keep-alive-enabled" set_keep_alive_enabled, bool;
         "[method]tcp-socket.keep-alive-idle-time" keep_alive_idle_time,

@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 pub(crate) mod lookup;
+pub(crate) mod options;
 pub(crate) mod tcp;
 pub(crate) mod udp;
 

@@ -11,12 +11,11 @@ use rustix::net::{Shutdown, SocketFlags, SocketType, sockopt};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// What functions of this interface answer.
 pub(crate) type Done<T> = Answer<T, ErrorCode>;
 
-type Attempt<T> = Result<T, ErrorCode>;
+pub(super) type Attempt<T> = Result<T, ErrorCode>;
 
 /// Where a socket is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +119,7 @@ impl Socket {
 #[derive(Debug)]
 pub(crate) struct TcpSocket {
     socket: Arc<Socket>,
-    family: AddressFamily,
+    pub(super) family: AddressFamily,
     backlog: i32,
 }
 
@@ -227,7 +226,7 @@ impl TcpSocket {
     }
 
     /// Options of the socket can be changed until it has failed.
-    fn usable(&self) -> Attempt<&OwnedFd> {
+    pub(super) fn usable(&self) -> Attempt<&OwnedFd> {
         if self.state() == State::Failed { Err(ErrorCode::InvalidState) } else { Ok(self.fd()) }
     }
 }
@@ -248,7 +247,7 @@ pub(super) fn destination(family: AddressFamily, address: SocketAddr) -> Attempt
     if address.ip().is_unspecified() || address.port() == 0 { Err(ErrorCode::InvalidArgument) } else { Ok(()) }
 }
 
-fn with<T>(host: &mut impl Host, this: u32, act: impl FnOnce(&mut TcpSocket) -> Attempt<T>) -> Done<T> {
+pub(super) fn with<T>(host: &mut impl Host, this: u32, act: impl FnOnce(&mut TcpSocket) -> Attempt<T>) -> Done<T> {
     Ok(act(host.ctx().resources.get::<TcpSocket>(this)?))
 }
 
@@ -372,119 +371,6 @@ pub(crate) fn set_listen_backlog_size(host: &mut impl Host, this: u32, size: u64
     })
 }
 
-/// `[method]tcp-socket.keep-alive-enabled`.
-pub(crate) fn keep_alive_enabled(host: &mut impl Host, this: u32) -> Done<bool> {
-    with(host, this, |socket| Ok(sockopt::socket_keepalive(socket.usable()?)?))
-}
-
-/// `[method]tcp-socket.set-keep-alive-enabled`.
-pub(crate) fn set_keep_alive_enabled(host: &mut impl Host, this: u32, enabled: bool) -> Done<()> {
-    with(host, this, |socket| Ok(sockopt::set_socket_keepalive(socket.usable()?, enabled)?))
-}
-
-/// Times of TCP are whole seconds, of which the kernel takes at most this many.
-const MOST_SECONDS: u64 = 32767;
-
-fn seconds(nanos: u64) -> Attempt<Duration> {
-    if nanos == 0 {
-        return Err(ErrorCode::InvalidArgument);
-    }
-    Ok(Duration::from_secs(nanos.div_ceil(1_000_000_000).min(MOST_SECONDS)))
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// `[method]tcp-socket.keep-alive-idle-time`.
-pub(crate) fn keep_alive_idle_time(host: &mut impl Host, this: u32) -> Done<u64> {
-    with(host, this, |socket| Ok(nanos(sockopt::tcp_keepidle(socket.usable()?)?)))
-}
-
-/// `[method]tcp-socket.set-keep-alive-idle-time`.
-pub(crate) fn set_keep_alive_idle_time(host: &mut impl Host, this: u32, time: u64) -> Done<()> {
-    with(host, this, |socket| Ok(sockopt::set_tcp_keepidle(socket.usable()?, seconds(time)?)?))
-}
-
-/// `[method]tcp-socket.keep-alive-interval`.
-pub(crate) fn keep_alive_interval(host: &mut impl Host, this: u32) -> Done<u64> {
-    with(host, this, |socket| Ok(nanos(sockopt::tcp_keepintvl(socket.usable()?)?)))
-}
-
-/// `[method]tcp-socket.set-keep-alive-interval`.
-pub(crate) fn set_keep_alive_interval(host: &mut impl Host, this: u32, time: u64) -> Done<()> {
-    with(host, this, |socket| Ok(sockopt::set_tcp_keepintvl(socket.usable()?, seconds(time)?)?))
-}
-
-/// `[method]tcp-socket.keep-alive-count`.
-pub(crate) fn keep_alive_count(host: &mut impl Host, this: u32) -> Done<u32> {
-    with(host, this, |socket| Ok(sockopt::tcp_keepcnt(socket.usable()?)?))
-}
-
-/// `[method]tcp-socket.set-keep-alive-count`; the kernel takes at most 127.
-pub(crate) fn set_keep_alive_count(host: &mut impl Host, this: u32, count: u32) -> Done<()> {
-    with(host, this, |socket| match count {
-        0 => Err(ErrorCode::InvalidArgument),
-        count => Ok(sockopt::set_tcp_keepcnt(socket.usable()?, count.min(127))?),
-    })
-}
-
-/// `[method]tcp-socket.hop-limit`.
-pub(crate) fn hop_limit(host: &mut impl Host, this: u32) -> Done<u8> {
-    with(host, this, |socket| hops(socket.usable()?, socket.family))
-}
-
-/// `[method]tcp-socket.set-hop-limit`.
-pub(crate) fn set_hop_limit(host: &mut impl Host, this: u32, limit: u8) -> Done<()> {
-    with(host, this, |socket| set_hops(socket.usable()?, socket.family, limit))
-}
-
-pub(super) fn hops(fd: &OwnedFd, family: AddressFamily) -> Attempt<u8> {
-    Ok(match family {
-        AddressFamily::Ipv4 => u8::try_from(sockopt::ip_ttl(fd)?).unwrap_or(u8::MAX),
-        AddressFamily::Ipv6 => sockopt::ipv6_unicast_hops(fd)?,
-    })
-}
-
-pub(super) fn set_hops(fd: &OwnedFd, family: AddressFamily, limit: u8) -> Attempt<()> {
-    if limit == 0 {
-        return Err(ErrorCode::InvalidArgument);
-    }
-    match family {
-        AddressFamily::Ipv4 => sockopt::set_ip_ttl(fd, limit.into())?,
-        AddressFamily::Ipv6 => sockopt::set_ipv6_unicast_hops(fd, Some(limit))?,
-    }
-    Ok(())
-}
-
-/// A buffer's size as the kernel takes it; more than it allows is less.
-pub(super) fn buffer(size: u64) -> Attempt<usize> {
-    match size {
-        0 => Err(ErrorCode::InvalidArgument),
-        size => Ok(usize::try_from(size).unwrap_or(usize::MAX).min(1 << 30)),
-    }
-}
-
-/// `[method]tcp-socket.receive-buffer-size`. The kernel counts its own books in, by doubling what it was told.
-pub(crate) fn receive_buffer_size(host: &mut impl Host, this: u32) -> Done<u64> {
-    with(host, this, |socket| Ok(sockopt::socket_recv_buffer_size(socket.usable()?)? as u64 / 2))
-}
-
-/// `[method]tcp-socket.set-receive-buffer-size`.
-pub(crate) fn set_receive_buffer_size(host: &mut impl Host, this: u32, size: u64) -> Done<()> {
-    with(host, this, |socket| Ok(sockopt::set_socket_recv_buffer_size(socket.usable()?, buffer(size)?)?))
-}
-
-/// `[method]tcp-socket.send-buffer-size`.
-pub(crate) fn send_buffer_size(host: &mut impl Host, this: u32) -> Done<u64> {
-    with(host, this, |socket| Ok(sockopt::socket_send_buffer_size(socket.usable()?)? as u64 / 2))
-}
-
-/// `[method]tcp-socket.set-send-buffer-size`.
-pub(crate) fn set_send_buffer_size(host: &mut impl Host, this: u32, size: u64) -> Done<()> {
-    with(host, this, |socket| Ok(sockopt::set_socket_send_buffer_size(socket.usable()?, buffer(size)?)?))
-}
-
 /// `[method]tcp-socket.subscribe`.
 pub(crate) fn subscribe(host: &mut impl Host, this: u32) -> Result<u32, Error> {
     let resources = &mut host.ctx().resources;
@@ -514,11 +400,11 @@ mod tests {
     use super::super::super::poll::ready;
     use super::super::super::stream::split;
     use super::super::super::tests::Plain;
-    use super::super::udp;
+    use super::super::{options::set_send_buffer_size, udp};
     use super::*;
     use crate::WasiCtx;
     use crate::host::Network;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     fn local_host() -> SocketAddr {
         "127.0.0.1:0".parse().unwrap()
@@ -583,20 +469,6 @@ mod tests {
         assert_eq!(start_connect(&mut host, client, address).unwrap(), Err(ErrorCode::InvalidState));
     }
 
-    #[test]
-    fn options_are_kept_and_odd_ones_refused() {
-        let mut host = Plain(WasiCtx::builder().network(Network::all()).build());
-        let socket = create(&mut host, AddressFamily::Ipv6).unwrap().unwrap();
-        set_keep_alive_enabled(&mut host, socket, true).unwrap().unwrap();
-        assert_eq!(keep_alive_enabled(&mut host, socket).unwrap(), Ok(true));
-        set_keep_alive_idle_time(&mut host, socket, 1).unwrap().unwrap();
-        assert_eq!(keep_alive_idle_time(&mut host, socket).unwrap(), Ok(1_000_000_000));
-        set_hop_limit(&mut host, socket, 42).unwrap().unwrap();
-        assert_eq!(hop_limit(&mut host, socket).unwrap(), Ok(42));
-        assert_eq!(set_hop_limit(&mut host, socket, 0).unwrap(), Err(ErrorCode::InvalidArgument));
-        assert_eq!(set_keep_alive_count(&mut host, socket, 0).unwrap(), Err(ErrorCode::InvalidArgument));
-        assert_eq!(start_bind(&mut host, socket, local_host()).unwrap(), Err(ErrorCode::InvalidArgument));
-    }
     /// A client and a server that are connected: the client, and the streams of both.
     fn connected(host: &mut Plain) -> (u32, [u32; 2], [u32; 2]) {
         let (server, address) = listening(host);

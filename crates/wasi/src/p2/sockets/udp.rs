@@ -3,7 +3,8 @@
 use super::super::poll::{Pollable, Watched};
 use super::super::refusal::Refusal;
 use super::super::{Answer, Host};
-use super::tcp::{buffer, destination, hops, local, peer, set_hops, suitable};
+use super::options::{buffer, hops, set_hops};
+use super::tcp::{destination, local, peer, suitable};
 use super::{AddressFamily, ErrorCode};
 use crate::host::{Interest, Network, Ready, SocketUse, Watch, wait};
 use hatchery::Error;
