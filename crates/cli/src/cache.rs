@@ -104,6 +104,20 @@ impl Cache {
         Some(self.directory.join(format!("{key}-{:x}", build())).with_extension(EXTENSION))
     }
 
+    /// Whether there is an entry, and nobody but the user can have written to it: neither by its own permissions nor, where
+    /// those are wide, because others cannot enter its directory.
+    pub(crate) fn is_private(entry: &Path) -> bool {
+        let own = |m: &Metadata| m.uid() == rustix::process::geteuid().as_raw();
+        let Ok(file) = fs::symlink_metadata(entry) else { return false };
+        let closed =
+            || entry.parent().and_then(|parent| fs::metadata(parent).ok()).is_some_and(|m| m.mode() & 0o077 == 0);
+        let private = file.is_file() && own(&file) && (file.mode() & 0o022 == 0 || closed());
+        if !private {
+            tracing::warn!(path = %entry.display(), "others can write to an entry of the compilation cache");
+        }
+        private
+    }
+
     /// Notes that an entry was of use.
     pub(crate) fn used(entry: &Path) {
         // The order of removal becomes worse where this fails.
@@ -223,6 +237,24 @@ mod tests {
         assert!(Cache::at(directory.path()).is_ok());
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).expect("permissions");
         assert!(Cache::at(directory.path()).expect_err("refused").to_string().contains("other users"));
+    }
+
+    #[test]
+    fn an_entry_that_others_can_write_to_is_none() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let entry = directory.path().join("a.hatch");
+        assert!(!Cache::is_private(&entry), "there is none");
+        fs::write(&entry, []).expect("a file");
+        let mode =
+            |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");
+        for (folder, file, private) in [(0o755, 0o644, true), (0o755, 0o664, false), (0o700, 0o664, true)] {
+            mode(directory.path(), folder);
+            mode(&entry, file);
+            assert_eq!(Cache::is_private(&entry), private, "{folder:o} {file:o}");
+        }
+        let link = directory.path().join("link.hatch");
+        std::os::unix::fs::symlink(&entry, &link).expect("a link");
+        assert!(!Cache::is_private(&link));
     }
 
     #[test]

@@ -73,7 +73,8 @@ pub(crate) fn compile(
     let engine = Engine::new(config)?;
     let source = source(&engine, path, bytes)?;
     let entry = cache.and_then(|cache| cache.entry(&source));
-    if let Some(program) = entry.as_deref().and_then(|entry| open_entry(&source, entry)) {
+    let found = entry.as_deref().filter(|entry| Cache::is_private(entry));
+    if let Some(program) = found.and_then(|entry| open_entry(&source, entry)) {
         return Ok((engine, program));
     }
     let program = progress::show(|progress| source.compile(progress)).with_context(|| cannot_compile(path))?;
@@ -94,7 +95,7 @@ pub(crate) fn save(config: &Config, path: &Path, bytes: &[u8], output: &Path) ->
     }
 }
 
-/// What the cache has under this name, if it is what it should be.
+/// What the cache has under this name, if it is what it should be. It is private.
 fn open_entry(source: &Source, path: &Path) -> Option<Compiled> {
     let opened = match source {
         // SAFETY: the cache is the user's own, and nobody else can write to it; its files are only replaced.
