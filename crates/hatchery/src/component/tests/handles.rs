@@ -55,6 +55,17 @@ fn make(instance: &mut Instance<Known>, start: u32) -> ResourceAny {
     make.call(instance, (start,)).expect("returns").0
 }
 
+/// An instance with a counter that the host function knows.
+fn with_counter(
+    start: u32,
+    poke: impl FnOnce(&mut LinkerInstance<'_, Known>) -> Result<(), Error>,
+) -> (Instance<Known>, ResourceAny) {
+    let mut instance = instance(poke).expect("an instance");
+    let counter = make(&mut instance, start);
+    *instance.data_mut() = Some(counter);
+    (instance, counter)
+}
+
 fn run(instance: &mut Instance<Known>) -> Result<(u32,), Error> {
     instance.func::<(), (u32,)>("run").expect("there").call(instance, ())
 }
@@ -66,10 +77,8 @@ fn drop_known(caller: &mut Caller<'_, Known>) -> Result<(), Error> {
 
 /// Checks that `poke` fails with an error of this kind and that the component is not called again.
 fn ends(kind: ErrorKind, poke: impl FnOnce(&mut LinkerInstance<'_, Known>) -> Result<(), Error>) {
-    let mut instance = instance(poke).expect("an instance");
-    let counter = make(&mut instance, 1);
+    let (mut instance, counter) = with_counter(1, poke);
     counter.resource_drop(&mut instance).expect("dropped");
-    *instance.data_mut() = Some(counter);
     assert_eq!(run(&mut instance).expect_err("the host is wrong").kind(), kind);
     assert!(instance.is_poisoned());
     assert_eq!(run(&mut instance).expect_err("cannot go on").kind(), ErrorKind::Poisoned);
@@ -114,7 +123,7 @@ fn a_component_that_would_keep_what_it_was_lent_for_no_call_is_ended() {
 
 #[test]
 fn a_resource_that_is_lent_is_not_dropped() {
-    let instance = instance(|root| {
+    let (mut instance, counter) = with_counter(7, |root| {
         root.func("poke", |mut caller, (): ()| {
             let error = drop_known(&mut caller).expect_err("it is lent");
             assert_eq!(error.kind(), ErrorKind::Usage);
@@ -122,9 +131,6 @@ fn a_resource_that_is_lent_is_not_dropped() {
         })
         .map(drop)
     });
-    let mut instance = instance.expect("an instance");
-    let counter = make(&mut instance, 7);
-    *instance.data_mut() = Some(counter);
     let get = instance.func::<(ResourceAny,), (u32,)>("get").expect("there");
     assert_eq!(get.call(&mut instance, (counter,)).expect("returns"), (107,));
     let get = instance.func_dynamic("get").expect("there");
@@ -137,9 +143,7 @@ fn a_resource_that_is_lent_is_not_dropped() {
 
 /// Checks that a component does not go on behind a host function that ignored the trap of a destructor.
 fn trapped(poke: impl FnOnce(&mut LinkerInstance<'_, Known>) -> Result<(), Error>) {
-    let mut instance = instance(poke).expect("an instance");
-    let counter = make(&mut instance, 13);
-    *instance.data_mut() = Some(counter);
+    let (mut instance, _) = with_counter(13, poke);
     let run = instance.func::<(), (u32,)>("run").expect("there");
     let error = pollster::block_on(run.call_async(&mut instance, ())).expect_err("a destructor trapped");
     assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
@@ -171,7 +175,7 @@ fn a_host_function_that_ignores_a_trap_does_not_return_to_the_component() {
 
 #[test]
 fn a_resource_whose_destructor_cannot_be_called_yet_is_not_dropped() {
-    let instance = instance(|root| {
+    let (mut instance, counter) = with_counter(7, |root| {
         // The component is suspended while the future runs.
         root.func_async("poke", |mut caller, (): ()| {
             Box::pin(async move {
@@ -182,9 +186,6 @@ fn a_resource_whose_destructor_cannot_be_called_yet_is_not_dropped() {
         })
         .map(drop)
     });
-    let mut instance = instance.expect("an instance");
-    let counter = make(&mut instance, 7);
-    *instance.data_mut() = Some(counter);
     let run = instance.func::<(), (u32,)>("run").expect("there");
     assert_eq!(pollster::block_on(run.call_async(&mut instance, ())).expect("returns"), (4,));
     counter.resource_drop(&mut instance).expect("is still there");
