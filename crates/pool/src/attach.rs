@@ -5,11 +5,12 @@ use crate::config::Reset;
 use crate::ground::Core;
 use crate::pages::{PageSet, bytes};
 use crate::record::Record;
+use crate::steps::{Step, steps};
 use crate::stock::Stock;
-use crate::sys::Access;
+use crate::sys::{Access, Populate};
 use core::ops::Range;
 use core::sync::atomic::Ordering;
-use hatchery_alloc::{PAGE, RegionKind, Template};
+use hatchery_alloc::{PAGE, RegionKind};
 use std::io;
 use std::sync::Arc;
 
@@ -70,30 +71,43 @@ pub(crate) fn attach(
     };
     let charge = stock.template.layout().accessible_bytes();
     let mut a = Box::new(Attachment::new(core, record, stock, pristine, surplus, charge, mode, first));
-    map(core, &a, &stock.template, mode)?;
     a.set = match start {
-        Start::Guarded(set) => guard(core, &a, set)?,
-        Start::Open(set) => set,
+        Start::Guarded(set) => {
+            let set = bounded(core, &a, set);
+            map(core, &a, Some(&set))?;
+            for run in set.runs() {
+                a.bits.put(run.start as usize..run.end as usize, true);
+            }
+            set
+        }
+        Start::Open(set) => {
+            map(core, &a, None)?;
+            for run in mapped(&a, &set).runs() {
+                core.space.populate(a.place(bytes(run)));
+            }
+            set
+        }
     };
-    for run in mapped(&a, &a.set).runs() {
-        core.space.populate(a.place(bytes(run)));
-    }
     // A slot that is not attached has no bits.
     let planned = map_tails(core, &a).and_then(|()| replan(core, &mut a));
     planned.inspect_err(|_| clear_bits(&a))?;
     Ok(a)
 }
 
-/// Opens a set, or one that covers it, of a slot that is protected, and says which.
-fn guard(core: &Core, a: &Attachment, set: PageSet) -> io::Result<PageSet> {
-    let set = bounded(core, a, set);
-    for run in mapped(a, &set).runs() {
-        core.space.protect(a.place(bytes(run)), Access::ReadWrite)?;
+/// Gives the accessible parts of a cold slot their contents and their access: with a set, its pages can be written.
+fn map(core: &Core, a: &Attachment, set: Option<&PageSet>) -> io::Result<()> {
+    let template = &a.stock.template;
+    for step in steps(template.layout().regions(), template.pieces(), set) {
+        match step {
+            Step::Zeros(range, access) => core.space.protect(a.place(range), access)?,
+            Step::Fresh(range) => core.space.map_zeros(a.place(range), Access::ReadWrite, Populate::Yes)?,
+            Step::File { range, offset, access, populate } => {
+                let file = template.file().ok_or(io::ErrorKind::NotFound)?;
+                core.space.map_file(a.place(range), file, offset, access, populate)?;
+            }
+        }
     }
-    for run in set.runs() {
-        a.bits.put(run.start as usize..run.end as usize, true);
-    }
-    Ok(set)
+    Ok(())
 }
 
 /// Maps the tails that uses are known to grow over, as far as they stay: the first use then finds what later ones find.
@@ -112,38 +126,6 @@ fn map_tails(core: &Core, a: &Attachment) -> io::Result<()> {
 
 fn pages_of(range: &Range<usize>) -> Range<u32> {
     (range.start / PAGE) as u32..(range.end / PAGE) as u32
-}
-
-/// Gives the accessible parts of a cold slot their access and contents.
-fn map(core: &Core, a: &Attachment, template: &Template, mode: Mode) -> io::Result<()> {
-    let image = if mode == Mode::Open { Access::ReadWrite } else { Access::Read };
-    for region in &a.regions {
-        let access = if region.kind == RegionKind::Volatile { Access::ReadWrite } else { image };
-        let range = region.offset..region.offset + region.initial;
-        for gap in uncovered(range, template) {
-            core.space.protect(a.place(gap), access)?;
-        }
-    }
-    for piece in template.pieces() {
-        let file = template.file().ok_or(io::ErrorKind::NotFound)?;
-        core.space.map_file(a.place(piece.range()), file, piece.file_offset, image)?;
-    }
-    Ok(())
-}
-
-/// The parts of a range in which no contents lie.
-fn uncovered(range: Range<usize>, template: &Template) -> Vec<Range<usize>> {
-    let mut gaps = Vec::new();
-    let mut at = range.start;
-    for piece in template.pieces().iter().map(hatchery_alloc::Run::range) {
-        if range.start <= piece.start && piece.end <= range.end {
-            gaps.push(at..piece.start);
-            at = piece.end;
-        }
-    }
-    gaps.push(at..range.end);
-    gaps.retain(|gap| !gap.is_empty());
-    gaps
 }
 
 /// The part of a set that the kernel lets be accessed.

@@ -36,6 +36,7 @@ mod record;
 mod registry;
 mod reset;
 mod slow;
+mod steps;
 mod stock;
 mod sync;
 mod sys;

@@ -38,6 +38,24 @@ impl Access {
     }
 }
 
+/// Whether a mapping's pages are brought in when it is made. Only saves faults: where the kernel cannot, they happen later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Populate {
+    /// When they are touched.
+    No,
+    /// At once; those that can be written become private.
+    Yes,
+}
+
+impl Populate {
+    fn flag(self) -> MapFlags {
+        match self {
+            Populate::No => MapFlags::empty(),
+            Populate::Yes => MapFlags::POPULATE,
+        }
+    }
+}
+
 /// A range of address space of its own, unmapped when dropped. May be empty.
 ///
 /// Invariant: `base..base + bytes` is mapped, and nobody but the owner knows of it.
@@ -86,10 +104,11 @@ impl Reservation {
         file: BorrowedFd<'_>,
         offset: u64,
         access: Access,
+        populate: Populate,
     ) -> io::Result<()> {
         let at = self.at(&range);
         gate()?;
-        let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
+        let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE | populate.flag();
         // SAFETY: the range is inside this reservation (asserted), so only our own pages are replaced.
         unsafe { rustix::mm::mmap(at, range.len(), access.map(), flags, file, offset) }?;
         Ok(())
@@ -97,11 +116,16 @@ impl Reservation {
 
     /// Replaces a range, whatever state it is in, by inaccessible memory.
     pub(crate) fn vanish(&self, range: Range<usize>) -> io::Result<()> {
+        self.map_zeros(range, Access::None, Populate::No)
+    }
+
+    /// Replaces a range, whatever state it is in, by zeros.
+    pub(crate) fn map_zeros(&self, range: Range<usize>, access: Access, populate: Populate) -> io::Result<()> {
         let at = self.at(&range);
         gate()?;
-        let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
+        let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE | populate.flag();
         // SAFETY: the range is inside this reservation (asserted), so only our own pages are replaced.
-        unsafe { rustix::mm::mmap_anonymous(at, range.len(), ProtFlags::empty(), flags) }?;
+        unsafe { rustix::mm::mmap_anonymous(at, range.len(), access.map(), flags) }?;
         Ok(())
     }
 

@@ -55,5 +55,5 @@ mod inject {
     }
 }
 
-pub(crate) use memory::{Access, Reservation, View, max_mappings};
+pub(crate) use memory::{Access, Populate, Reservation, View, max_mappings};
 pub(crate) use pagemap::{Pagemap, Private, ScanError};

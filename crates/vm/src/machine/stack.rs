@@ -16,6 +16,8 @@ const LEAST_RESERVE: usize = 16 << 10;
 const LEAST_GUEST: usize = 16 << 10;
 /// Free lists. A power of two, no less than the threads that attach stacks at the same time on common hosts.
 const SHARDS: usize = 16;
+/// Most stacks that are reserved at a time. Each reservation is twice the last one.
+const MOST_RESERVED: usize = 16;
 
 /// Sizes of guest stacks, and how many there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,54 @@ pub struct StackPool {
     /// Stacks that are mapped, used or free.
     mapped: AtomicUsize,
     shards: [Shard; SHARDS],
+    reserve: Mutex<Reserve>,
+}
+
+/// Address space for stacks that nobody has used yet: one call for many of them.
+///
+/// Invariant: `left` mappings of the pool's sizes, inaccessible and nobody else's, lie one behind the other at `next`.
+#[derive(Debug)]
+struct Reserve {
+    next: NonNull<u8>,
+    left: usize,
+    /// How many to reserve next time.
+    batch: usize,
+}
+
+// SAFETY: a mapping belongs to the process, not to a thread, and this is its only owner.
+unsafe impl Send for Reserve {}
+
+impl Reserve {
+    const EMPTY: Reserve = Reserve { next: NonNull::dangling(), left: 0, batch: 1 };
+
+    /// The next stack, inaccessible; of which `most` more may be needed.
+    fn take(&mut self, config: &StackConfig, most: usize) -> rustix::io::Result<GuestStack> {
+        if self.left == 0 {
+            let batch = self.batch.min(most).max(1);
+            // Where there is no room for many, there may be for one.
+            let (next, left) = match reserve(config, batch) {
+                Ok(next) => (next, batch),
+                Err(_) if batch > 1 => (reserve(config, 1)?, 1),
+                Err(errno) => return Err(errno),
+            };
+            (self.next, self.left) = (next, left);
+            self.batch = (self.batch * 2).min(MOST_RESERVED);
+        }
+        let stack = GuestStack::new(self.next, config);
+        // SAFETY: at most one past the end of the mappings.
+        self.next = unsafe { self.next.add(config.mapping()) };
+        self.left -= 1;
+        Ok(stack)
+    }
+}
+
+/// Reserves room for stacks, inaccessible.
+fn reserve(config: &StackConfig, stacks: usize) -> rustix::io::Result<NonNull<u8>> {
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK;
+    let bytes = config.mapping().saturating_mul(stacks);
+    // SAFETY: a new mapping where the kernel finds room touches no existing one.
+    let base = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), bytes, ProtFlags::empty(), flags) }?;
+    Ok(NonNull::new(base.cast::<u8>()).expect("the kernel maps nothing at address zero unasked"))
 }
 
 /// Free stacks, on cache lines of their own, for the threads whose number falls on them.
@@ -136,7 +186,12 @@ impl StackPool {
             bytes: config.mapping(),
             source,
         })?;
-        Ok(StackPool { config, mapped: AtomicUsize::new(0), shards: Default::default() })
+        Ok(StackPool {
+            config,
+            mapped: AtomicUsize::new(0),
+            shards: Default::default(),
+            reserve: Mutex::new(Reserve::EMPTY),
+        })
     }
 
     /// The sizes in use.
@@ -220,9 +275,22 @@ impl StackPool {
         if self.mapped.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
             return Err(StackError::Exhausted { limit });
         }
-        GuestStack::map(&self.config).inspect_err(|_| {
+        self.open().inspect_err(|_| {
             self.mapped.fetch_sub(1, Ordering::Relaxed);
         })
+    }
+
+    /// A new stack, of the reserve.
+    fn open(&self) -> Result<GuestStack, StackError> {
+        let bytes = self.config.mapping();
+        let failed = |step| move |source: rustix::io::Errno| StackError::System { step, bytes, source: source.into() };
+        // Nothing under the lock panics halfway through a change.
+        let mut reserve = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = 1 + self.config.limit.saturating_sub(self.mapped());
+        let stack = reserve.take(&self.config, most).map_err(failed("mmap"))?;
+        drop(reserve);
+        stack.open().map_err(failed("mprotect"))?;
+        Ok(stack)
     }
 }
 
@@ -230,6 +298,10 @@ impl Drop for StackPool {
     fn drop(&mut self) {
         for shard in &self.shards {
             drop(shard.take_front(&self.config));
+        }
+        let reserve = self.reserve.get_mut().unwrap_or_else(PoisonError::into_inner);
+        while reserve.left > 0 {
+            drop(reserve.take(&self.config, 1));
         }
     }
 }
@@ -267,7 +339,7 @@ fn home() -> usize {
     })
 }
 
-/// One stack. The guard is inaccessible, everything above it is readable and writable.
+/// One stack. The guard is inaccessible; once it was opened, everything above is readable and writable.
 #[derive(Debug)]
 pub(super) struct GuestStack {
     base: NonNull<u8>,
@@ -286,21 +358,11 @@ impl GuestStack {
         GuestStack { base, bytes: config.mapping(), guard: config.guard, host_reserve: config.host_reserve }
     }
 
-    fn map(config: &StackConfig) -> Result<GuestStack, StackError> {
-        let bytes = config.mapping();
-        let failed = |step| move |source: rustix::io::Errno| StackError::System { step, bytes, source: source.into() };
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK;
-        // SAFETY: a new mapping where the kernel finds room touches no existing one.
-        let base = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), bytes, ProtFlags::empty(), flags) }
-            .map_err(failed("mmap"))?;
-        let base = NonNull::new(base.cast::<u8>()).expect("the kernel maps nothing at address zero unasked");
-        // From here on dropping it unmaps it.
-        let stack = GuestStack::new(base, config);
+    /// Makes all above the guard accessible.
+    fn open(&self) -> rustix::io::Result<()> {
         let usable = MprotectFlags::READ | MprotectFlags::WRITE;
-        // SAFETY: the range is the upper part of the mapping just made, in which nothing lives yet.
-        unsafe { rustix::mm::mprotect(stack.lowest_pointer().cast(), bytes - config.guard, usable) }
-            .map_err(failed("mprotect"))?;
-        Ok(stack)
+        // SAFETY: the range is the upper part of this stack, in which nothing lives yet.
+        unsafe { rustix::mm::mprotect(self.lowest_pointer().cast(), self.bytes - self.guard, usable) }
     }
 
     /// First byte of the guard.
@@ -409,6 +471,23 @@ mod tests {
             assert_eq!(unsafe { stack.top().sub(1).read() }, expected);
             pool.release(stack);
         }
+    }
+
+    #[test]
+    fn stacks_that_were_reserved_together_are_apart_and_go_with_their_pool() {
+        let pool = pool(StackConfig { limit: 40, ..StackConfig::default() });
+        let bytes = pool.config().mapping();
+        let mut stacks: Vec<_> = (0..40).map(|_| pool.acquire().expect("stack")).collect();
+        assert!(matches!(pool.acquire(), Err(StackError::Exhausted { .. })));
+        assert_eq!(pool.reserve.lock().expect("reserve").left, 0, "no more was reserved than can be used");
+        for stack in &stacks {
+            // SAFETY: the first and the last byte of a stack that nobody else uses.
+            unsafe { (stack.lowest_pointer().write(1), stack.top().sub(1).write(1)) };
+        }
+        stacks.sort_by_key(GuestStack::guard_start);
+        assert!(stacks.windows(2).all(|pair| pair[0].guard_start() + bytes <= pair[1].guard_start()));
+        stacks.into_iter().for_each(|stack| pool.release(stack));
+        assert_eq!(pool.mapped(), 40);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What happens to the process: handlers that were there before, and faults that are nobody's trap.
 
 use super::guest::{Function, SLOT, Session};
-use crate::machine::{HostFailure, Raise, Reason, raise};
+use crate::machine::{HostFailure, Raise, Reason, StackConfig, StackPool, raise};
 use libc::{c_int, c_void, siginfo_t};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
@@ -251,5 +251,23 @@ fn a_handler_of_the_older_kind_is_called_too() {
         assert!(session.call(Function::Undefined, 0).is_err());
         // SAFETY: not at all: this is what is being tested.
         unsafe { core::arch::asm!("ud2") };
+    });
+}
+
+#[test]
+fn stacks_that_were_reserved_and_not_used_go_with_their_pool() {
+    const STACK: usize = 64 << 20;
+    let mapped = || {
+        let sizes = std::fs::read_to_string("/proc/self/statm").expect("the kernel's count");
+        sizes.split(' ').next().expect("a first word").parse::<usize>().expect("a number") * 4096
+    };
+    exits("stacks_that_were_reserved_and_not_used_go_with_their_pool", SURVIVED, || {
+        let pool = StackPool::new(StackConfig { guest: STACK, ..StackConfig::default() }).expect("pool");
+        let before = mapped();
+        let stacks: Vec<_> = (0..4).map(|_| pool.acquire().expect("stack")).collect();
+        assert!(mapped() - before >= 7 * STACK, "of one, two and four, three are left");
+        stacks.into_iter().for_each(|stack| pool.release(stack));
+        drop(pool);
+        assert!(mapped().abs_diff(before) < STACK);
     });
 }
