@@ -30,6 +30,11 @@
 //! # Ok::<(), hatchery::Error>(())
 //! ```
 
+/// The examples of the README, which are compiled and run like those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 mod artifact;
 mod caller;
 pub mod component;

@@ -1,5 +1,8 @@
 //! The suite of `hatchery-alloc`, over what can be chosen.
 
+mod common;
+
+use common::resets;
 use hatchery_alloc::conformance;
 use hatchery_pool::{Class, Discovery, Placement, Pool, PoolOptions, Reset, Verify, WorkingSets};
 
@@ -16,7 +19,7 @@ fn conforms(options: PoolOptions) {
 
 #[test]
 fn every_reset_and_placement() {
-    for reset in Reset::ALL {
+    for reset in resets() {
         for placement in [Placement::NextAvailable, Placement::Random { seed: 5 }] {
             conforms(PoolOptions { placement, ..options(reset) });
         }
@@ -48,7 +51,7 @@ fn narrow_bounds_of_working_sets() {
 
 #[test]
 fn nothing_stays_warm() {
-    for reset in Reset::ALL {
+    for reset in resets() {
         conforms(PoolOptions { max_warm_per_template: reset as usize % 2, shards: 1, ..options(reset) });
     }
 }
@@ -57,14 +60,14 @@ fn nothing_stays_warm() {
 fn several_classes() {
     let class = |slots, pages| Class { slots, slot_bytes: pages * PAGE };
     let classes = vec![class(3, 90), class(40, 33), class(30, 40), class(0, 1), class(64, 100)];
-    for reset in Reset::ALL {
+    for reset in resets() {
         conforms(PoolOptions { classes: classes.clone(), ..options(reset) });
     }
 }
 
 #[test]
 fn exhaustion_is_said_and_ends() {
-    for reset in Reset::ALL {
+    for reset in resets() {
         for slots in [1, 5, 40] {
             let pool =
                 Pool::new(PoolOptions { classes: vec![Class { slots, slot_bytes: 40 * PAGE }], ..options(reset) });

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{MEMORY, Random, SLOT_PAGES, Sample, Use, holdings, options, pool};
+use common::{MEMORY, Random, SLOT_PAGES, Sample, Use, holdings, options, pool, resets};
 use hatchery_alloc::{AllocateError, Hints, PAGE, Region, RegionKind, SlotLayout, Template};
 use hatchery_pool::{Class, Placement, Pool, PoolOptions, Reset, inject};
 use std::sync::Arc;
@@ -75,7 +75,7 @@ fn indices_of_shards_and_classes_are_not_mixed_up() {
 fn successors_whose_regions_lie_elsewhere_find_nothing() {
     // The same slot, cut in different ways: what was memory is state now, what was guard is memory.
     let samples = [sized(64, 4), sized(64, 40), sized(64, 3), sized(50, 20), sized(64, 12)];
-    for reset in Reset::ALL {
+    for reset in resets() {
         let pool = Pool::new(PoolOptions::new(1, 64 * PAGE - 1)).map(|_| ());
         assert!(pool.is_ok(), "a size that ends inside a page");
         let pool = Pool::new(PoolOptions {
@@ -99,7 +99,7 @@ fn successors_whose_regions_lie_elsewhere_find_nothing() {
 #[test]
 fn a_slot_whose_reset_failed_is_withdrawn_and_not_reused() {
     let (sample, other) = (Sample::image(1), Sample::image(2));
-    for reset in Reset::ALL {
+    for reset in resets() {
         let pool = pool(reset, 1);
         let mut used = Use::new(&pool, &sample);
         assert!(used.grow(2, 30));
@@ -151,7 +151,7 @@ fn a_slot_that_a_panicking_thread_had_is_given_back_by_its_unwinding() {
 
 /// Switches the image of each of a hundred slots again and again; what the process holds must not grow with it.
 fn switch(switches: usize) {
-    for reset in Reset::ALL {
+    for reset in resets() {
         let pool = pool(reset, 100);
         let resident = || {
             let text = std::fs::read_to_string("/proc/self/statm").expect("statm");
@@ -208,7 +208,7 @@ fn a_hundred_thousand_switches_of_image_in_a_hundred_slots() {
 fn the_largest_slots_and_the_smallest() {
     let sample = sized(3, 2);
     assert_eq!(SLOT_PAGES, 96, "the samples of other tests do not fit here");
-    for reset in Reset::ALL {
+    for reset in resets() {
         let classes = vec![Class { slots: 1, slot_bytes: 3 * PAGE }, Class { slots: 1, slot_bytes: 1 << 43 }];
         let pool = Pool::new(PoolOptions { classes, ..options(reset, 0) }).expect("pool");
         for _ in 0..3 {

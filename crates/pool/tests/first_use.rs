@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{MEMORY, Sample, Use, access, options, pool};
+use common::{MEMORY, Sample, Use, access, options, pool, resets};
 use core::ops::Range;
 use hatchery_alloc::{Hints, InstanceAllocator, Learning, PAGE, Slot};
 use hatchery_pool::{Pool, PoolOptions, Reset, Verify};
@@ -115,7 +115,7 @@ fn cycle(pool: &Pool, sample: &Sample, pages: &[usize]) {
 
 #[test]
 fn pages_of_a_slot_that_was_taken_from_another_are_not_learned_as_its_own() {
-    for reset in Reset::ALL {
+    for reset in resets() {
         let pool = pool(reset, 1);
         let [blank, other, image] = [Sample::blank(), Sample::blank(), Sample::image(1)];
         for _ in 0..5 {
@@ -136,7 +136,7 @@ fn pages_of_a_slot_that_was_taken_from_another_are_not_learned_as_its_own() {
 
 #[test]
 fn what_others_grew_is_gone_where_a_slot_is_taken_from_them() {
-    for reset in Reset::ALL {
+    for reset in resets() {
         let pool = pool(reset, 1);
         let [one, other] = [Sample::blank(), Sample::blank()];
         for _ in 0..5 {
@@ -157,7 +157,7 @@ fn what_others_grew_is_gone_where_a_slot_is_taken_from_them() {
 
 #[test]
 fn what_a_hint_keeps_from_being_cleared_is_gone_where_a_slot_is_taken_from_them() {
-    for reset in Reset::ALL {
+    for reset in resets() {
         // Verification would object to a hint that is wrong.
         let pool = Pool::new(PoolOptions { verify: Verify::Off, ..options(reset, 1) }).expect("pool");
         let wrong = Sample::new(16, &[], 0, Hints { volatile: Some(0..64), ..Hints::default() });

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{MEMORY, Random, SLOT_PAGES, Sample, Use, options};
+use common::{MEMORY, Random, SLOT_PAGES, Sample, Use, options, resets};
 use hatchery_alloc::{Hints, Learning, PAGE, Tails, allocate_async, allocate_blocking};
 use hatchery_pool::{Discovery, Placement, Pool, PoolOptions, Reset, WorkingSets};
 use proptest::prelude::*;
@@ -53,25 +53,27 @@ fn step<'a>(pool: &'a Pool, samples: &[Sample], live: &mut Vec<Use<'a>>, random:
 
 fn any_options() -> impl Strategy<Value = PoolOptions> {
     let sets = (any::<bool>(), 0..80usize, proptest::option::of(1..5usize), 0..20u32, 0..4u32, 0..50u32);
-    (0..3usize, sets, 1..6usize, 0..3usize, any::<bool>()).prop_map(|(reset, sets, slots, warm, random)| {
-        let (scan, max_pages, max_runs, max_openings, aging_interval, relearn_rate) = sets;
-        let discovery = if scan { Discovery::Scan } else { Discovery::Faults };
-        let placement = if random { Placement::Random { seed: slots as u64 } } else { Placement::NextAvailable };
-        PoolOptions {
-            working_sets: WorkingSets {
-                discovery,
-                max_pages,
-                max_runs,
-                max_openings,
-                aging_interval,
-                relearn_rate,
-                max_tail_bytes: max_pages / 2 * PAGE,
-            },
-            max_warm_per_template: warm,
-            placement,
-            ..options(Reset::ALL[reset], slots)
-        }
-    })
+    (proptest::sample::select(resets()), sets, 1..6usize, 0..3usize, any::<bool>()).prop_map(
+        |(reset, sets, slots, warm, random)| {
+            let (scan, max_pages, max_runs, max_openings, aging_interval, relearn_rate) = sets;
+            let discovery = if scan { Discovery::Scan } else { Discovery::Faults };
+            let placement = if random { Placement::Random { seed: slots as u64 } } else { Placement::NextAvailable };
+            PoolOptions {
+                working_sets: WorkingSets {
+                    discovery,
+                    max_pages,
+                    max_runs,
+                    max_openings,
+                    aging_interval,
+                    relearn_rate,
+                    max_tail_bytes: max_pages / 2 * PAGE,
+                },
+                max_warm_per_template: warm,
+                placement,
+                ..options(reset, slots)
+            }
+        },
+    )
 }
 
 proptest! {

@@ -4,12 +4,12 @@
 
 mod common;
 
-use common::{MEMORY, SLOT_PAGES, Sample, Use, holdings, options, pool};
+use common::{MEMORY, SLOT_PAGES, Sample, Use, holdings, options, pool, resets};
 use hatchery_alloc::{
-    AllocateError, Hints, InstanceAllocator, LayoutRefused, PAGE, Region, RegionKind, SlotLayout, Template, Tuning,
-    allocate_async, allocate_blocking,
+    AllocateError, FaultVerdict, Hints, InstanceAllocator, LayoutRefused, PAGE, Region, RegionKind, SlotLayout,
+    Template, Tuning, allocate_async, allocate_blocking,
 };
-use hatchery_pool::{Class, Pool, PoolError, PoolOptions, Reset};
+use hatchery_pool::{Class, Pool, PoolError, PoolOptions, Reset, inject};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ fn memories_of_four_gib_and_more() {
         let layout = SlotLayout::new(limit + 64 * PAGE, [region(0, PAGE, PAGE), region(PAGE, 16 * PAGE, limit)]);
         let template = Arc::new(Template::new(layout.expect("layout"), None, &[]).expect("template"));
         let sample = Sample { template, contents: vec![0; 18 * PAGE].into() };
-        for reset in Reset::ALL {
+        for reset in resets() {
             let pool = Pool::new(PoolOptions { reset, ..PoolOptions::new(slots, limit + 64 * PAGE) }).expect("pool");
             for _ in 0..4 {
                 let mut used = Use::new(&pool, &sample);
@@ -89,7 +89,7 @@ fn what_can_never_fit_is_refused_before_it_is_tried() {
 fn resident_bytes_stay_below_the_limit() {
     let sample = Sample::image(1);
     let each = sample.template.layout().accessible_bytes();
-    for reset in Reset::ALL {
+    for reset in resets() {
         let limit = 3 * each + 10 * PAGE;
         let pool = Pool::new(PoolOptions { max_resident_bytes: limit, ..options(reset, 10) }).expect("pool");
         let mut live: Vec<_> = (0..3).map(|_| Use::new(&pool, &sample)).collect();
@@ -141,7 +141,7 @@ fn warm_slots_are_bounded_by_template() {
 #[test]
 fn numbers_add_up_and_never_turn_negative() {
     let samples: Vec<_> = (0..5).map(Sample::image).collect();
-    for reset in Reset::ALL {
+    for reset in resets() {
         let pool = pool(reset, 7);
         let mut live = Vec::new();
         let mut random = common::Random(4);
@@ -180,7 +180,7 @@ fn many_templates_leave_nothing_behind() {
         let status = child.args(["--exact", "many_templates_leave_nothing_behind"]).env(ALONE, "1").status();
         return assert!(status.expect("a process").success());
     }
-    for reset in Reset::ALL {
+    for reset in resets() {
         let pool = pool(reset, 10);
         let mut before = (0, 0);
         for i in 0..600 {
@@ -282,4 +282,27 @@ fn a_larger_class_helps_out() {
     let live: Vec<_> = (0..3).map(|_| Use::new(&pool, &sample)).collect();
     assert!(Use::try_new(&pool, &sample).is_err());
     live.into_iter().for_each(Use::release);
+}
+
+#[test]
+fn a_kernel_without_the_scan_has_the_other_strategies() {
+    // Reserving the slots and the page maps comes first.
+    let without = |reset| inject::failing(2, false, || Pool::new(options(reset, 2)));
+    assert!(matches!(without(Reset::PagemapScan), Err(PoolError::NoPagemapScan { .. })));
+    let sample = Sample::image(1);
+    for reset in [Reset::WorkingSet, Reset::Decommit] {
+        let pool = without(reset).expect("a pool that learns by faults, or does not learn");
+        for round in 0..5 {
+            let mut used = Use::new(&pool, &sample);
+            assert!(used.write(MEMORY * PAGE..(MEMORY + 3) * PAGE, round));
+            if reset == Reset::WorkingSet && round == 0 {
+                assert_eq!(used.fault((MEMORY + 7) * PAGE, round), FaultVerdict::Retry);
+            } else {
+                used.write_pages([MEMORY + 7], round);
+            }
+            used.release();
+        }
+        let expected = if reset == Reset::WorkingSet { 4 } else { 0 };
+        assert_eq!(pool.metrics().working_set_pages, expected, "{reset}");
+    }
 }

@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::{MEMORY, Sample, Use, options};
+use common::{MEMORY, Sample, Use, options, resets};
 use hatchery_alloc::PAGE;
-use hatchery_pool::{Pool, PoolOptions, Reset, WorkingSets};
+use hatchery_pool::{Pool, PoolOptions, WorkingSets};
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 
 /// Takes mappings until the kernel has no more; gives them back when dropped.
@@ -17,7 +17,9 @@ struct Hoard {
 
 impl Hoard {
     fn new() -> Hoard {
-        let bytes = (1 << 18) * PAGE;
+        let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count").expect("the kernel says its limit");
+        let pages = 2 * limit.trim().parse::<usize>().expect("a number") + 2;
+        let bytes = pages * PAGE;
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: a new mapping, of which every other page gets another protection.
         unsafe {
@@ -26,7 +28,7 @@ impl Hoard {
             let mut page = 0;
             while rustix::mm::mprotect(base.wrapping_byte_add(page * PAGE), PAGE, MprotectFlags::READ).is_ok() {
                 page += 2;
-                assert!(page < 1 << 18, "the kernel has a limit");
+                assert!(page < pages, "the kernel keeps to its limit");
             }
             Hoard { base, bytes }
         }
@@ -45,7 +47,7 @@ fn a_pool_without_mappings_goes_on() {
     let (sample, other) = (Sample::image(1), Sample::image(2));
     // Many runs each, however many there are.
     let working_sets = WorkingSets { max_runs: Some(1000), ..WorkingSets::default() };
-    for reset in Reset::ALL {
+    for reset in resets() {
         let pool = Pool::new(PoolOptions { working_sets, ..options(reset, 4) }).expect("pool");
         let cycle = |sample, step: usize| {
             let mut used = Use::new(&pool, sample);

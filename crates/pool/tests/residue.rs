@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{MEMORY, SLOT_PAGES, Sample, Use, access, options, pool};
+use common::{MEMORY, SLOT_PAGES, Sample, Use, access, options, pool, resets};
 use hatchery_alloc::{Hints, InstanceAllocator, Learning, PAGE, Tails};
 use hatchery_pool::{Discovery, Placement, Pool, PoolOptions, Reset, WorkingSets};
 use std::sync::Arc;
@@ -17,8 +17,8 @@ fn all(slots: usize) -> impl Iterator<Item = Pool> {
         ..options(Reset::WorkingSet, slots)
     };
     let random = PoolOptions { placement: Placement::Random { seed: 3 }, ..options(Reset::WorkingSet, slots) };
-    let usual = Reset::ALL.map(|reset| options(reset, slots));
-    usual.into_iter().chain([by_faults, random]).map(|options| Pool::new(options).expect("pool"))
+    let usual = resets().into_iter().map(move |reset| options(reset, slots));
+    usual.chain([by_faults, random]).map(|options| Pool::new(options).expect("pool"))
 }
 
 fn scribble(used: &mut Use<'_>, value: u8) {
@@ -126,40 +126,6 @@ fn the_steady_state_makes_no_system_call() {
 }
 
 #[test]
-fn pages_that_the_kernel_moved_are_reset_all_the_same() {
-    use rustix::mm::Advice;
-    #[expect(unsafe_code, reason = "gives the kernel advice on a slot")]
-    fn advise(used: &Use<'_>, advice: Advice) {
-        for region in 0..3 {
-            let part = used.accessible(region);
-            let at = used.slot.base().as_ptr().wrapping_add(part.start);
-            // SAFETY: advice of these kinds changes no contents. The kernel may not support it, which is as well.
-            let _ = unsafe { rustix::mm::madvise(at.cast(), part.len(), advice) };
-        }
-    }
-    let samples = [Sample::image(1), Sample::blank()];
-    let kinds = [
-        Advice::LinuxPageOut,
-        Advice::LinuxCold,
-        Advice::LinuxMergeable,
-        Advice::LinuxHugepage,
-        Advice::LinuxUnmergeable,
-    ];
-    for pool in all(2) {
-        for (round, advice) in kinds.into_iter().cycle().take(15).enumerate() {
-            let mut used = Use::new(&pool, &samples[round % 2]);
-            advise(&used, advice);
-            scribble(&mut used, if round % 3 == 0 { 0 } else { 0xd0 });
-            advise(&used, advice);
-            used.check();
-            used.write_pages([MEMORY + 1], 3);
-            advise(&used, advice);
-            used.release();
-        }
-    }
-}
-
-#[test]
 fn pages_overwritten_with_zeros_are_reset() {
     let sample = Sample::image(1);
     for pool in all(1) {
@@ -194,7 +160,7 @@ fn two_pools_in_a_process_know_nothing_of_each_other() {
 fn slots_of_different_classes_do_not_get_mixed_up() {
     use hatchery_pool::Class;
     let sample = Sample::image(1);
-    for reset in Reset::ALL {
+    for reset in resets() {
         let class = |slots, pages| Class { slots, slot_bytes: pages * PAGE };
         let classes = vec![class(2, SLOT_PAGES), class(3, SLOT_PAGES - 1), class(4, 2 * SLOT_PAGES)];
         let pool = Pool::new(PoolOptions { classes, ..options(reset, 0) }).expect("pool");
@@ -212,7 +178,7 @@ fn slots_of_different_classes_do_not_get_mixed_up() {
 
 #[test]
 fn a_fork_of_the_host_changes_nothing_for_either_side() {
-    for reset in Reset::ALL {
+    for reset in resets() {
         let sample = Sample::image(1);
         let pool = pool(reset, 3);
         let cycle = |value| {

@@ -6,7 +6,7 @@
 
 #![expect(clippy::print_stderr, reason = "says what is not tested")]
 
-use hatchery::{Allocation, Bounds, Config};
+use hatchery::{Allocation, Bounds, Config, Pooling, Verify};
 use hatchery_wast::{Counts, count_assertions, run};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -25,8 +25,17 @@ const OWN: [(&str, &str, usize); 7] = [
     ("values.wast", include_str!("components/values.wast"), 13),
 ];
 
-fn configs() -> [Config; 2] {
-    [Bounds::Guard, Bounds::Explicit].map(|bounds| Config::new().allocation(Allocation::Strict).bounds(bounds))
+/// Both kinds of bounds, and a pool that compares every slot with its image after every reset, whose images are compiled
+/// as they are for a pool.
+fn configs() -> [Config; 3] {
+    let strict = |bounds| Config::new().allocation(Allocation::Strict).bounds(bounds);
+    // Trees with several memories take larger slots.
+    let pooling = Pooling::new(50).class(50, 64 << 30).verify(Verify::EveryReset);
+    [
+        strict(Bounds::Guard),
+        strict(Bounds::Explicit),
+        Config::new().allocation(Allocation::Pooling(pooling)).bounds(Bounds::Auto),
+    ]
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Instances from a pool, seen from outside: what one leaves behind, another never meets. Every pool here compares every
 //! slot with its image after every reset.
 
+mod components;
 mod isolation;
 mod metrics;
 mod oracle;
 mod residue;
 mod sizes;
 mod snapshots;
+mod steady;
 mod threads;
 
 use hatchery::{

@@ -56,6 +56,12 @@ impl Populate {
     }
 }
 
+/// What all mappings of a reservation have in common. `STACK`, from Linux 6.7, keeps the kernel from making huge pages of
+/// them: where a guest writes a byte, a reset would put back two megabytes.
+fn flags() -> MapFlags {
+    MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::STACK
+}
+
 /// A range of address space of its own, unmapped when dropped. May be empty.
 ///
 /// Invariant: `base..base + bytes` is mapped, and nobody but the owner knows of it.
@@ -77,9 +83,8 @@ impl Reservation {
             return Ok(Reservation { base: NonNull::dangling(), bytes });
         }
         gate()?;
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: an anonymous mapping at an address of the kernel's choice touches no existing memory.
-        let base = unsafe { rustix::mm::mmap_anonymous(core::ptr::null_mut(), bytes, access.map(), flags) }?;
+        let base = unsafe { rustix::mm::mmap_anonymous(core::ptr::null_mut(), bytes, access.map(), flags()) }?;
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Reservation { base, bytes })
     }
@@ -108,7 +113,7 @@ impl Reservation {
     ) -> io::Result<()> {
         let at = self.at(&range);
         gate()?;
-        let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE | populate.flag();
+        let flags = flags() | MapFlags::FIXED | populate.flag();
         // SAFETY: the range is inside this reservation (asserted), so only our own pages are replaced.
         unsafe { rustix::mm::mmap(at, range.len(), access.map(), flags, file, offset) }?;
         Ok(())
@@ -123,7 +128,7 @@ impl Reservation {
     pub(crate) fn map_zeros(&self, range: Range<usize>, access: Access, populate: Populate) -> io::Result<()> {
         let at = self.at(&range);
         gate()?;
-        let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE | populate.flag();
+        let flags = flags() | MapFlags::FIXED | populate.flag();
         // SAFETY: the range is inside this reservation (asserted), so only our own pages are replaced.
         unsafe { rustix::mm::mmap_anonymous(at, range.len(), access.map(), flags) }?;
         Ok(())

@@ -1,13 +1,14 @@
 //! A slot in use beside a model of it: what every test of the pool is made of.
 
 #![expect(unsafe_code, reason = "plays the part of the machine: stores to slots")]
+#![allow(clippy::print_stderr, reason = "says what is not tested")]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use core::ops::Range;
 use hatchery_alloc::{
     AllocateError, FaultVerdict, Hints, InstanceAllocator, PAGE, Region, RegionKind, Run, Slot, SlotLayout, Template,
 };
-use hatchery_pool::{Pool, PoolOptions, Reset, Verify};
+use hatchery_pool::{Pool, PoolError, PoolOptions, Reset, Verify};
 use rustix::fs::{MemfdFlags, SealFlags};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -77,6 +78,19 @@ pub(crate) fn options(reset: Reset, slots: usize) -> PoolOptions {
 
 pub(crate) fn pool(reset: Reset, slots: usize) -> Pool {
     Pool::new(options(reset, slots)).expect("pool")
+}
+
+/// The strategies that this kernel has; says which it lacks.
+pub(crate) fn resets() -> Vec<Reset> {
+    let has = |reset: &Reset| match Pool::new(options(*reset, 0)) {
+        Ok(_) => true,
+        Err(error @ PoolError::NoPagemapScan { .. }) => {
+            eprintln!("without {reset}: {error}");
+            false
+        }
+        Err(error) => panic!("{reset}: {error}"),
+    };
+    Reset::ALL.into_iter().filter(has).collect()
 }
 
 /// A slot in use.
@@ -178,6 +192,18 @@ impl<'a> Use<'a> {
         // SAFETY: the type's invariant.
         unsafe { self.pool.release(self.slot) }
     }
+}
+
+/// What the kernel says of the mapping with this address, or of the first behind it: a value of `smaps` by its name.
+pub(crate) fn mapping(address: usize, name: &str) -> String {
+    let text = std::fs::read_to_string("/proc/self/smaps").expect("smaps");
+    let end = |line: &str| {
+        let (_, end) = line.split_once(' ')?.0.split_once('-')?;
+        usize::from_str_radix(end, 16).ok()
+    };
+    let behind = text.lines().skip_while(|line| end(line).is_none_or(|end| end <= address));
+    let value = behind.skip(1).find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value.unwrap_or_else(|| panic!("the kernel does not say {name}")).trim().to_owned()
 }
 
 /// `r`, `rw` or nothing, for the page at an address.
