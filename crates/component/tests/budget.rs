@@ -123,14 +123,14 @@ fn imports(count: usize) -> String {
 }
 
 #[test]
-fn many_imports_take_time_in_proportion() {
+fn twenty_thousand_imports_are_bound() {
     let meta = translated(&imports(20_000)).expect("are not too many");
     assert_eq!(meta.imports.len(), 20_000);
     assert!(meta.imports.iter().all(|import| import.lowered.len() == 1));
 }
 
 #[test]
-fn many_exports_take_time_in_proportion() {
+fn twenty_thousand_exports_are_lifted() {
     let mut text = r#"(component
         (core module $m (func (export "f") (param i32) (result i32) local.get 0))
         (core instance $m (instantiate $m))
@@ -146,7 +146,7 @@ fn many_exports_take_time_in_proportion() {
 }
 
 #[test]
-fn many_resources_take_time_in_proportion() {
+fn three_thousand_resources_have_their_functions() {
     let mut text = r#"(component (core module $m (func (export "f") (param i32) (result i32) local.get 0))
         (core instance $m (instantiate $m))"#
         .to_owned();
