@@ -12,7 +12,10 @@
 //! | an enum of which a case has a payload | `variant` |
 //!
 //! Names are the Rust names in kebab case: a field `link_count` is `link-count`, a case `NotFound` is `not-found`.
-//! `#[component(name = "type")]` gives a field or a case another.
+//! `#[component(name = "type")]` gives a field or a case another. Words are those that the crate `heck` finds, as in most of
+//! what writes bindings: one ends at a `_`, before an upper-case letter that follows a lower-case one, and before the last of
+//! several upper-case letters if a lower-case one follows it; digits belong to what is in front of them. An acronym is one
+//! word so: `HTTPError` is `http-error`, `Utf8Text` is `utf8-text`, `IPv4` is `i-pv4`, and `Ipv4` is `ipv4`.
 
 mod bindgen;
 mod definition;
