@@ -16,10 +16,15 @@
 //! what writes bindings: one ends at a `_`, before an upper-case letter that follows a lower-case one, and before the last of
 //! several upper-case letters if a lower-case one follows it; digits belong to what is in front of them. An acronym is one
 //! word so: `HTTPError` is `http-error`, `Utf8Text` is `utf8-text`, `IPv4` is `i-pv4`, and `Ipv4` is `ipv4`.
+//!
+//! What is derived starts all paths with `::hatchery`. Where the crate has another name, or is found in another crate, the
+//! type says so: `#[component(hatchery_crate = other::hatchery)]`.
 
+mod attributes;
 mod bindgen;
 mod definition;
 mod enumeration;
+mod face;
 mod flags;
 mod names;
 mod record;
