@@ -89,6 +89,18 @@ fn names_in_options_mean_something() {
     assert!(expand(accepted).is_ok());
 }
 
+/// A type may name two others, each of them two more, and so on: there are as many steps as there are types.
+/// The world has the name of what it imports, also where it exports an interface with the same types.
+#[test]
+fn worlds_with_the_names_of_type_parameters_have_others() {
+    for (world, ident) in [("t", "T_"), ("h", "H_"), ("self", "Self_")] {
+        let text = format!("package a:b; world %{world} {{ import i: func(); export f: func() -> u32; }}");
+        let written = expand(quote! { inline: #text }).expect("accepted").to_string();
+        assert!(written.contains(&format!("pub struct {ident} {{")), "{written}");
+        assert!(written.contains(&format!("pub trait {}Imports", ident.trim_end_matches('_'))), "{written}");
+    }
+}
+
 #[test]
 fn features_are_there_when_they_are_asked_for() {
     let text = "package a:b@1.0.0; world w { @unstable(feature = new) import f: func(); }";
