@@ -4,6 +4,7 @@
 #![deny(missing_docs)]
 
 mod accessors;
+mod both_sides;
 mod calc;
 mod kitchen;
 mod mismatches;

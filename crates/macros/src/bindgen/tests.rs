@@ -92,6 +92,25 @@ fn names_in_options_mean_something() {
 /// A type may name two others, each of them two more, and so on: there are as many steps as there are types.
 /// The world has the name of what it imports, also where it exports an interface with the same types.
 #[test]
+fn functions_of_a_world_have_the_types_that_it_names() {
+    let text = "
+        package a:b;
+        interface types { resource r; record rec { r: r } }
+        world w {
+            export types;
+            use types.{r, rec};
+            use types.{r as again};
+            type many = list<r>;
+            export f: func(x: r, y: rec) -> r;
+            export g: func(x: list<r>, y: many) -> tuple<again, option<many>>;
+            export h: func(x: borrow<again>);
+        }";
+    let written = expand(quote! { inline: #text }).expect("accepted").to_string();
+    // What the component exports has a record and a name for the resource.
+    assert_eq!(written.matches("ResourceAny").count(), 2, "{written}");
+}
+
+#[test]
 fn worlds_with_the_names_of_type_parameters_have_others() {
     for (world, ident) in [("t", "T_"), ("h", "H_"), ("self", "Self_")] {
         let text = format!("package a:b; world %{world} {{ import i: func(); export f: func() -> u32; }}");

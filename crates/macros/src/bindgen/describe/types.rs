@@ -138,9 +138,18 @@ impl Describer<'_> {
     }
 
     fn handle(&self, id: TypeId, side: Side) -> Result<Type, String> {
-        match self.places.side(self.resolve, self.original(id), side) {
+        match self.provider(id, side) {
             Side::Host => self.path(id, side).map(Type::HostResource),
             Side::Guest => Ok(Type::GuestResource),
+        }
+    }
+
+    /// On which side a resource is. Each name of a chain says that for the next: a world has the names of what it imports.
+    fn provider(&self, id: TypeId, side: Side) -> Side {
+        let side = self.places.side(self.resolve, id, side);
+        match self.resolve.types[id].kind {
+            TypeDefKind::Type(Wit::Id(of)) => self.provider(of, side),
+            _ => side,
         }
     }
 
