@@ -2,6 +2,7 @@
 
 use super::ability::Ability;
 use proc_macro2::Ident;
+use std::rc::Rc;
 
 /// A world.
 pub(super) struct World {
@@ -143,6 +144,6 @@ pub(super) enum Type {
     Named {
         path: TypePath,
         ability: Ability,
-        alias: Option<Box<Type>>,
+        alias: Option<Rc<Type>>,
     },
 }

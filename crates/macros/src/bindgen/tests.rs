@@ -90,6 +90,35 @@ fn names_in_options_mean_something() {
 }
 
 /// A type may name two others, each of them two more, and so on: there are as many steps as there are types.
+#[test]
+fn types_that_name_others_twice_take_no_time() {
+    let deep = |first: &str, next: fn(usize) -> String| {
+        let types: String = (1..40).map(next).collect();
+        format!(
+            "package a:b; interface i {{ {first} {types} f: func(a: t39) -> t39; }} world w {{ import i; export i; }}"
+        )
+    };
+    let texts = [
+        deep("type t0 = u8;", |n| format!("type t{n} = option<t{}>;", n - 1)),
+        deep("type t0 = string;", |n| format!("type t{n} = option<t{}>;", n - 1)),
+        deep("type t0 = u8;", |n| format!("type t{n} = tuple<t{0}, t{0}>;", n - 1)),
+        deep("type t0 = string;", |n| format!("type t{n} = result<list<t{0}>, list<t{0}>>;", n - 1)),
+        deep("record t0 { a: string }", |n| format!("record t{n} {{ a: t{0}, b: option<t{0}> }}", n - 1)),
+        deep("variant t0 { a }", |n| format!("variant t{n} {{ a(t{0}), b(t{0}) }}", n - 1)),
+    ];
+    let count = texts.len();
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for text in texts {
+            done.send(expand(quote! { inline: #text }).map(drop).map_err(|e| e.to_string())).expect("is waited for");
+        }
+    });
+    for _ in 0..count {
+        let result = wait.recv_timeout(std::time::Duration::from_secs(60)).expect("takes no time");
+        assert_eq!(result, Ok(()));
+    }
+}
+
 /// The world has the name of what it imports, also where it exports an interface with the same types.
 #[test]
 fn functions_of_a_world_have_the_types_that_it_names() {

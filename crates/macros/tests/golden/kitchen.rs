@@ -28,10 +28,7 @@ pub struct Kitchen {
         (&'static str, &'static str),
         (::core::result::Result<Length, Failure>,),
     >,
-    call_fill: ::hatchery::component::TypedFunc<
-        (&'static str, self::test::units::lengths::Length),
-        (u32,),
-    >,
+    call_fill: ::hatchery::component::TypedFunc<(&'static str, Length), (u32,)>,
     call_time: ::hatchery::component::TypedFunc<(), (u64,)>,
     test_kitchen_counters: self::exports::test::kitchen::counters::Guest,
 }
@@ -68,8 +65,7 @@ impl Kitchen {
                 (&'static str, &'static str),
                 (::core::result::Result<Length, Failure>,),
             >("run");
-        exports
-            .func::<(&'static str, self::test::units::lengths::Length), (u32,)>("fill");
+        exports.func::<(&'static str, Length), (u32,)>("fill");
         exports.func::<(), (u64,)>("time");
         self::exports::test::kitchen::counters::Guest::check_exports(exports);
     }
@@ -116,7 +112,7 @@ impl Kitchen {
         &self,
         instance: &mut ::hatchery::component::Instance<T>,
         name: &str,
-        value: self::test::units::lengths::Length,
+        value: Length,
     ) -> ::core::result::Result<u32, ::hatchery::Error> {
         let (result,) = self.call_fill.call_lent(instance, (name, value))?;
         ::core::result::Result::Ok(result)
@@ -130,7 +126,7 @@ impl Kitchen {
         &self,
         instance: &mut ::hatchery::component::Instance<T>,
         name: &str,
-        value: self::test::units::lengths::Length,
+        value: Length,
     ) -> ::core::result::Result<u32, ::hatchery::Error> {
         let (result,) = self.call_fill.call_lent_async(instance, (name, value)).await?;
         ::core::result::Result::Ok(result)

@@ -15,7 +15,8 @@ use places::{Places, TAKEN, prefix, substitute};
 use proc_macro2::Ident;
 use quote::format_ident;
 use section::{Section, Side};
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use syn::{Error, Result};
 use wit_parser::{Resolve, TypeId};
 
@@ -23,6 +24,8 @@ use wit_parser::{Resolve, TypeId};
 struct Describer<'a> {
     resolve: &'a Resolve,
     places: Places,
+    /// Types with names that were found already: each may be named by two others, as often as that goes on.
+    known: RefCell<HashMap<(TypeId, Side), Type>>,
 }
 
 /// The sections of a world.
@@ -89,7 +92,7 @@ impl<'a> Describer<'a> {
         for section in &sections.exports {
             places.add(resolve, section, &[ident(prefix(Side::Guest))], &section.module, with);
         }
-        Describer { resolve, places }
+        Describer { resolve, places, known: RefCell::default() }
     }
 
     fn world(

@@ -103,7 +103,8 @@ impl Here<'_> {
                 let element = self.owned(element);
                 quote! { #reference [#element] }
             }
-            Type::Named { alias: Some(alias), .. } => self.ty(alias, passing),
+            // What is copied has its own name, and not that of each of its parts.
+            Type::Named { alias: Some(alias), ability, .. } if !ability.copy => self.ty(alias, passing),
             _ if Ability::of(ty).copy => self.owned(ty),
             _ => {
                 let ty = self.owned(ty);
