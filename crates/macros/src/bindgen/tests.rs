@@ -57,6 +57,19 @@ fn worlds_must_be_there() {
 }
 
 #[test]
+fn worlds_of_other_packages_that_cannot_be_found_have_a_cause() {
+    let text = "
+        package main:p;
+        package dep:d@1.0.0 { world w {} }
+        package dep:d@2.0.0 { world w {} }";
+    check(quote! { inline: #text, world: "dep:d/w" }, &["`dep:d/w` cannot be found", "1.0.0 and 2.0.0"]);
+    check(quote! { inline: #text, world: "dep:d/v@1.0.0" }, &["`dep:d/v@1.0.0`", "`v` not found", "`dep:d@1.0.0`"]);
+    check(quote! { inline: #text, world: "no:such/w" }, &["`no:such/w`", "unknown package"]);
+    check(quote! { inline: #text, world: "not a name" }, &["`not a name`", "failed to parse"]);
+    check(quote! { inline: #text, world: "w" }, &["there is no world `w`; the package `main:p` has: none"]);
+}
+
+#[test]
 fn what_is_not_supported_is_named_with_its_place() {
     check_world("import f: func(a: stream<u8>);", &["`stream`", "the function `f` at inline.wit:3:"]);
     check_world("import f: func() -> future<u8>;", &["`future`", "`f` at inline.wit:3:"]);
