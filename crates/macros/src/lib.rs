@@ -85,7 +85,7 @@ pub fn lower(input: TokenStream) -> TokenStream {
 /// | `world` | the name of the world, with or without its package's: `"world"`, `"example:host/world@1.0.0"` | the package's only one |
 /// | `async` | which imported functions are async in the host: `true`, or a list of names | `false` |
 /// | `trappable` | which imported functions return a `Result` whose error ends the guest's call: `true`, or a list of names | `false` |
-/// | `with` | Rust types that stand for resources of the host, and modules with the bindings of interfaces that others have written, by names | |
+/// | `with` | Rust types that stand for resources of the host, and modules with the bindings of interfaces that are written elsewhere, by names | |
 /// | `features` | a list of features: items that are `@unstable` with another are left out | none |
 ///
 /// Names of interfaces are as in `"example:host/store"`, with a version or without, and stand for all of their functions
@@ -106,8 +106,9 @@ pub fn lower(input: TokenStream) -> TokenStream {
 /// - A struct with the world's name. `new` finds all exported functions in a prepared component, and checks their types.
 ///   There is a method `call_run`, and `call_run_async` for hosts with async functions, for each function that
 ///   the world exports, and a method `example_host_store` for each interface, which gives its `Guest`.
-///   `add_to_linker` adds all imports. `prepare` is what `Linker::prepare` and `new` do, and checks the types of imports and
-///   exports together: one message names all that do not fit.
+///   `add_to_linker` adds all imports but the interfaces that `with` has modules for: those are added by `add_to_linker` of
+///   their modules, and `async` and `trappable` are said where these are written. `prepare` is what `Linker::prepare` and
+///   `new` do, and checks the types of imports and exports together: one message names all that do not fit.
 /// - The types of the world, and a trait `WorldImports`, if that is its name, of what it imports without an interface.
 ///
 /// Names are as is usual in Rust: what gets a property `size` is a method `size`, what sets it `set_size`. Keywords are

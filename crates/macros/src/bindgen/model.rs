@@ -17,6 +17,8 @@ pub(super) struct World {
     pub(super) exports: Vec<Interface>,
     /// What it exports without an interface.
     pub(super) functions: Vec<Function>,
+    /// Interfaces that it imports and whose functions the caller has other bindings for.
+    pub(super) elsewhere: Vec<String>,
     /// What the caller of the macro has for some of this.
     pub(super) substitutes: Vec<Substitute>,
 }

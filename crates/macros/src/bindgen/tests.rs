@@ -102,6 +102,26 @@ fn names_in_options_mean_something() {
     assert!(expand(accepted).is_ok());
 }
 
+#[test]
+fn interfaces_with_bindings_elsewhere_are_named() {
+    let text = "
+        package a:b@1.0.0;
+        interface i { f: func(); }
+        interface types { type t = u8; }
+        interface j { g: func(); }
+        world w { import i; import types; import j; }";
+    let with = quote! { with: { "a:b/i": super::i, "a:b/types": super::types } };
+    let written = expand(quote! { inline: #text, #with }).expect("accepted").to_string();
+    assert!(written.contains("are added by those: `a:b/i@1.0.0`."), "{written}");
+    for name in ["a:b/i", "a:b/i@1.0.0", "a:b/i#f"] {
+        check(quote! { inline: #text, #with, async: [#name] }, &["`with` has a module for `a:b/i@1.0.0`", name]);
+        check(quote! { inline: #text, #with, trappable: [#name] }, &["`with` has a module for `a:b/i@1.0.0`", name]);
+    }
+    check(quote! { inline: #text, #with, async: ["a:b/types"] }, &["imports no function `a:b/types`"]);
+    let all = expand(quote! { inline: #text }).expect("accepted").to_string();
+    assert!(!all.contains("elsewhere"), "{all}");
+}
+
 /// A type may name two others, each of them two more, and so on: there are as many steps as there are types.
 #[test]
 fn types_that_name_others_twice_take_no_time() {

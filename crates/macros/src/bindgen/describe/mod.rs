@@ -56,8 +56,8 @@ pub(super) fn describe(source: &Source, options: &Options) -> Result<World> {
     });
     world.substitutes = substitutes.collect();
     with.finish()?;
-    choices.asynchronous.finish()?;
-    choices.trappable.finish()?;
+    choices.asynchronous.finish(&world.elsewhere)?;
+    choices.trappable.finish(&world.elsewhere)?;
     Ok(world)
 }
 
@@ -73,6 +73,13 @@ impl<'a> Sections<'a> {
             exports: Section::interfaces(&source.resolve, world, Side::Guest)?,
             functions: Section::root(world, Side::Guest),
         })
+    }
+
+    /// The names of imports that the caller has a module for, and that have functions.
+    fn elsewhere(&self, resolve: &Resolve) -> Vec<String> {
+        let imports = self.imports.iter().zip(&self.foreign);
+        let elsewhere = imports.filter(|(section, foreign)| foreign.is_some() && !section.is_passive(resolve));
+        elsewhere.filter_map(|(section, _)| section.name.clone()).collect()
     }
 
     fn all(&self) -> Vec<&Section<'a>> {
@@ -121,6 +128,7 @@ impl<'a> Describer<'a> {
             docs: world.docs.contents.clone(),
             imports,
             exports,
+            elsewhere: sections.elsewhere(self.resolve),
             substitutes: Vec::new(),
         })
     }

@@ -129,10 +129,16 @@ fn link(world: &World) -> TokenStream {
     let definitions = own.then(|| ROOT.definitions(&world.root)).map(|definitions| {
         quote! { let mut interface = linker.root(); #definitions }
     });
-    let text = format!(
+    let mut text = format!(
         "Adds everything that the world `{}` imports to a linker; `get` finds what does it in the host data.",
         world.name
     );
+    if !world.elsewhere.is_empty() {
+        let names: Vec<_> = world.elsewhere.iter().map(|name| format!("`{name}`")).collect();
+        text += "\n\nIt leaves out interfaces whose bindings are written elsewhere, and are added by those: ";
+        text += &names.join(", ");
+        text.push('.');
+    }
     let docs = docs_with_errors(None, &text, "When the linker has some of it already.");
     quote! {
         impl #ident {
