@@ -119,6 +119,8 @@ pub fn lower(input: TokenStream) -> TokenStream {
 /// without values; a resource of the component is a `ResourceAny`. Methods of the host get values, and those that call
 /// a component take references where that saves a copy: `&str`, `&[T]`.
 ///
+/// The package's documentation stands before what is written. Code in it is not tested, as it is no Rust.
+///
 /// The compiler looks at the files again when they change. It does not see that a folder has a new one.
 ///
 /// # Errors

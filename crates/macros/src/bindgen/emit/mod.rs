@@ -6,6 +6,7 @@
 mod docs;
 mod exports;
 mod imports;
+mod markdown;
 mod modules;
 mod paths;
 mod prepare;
