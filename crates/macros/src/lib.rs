@@ -87,6 +87,7 @@ pub fn lower(input: TokenStream) -> TokenStream {
 /// | `trappable` | which imported functions return a `Result` whose error ends the guest's call: `true`, or a list of names | `false` |
 /// | `with` | Rust types that stand for resources of the host, and modules with the bindings of interfaces that are written elsewhere, by names | |
 /// | `features` | a list of features: items that are `@unstable` with another are left out | none |
+/// | `hatchery_crate` | the path of this runtime's crate, for a crate that gives it another name or finds it in another: a path that means the same in every module, `other::hatchery` or `crate::hatchery` | `::hatchery` |
 ///
 /// Names of interfaces are as in `"example:host/store"`, with a version or without, and stand for all of their functions
 /// in lists. A function is `"example:host/store#get"` or `"example:host/store#bucket.get"`, or `"get"` if the world itself

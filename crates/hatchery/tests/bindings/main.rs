@@ -6,6 +6,7 @@
 mod accessors;
 mod both_sides;
 mod calc;
+mod derives;
 mod kitchen;
 mod mismatches;
 mod names;

@@ -34,6 +34,7 @@ fn options_are_checked() {
     check(quote! { async: 1 }, &["expected `true`, `false` or a list of names"]);
     check(quote! { "world" at "wit" }, &["unexpected token"]);
     check(quote! { path "wit" }, &["expected `:`"]);
+    check(quote! { hatchery_crate: super::hatchery }, &["`hatchery_crate`", "the same in every module"]);
 }
 
 #[test]
@@ -180,6 +181,23 @@ fn worlds_with_the_names_of_type_parameters_have_others() {
         assert!(written.contains(&format!("pub struct {ident} {{")), "{written}");
         assert!(written.contains(&format!("pub trait {}Imports", ident.trim_end_matches('_'))), "{written}");
     }
+}
+
+#[test]
+fn the_face_is_only_where_the_call_says() {
+    let call = quote! {
+        path: "../hatchery/tests/bindings/wit",
+        async: ["clock"],
+        trappable: ["test:kitchen/store", "log"],
+    };
+    let plain = expand(call.clone()).expect("accepted").to_string();
+    let elsewhere = expand(quote! { #call hatchery_crate: crate::runtime }).expect("accepted").to_string();
+    let attribute = quote! { #[component(hatchery_crate = crate::runtime)] }.to_string();
+    assert!(elsewhere.contains(&attribute), "{elsewhere}");
+    let face = quote! { ::hatchery:: }.to_string();
+    let named = elsewhere.replace(&attribute, "").replace(&quote! { crate::runtime:: }.to_string(), &face);
+    let without_blanks = |text: &str| text.split_whitespace().collect::<String>();
+    assert_eq!(without_blanks(&named), without_blanks(&plain));
 }
 
 #[test]
