@@ -1,17 +1,20 @@
 //! What a definition of a Rust type says, checked.
 
+use crate::attributes::{OfPart, OfType};
+use crate::face::Face;
 use crate::names::kebab;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{
-    Attribute, Data, DataEnum, DeriveInput, Error, Field, Fields, Generics, Ident, LitStr, Result, Type, Variant,
-};
+use std::collections::HashSet;
+use syn::{Attribute, Data, DataEnum, DeriveInput, Error, Field, Fields, Generics, Ident, Result, Type, Variant};
 
 /// A type that something is derived for.
 pub(crate) struct Definition {
     pub(crate) name: Ident,
     pub(crate) generics: Generics,
     pub(crate) kind: Kind,
+    /// Where the traits are.
+    pub(crate) face: Face,
 }
 
 /// What it stands for.
@@ -41,67 +44,41 @@ pub(crate) struct Part {
     pub(crate) ty: Option<Type>,
 }
 
-/// What `#[component(…)]` says.
-#[derive(Default)]
-struct Attributes {
-    flags: bool,
-    variant: bool,
-    name: Option<String>,
-}
-
-impl Attributes {
-    fn read(attributes: &[Attribute]) -> Result<Attributes> {
-        let mut read = Attributes::default();
-        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("component")) {
-            attribute.parse_nested_meta(|meta| {
-                if meta.path.is_ident("flags") {
-                    read.flags = true;
-                } else if meta.path.is_ident("variant") {
-                    read.variant = true;
-                } else if meta.path.is_ident("name") {
-                    read.name = Some(meta.value()?.parse::<LitStr>()?.value());
-                } else {
-                    return Err(meta.error("expected `flags`, `variant` or `name = \"…\"`"));
-                }
-                Ok(())
-            })?;
-        }
-        Ok(read)
-    }
-}
-
 /// Most flags of a type of components.
 const MOST_FLAGS: usize = 32;
 
 impl Definition {
     pub(crate) fn new(input: DeriveInput) -> Result<Definition> {
-        let attributes = Attributes::read(&input.attrs)?;
+        let attributes = OfType::read(&input.attrs)?;
         let kind = match &input.data {
             Data::Struct(data) => of_struct(&input, &data.fields, &attributes)?,
             Data::Enum(data) => of_enum(&input, data, &attributes)?,
             Data::Union(_) => return Err(Error::new_spanned(&input, "a union stands for no type of components")),
         };
-        Ok(Definition { name: input.ident, generics: input.generics, kind })
+        Ok(Definition { name: input.ident, generics: input.generics, kind, face: attributes.face })
     }
 
     /// The implementation of a trait of the face: its body behind the right head.
     pub(crate) fn implement(&self, name: &str, body: &TokenStream) -> TokenStream {
         let mut generics = self.generics.clone();
-        let name = Ident::new(name, self.name.span());
+        let (name, face) = (Ident::new(name, self.name.span()), &self.face);
         for parameter in generics.type_params_mut() {
-            parameter.bounds.push(syn::parse_quote!(::hatchery::component::#name));
+            parameter.bounds.push(syn::parse_quote!(#face::component::#name));
         }
         let (head, _, clause) = generics.split_for_impl();
         let (_, arguments, _) = self.generics.split_for_impl();
         let ty = &self.name;
         quote! {
             #[automatically_derived]
-            impl #head ::hatchery::component::#name for #ty #arguments #clause { #body }
+            impl #head #face::component::#name for #ty #arguments #clause { #body }
         }
     }
 }
 
-fn of_struct(input: &DeriveInput, fields: &Fields, attributes: &Attributes) -> Result<Kind> {
+fn of_struct(input: &DeriveInput, fields: &Fields, attributes: &OfType) -> Result<Kind> {
+    if let Some(variant) = &attributes.variant {
+        return Err(Error::new_spanned(variant, "`variant` is for enums: a struct stands for a record or for flags"));
+    }
     let Fields::Named(fields) = fields else {
         return Err(Error::new_spanned(input, "a struct needs named fields to stand for a record"));
     };
@@ -109,7 +86,8 @@ fn of_struct(input: &DeriveInput, fields: &Fields, attributes: &Attributes) -> R
     if parts.is_empty() {
         return Err(Error::new_spanned(input, "a record has at least one field"));
     }
-    if !attributes.flags {
+    distinct(&parts)?;
+    if attributes.flags.is_none() {
         return Ok(Kind::Record(parts));
     }
     if parts.len() > MOST_FLAGS {
@@ -127,12 +105,16 @@ fn field(field: &Field) -> Result<Part> {
     Part::new(rust, &field.attrs, Some(field.ty.clone()))
 }
 
-fn of_enum(input: &DeriveInput, data: &DataEnum, attributes: &Attributes) -> Result<Kind> {
+fn of_enum(input: &DeriveInput, data: &DataEnum, attributes: &OfType) -> Result<Kind> {
+    if let Some(flags) = &attributes.flags {
+        return Err(Error::new_spanned(flags, "`flags` is for structs of which each field is a `bool`"));
+    }
     let cases = data.variants.iter().map(case).collect::<Result<Vec<_>>>()?;
     if cases.is_empty() {
         return Err(Error::new_spanned(input, "an enum has at least one case"));
     }
-    let plain = !attributes.variant && cases.iter().all(|case| case.ty.is_none());
+    distinct(&cases)?;
+    let plain = attributes.variant.is_none() && cases.iter().all(|case| case.ty.is_none());
     Ok(Kind::Variant(Cases { cases, plain }))
 }
 
@@ -145,9 +127,29 @@ fn case(variant: &Variant) -> Result<Part> {
     Part::new(variant.ident.clone(), &variant.attrs, ty)
 }
 
+/// Refuses names that components have once. They are the same if they differ in their case only.
+fn distinct(parts: &[Part]) -> Result<()> {
+    let mut seen = HashSet::new();
+    match parts.iter().find(|part| !seen.insert(part.name.to_lowercase())) {
+        Some(part) => Err(Error::new(part.rust.span(), format!("there is another `{}`", part.name))),
+        None => Ok(()),
+    }
+}
+
 impl Part {
     fn new(rust: Ident, attributes: &[Attribute], ty: Option<Type>) -> Result<Part> {
-        let name = Attributes::read(attributes)?.name.unwrap_or_else(|| kebab(&rust.to_string()));
+        let name = OfPart::read(attributes)?.name;
+        let (name, place) =
+            name.map_or_else(|| (kebab(&rust.to_string()), rust.span()), |name| (name.value(), name.span()));
+        if wit_parser::validate_id(&name).is_err() {
+            return Err(Error::new(
+                place,
+                format!(
+                    "components have no name `{name}`: theirs are words with hyphens between them, of letters of one \
+                     case and digits; `#[component(name = \"…\")]` gives another"
+                ),
+            ));
+        }
         Ok(Part { rust, name, ty })
     }
 
@@ -155,3 +157,6 @@ impl Part {
         self.ty.as_ref().is_some_and(|ty| ty.to_token_stream().to_string() == "bool")
     }
 }
+
+#[cfg(test)]
+mod tests;

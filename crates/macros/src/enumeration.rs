@@ -1,14 +1,15 @@
 //! Enums as variants and as enums.
 
 use crate::definition::{Cases, Definition, Part};
+use crate::face::Face;
 use proc_macro2::TokenStream;
 use quote::quote;
 
 /// What is passed with each case, for layouts.
-fn payloads(cases: &[Part]) -> TokenStream {
+fn payloads(face: &Face, cases: &[Part]) -> TokenStream {
     let payload = cases.iter().map(|case| match &case.ty {
         Some(ty) => quote! {
-            ::core::option::Option::Some(<#ty as ::hatchery::component::ComponentType>::ABI)
+            ::core::option::Option::Some(<#ty as #face::component::ComponentType>::ABI)
         },
         None => quote! { ::core::option::Option::None },
     });
@@ -16,54 +17,52 @@ fn payloads(cases: &[Part]) -> TokenStream {
 }
 
 /// The layout, computed when the program is compiled.
-fn layout(cases: &[Part]) -> TokenStream {
-    let payloads = payloads(cases);
-    quote! { const { ::hatchery::component::macros::VariantAbi::new(#payloads) } }
+fn layout(face: &Face, cases: &[Part]) -> TokenStream {
+    let payloads = payloads(face, cases);
+    quote! { const { #face::component::macros::VariantAbi::new(#payloads) } }
 }
 
 /// How many handles there are in the cases before one.
-fn handles_before(cases: &[Part], case: usize) -> TokenStream {
-    let payloads = payloads(cases);
-    quote! { const { ::hatchery::component::macros::VariantAbi::handles_before(#payloads, #case) } }
+fn handles_before(face: &Face, cases: &[Part], case: usize) -> TokenStream {
+    let payloads = payloads(face, cases);
+    quote! { const { #face::component::macros::VariantAbi::handles_before(#payloads, #case) } }
 }
 
 pub(crate) fn component_type(definition: &Definition, Cases { cases, plain }: &Cases) -> TokenStream {
-    let payloads = payloads(cases);
+    let face = &definition.face;
+    let payloads = payloads(face, cases);
     let names: Vec<_> = cases.iter().map(|case| &case.name).collect();
     // The payload's function with this name, for each case.
     let of_payloads = |function: TokenStream| {
         cases.iter().map(move |case| match &case.ty {
             Some(ty) => quote! {
-                ::core::option::Option::Some(<#ty as ::hatchery::component::ComponentType>::#function)
+                ::core::option::Option::Some(<#ty as #face::component::ComponentType>::#function)
             },
             None => quote! { ::core::option::Option::None },
         })
     };
     let (check, describe) = if *plain {
-        let check = quote! {
-            let _ = cx;
-            ::hatchery::component::macros::check_enum(ty, &[#(#names),*])
-        };
-        (check, quote! { ::hatchery::component::macros::describe_enum(into, &[#(#names),*]); })
+        let check = quote! { #face::component::macros::check_enum(__ty, &[#(#names),*]) };
+        (check, quote! { #face::component::macros::describe_enum(__into, &[#(#names),*]); })
     } else {
         let (checks, descriptions) = (of_payloads(quote! { check }), of_payloads(quote! { describe }));
-        let check = quote! { ::hatchery::component::macros::check_variant(ty, cx, &[#((#names, #checks)),*]) };
-        (check, quote! { ::hatchery::component::macros::describe_variant(into, &[#((#names, #descriptions)),*]); })
+        let check = quote! { #face::component::macros::check_variant(__ty, __cx, &[#((#names, #checks)),*]) };
+        (check, quote! { #face::component::macros::describe_variant(__into, &[#((#names, #descriptions)),*]); })
     };
     definition.implement(
         "ComponentType",
         &quote! {
-            const ABI: ::hatchery::component::TypeAbi =
-                ::hatchery::component::macros::VariantAbi::new(#payloads).abi;
+            const ABI: #face::component::TypeAbi =
+                #face::component::macros::VariantAbi::new(#payloads).abi;
 
             fn check(
-                ty: &::hatchery::component::Type,
-                cx: &mut ::hatchery::component::TypeCheck<'_>,
+                __ty: &#face::component::Type,
+                __cx: &mut #face::component::TypeCheck<'_>,
             ) -> bool {
                 #check
             }
 
-            fn describe(into: &mut ::hatchery::component::macros::WitText) {
+            fn describe(__into: &mut #face::component::macros::WitText) {
                 #describe
             }
         },
@@ -81,26 +80,27 @@ fn pattern(cases: &[Part], case: usize) -> TokenStream {
 }
 
 pub(crate) fn lift(definition: &Definition, Cases { cases, .. }: &Cases) -> TokenStream {
-    let layout = layout(cases);
+    let face = &definition.face;
+    let layout = layout(face, cases);
     let flat = cases.iter().enumerate().map(|(i, case)| {
-        let (name, pattern, handles) = (&case.rust, pattern(cases, i), handles_before(cases, i));
+        let (name, pattern, handles) = (&case.rust, pattern(cases, i), handles_before(face, cases, i));
         match case.ty {
             Some(_) => quote! {
                 #pattern => {
-                    cases.enter(flat, #handles);
-                    Self::#name(::hatchery::component::Lift::lift(cx, flat)?)
+                    __cases.enter(__flat, #handles);
+                    Self::#name(#face::component::Lift::lift(__cx, __flat)?)
                 }
             },
             None => quote! { #pattern => Self::#name, },
         }
     });
     let stored = cases.iter().enumerate().map(|(i, case)| {
-        let (name, pattern, handles) = (&case.rust, pattern(cases, i), handles_before(cases, i));
+        let (name, pattern, handles) = (&case.rust, pattern(cases, i), handles_before(face, cases, i));
         match case.ty {
             Some(_) => quote! {
                 #pattern => {
-                    let place = layout.place(cx, place, #handles);
-                    Self::#name(::hatchery::component::Lift::load(cx, place)?)
+                    let __place = __layout.place(__cx, __place, #handles);
+                    Self::#name(#face::component::Lift::load(__cx, __place)?)
                 }
             },
             None => quote! { #pattern => Self::#name, },
@@ -111,55 +111,55 @@ pub(crate) fn lift(definition: &Definition, Cases { cases, .. }: &Cases) -> Toke
         &quote! {
             #[inline]
             fn lift(
-                cx: &mut ::hatchery::component::Abi<'_>,
-                flat: &mut ::hatchery::component::Flat<'_>,
-            ) -> ::core::result::Result<Self, ::hatchery::Error> {
-                let _ = &cx;
-                let cases = #layout.lift(flat)?;
-                let value = match cases.case { #(#flat)* };
-                cases.leave(flat);
-                ::core::result::Result::Ok(value)
+                __cx: &mut #face::component::Abi<'_>,
+                __flat: &mut #face::component::Flat<'_>,
+            ) -> ::core::result::Result<Self, #face::Error> {
+                let __cases = #layout.lift(__flat)?;
+                let __value = match __cases.case { #(#flat)* };
+                __cases.leave(__flat);
+                ::core::result::Result::Ok(__value)
             }
 
             #[inline]
             fn load(
-                cx: &mut ::hatchery::component::Abi<'_>,
-                place: ::hatchery::component::Place,
-            ) -> ::core::result::Result<Self, ::hatchery::Error> {
-                let layout = #layout;
-                ::core::result::Result::Ok(match layout.load(cx, place)? { #(#stored)* })
+                __cx: &mut #face::component::Abi<'_>,
+                __place: #face::component::Place,
+            ) -> ::core::result::Result<Self, #face::Error> {
+                let __layout = #layout;
+                ::core::result::Result::Ok(match __layout.load(__cx, __place)? { #(#stored)* })
             }
         },
     )
 }
 
 pub(crate) fn lower(definition: &Definition, Cases { cases, .. }: &Cases) -> TokenStream {
-    let layout = layout(cases);
+    let face = &definition.face;
+    let layout = layout(face, cases);
     let flat = cases.iter().enumerate().map(|(i, case)| {
-        let (name, number, handles) = (&case.rust, i as u32, handles_before(cases, i));
+        let (name, number, handles) = (&case.rust, i as u32, handles_before(face, cases, i));
         match case.ty {
             Some(_) => quote! {
-                Self::#name(payload) => {
-                    let cases = layout.lower(flat, #number);
-                    cases.enter_mut(flat, #handles);
-                    ::hatchery::component::Lower::lower(payload, cx, flat)?;
-                    cases
+                Self::#name(__payload) => {
+                    let __cases = __layout.lower(__flat, #number);
+                    __cases.enter_mut(__flat, #handles);
+                    #face::component::Lower::lower(__payload, __cx, __flat)?;
+                    __cases
                 }
             },
-            None => quote! { Self::#name => layout.lower(flat, #number), },
+            None => quote! { Self::#name => __layout.lower(__flat, #number), },
         }
     });
     let stored = cases.iter().enumerate().map(|(i, case)| {
-        let (name, number, handles) = (&case.rust, i as u32, handles_before(cases, i));
+        let (name, number, handles) = (&case.rust, i as u32, handles_before(face, cases, i));
         match case.ty {
             Some(_) => quote! {
-                Self::#name(payload) => {
-                    layout.store(cx, place, #number)?;
-                    let place = layout.place(cx, place, #handles);
-                    ::hatchery::component::Lower::store(payload, cx, place)
+                Self::#name(__payload) => {
+                    __layout.store(__cx, __place, #number)?;
+                    let __place = __layout.place(__cx, __place, #handles);
+                    #face::component::Lower::store(__payload, __cx, __place)
                 }
             },
-            None => quote! { Self::#name => layout.store(cx, place, #number), },
+            None => quote! { Self::#name => __layout.store(__cx, __place, #number), },
         }
     });
     definition.implement(
@@ -168,23 +168,22 @@ pub(crate) fn lower(definition: &Definition, Cases { cases, .. }: &Cases) -> Tok
             #[inline]
             fn lower(
                 &self,
-                cx: &mut ::hatchery::component::Abi<'_>,
-                flat: &mut ::hatchery::component::FlatMut<'_>,
-            ) -> ::core::result::Result<(), ::hatchery::Error> {
-                let _ = &cx;
-                let layout = #layout;
-                let cases = match self { #(#flat)* };
-                cases.leave_mut(flat);
+                __cx: &mut #face::component::Abi<'_>,
+                __flat: &mut #face::component::FlatMut<'_>,
+            ) -> ::core::result::Result<(), #face::Error> {
+                let __layout = #layout;
+                let __cases = match self { #(#flat)* };
+                __cases.leave_mut(__flat);
                 ::core::result::Result::Ok(())
             }
 
             #[inline]
             fn store(
                 &self,
-                cx: &mut ::hatchery::component::Abi<'_>,
-                place: ::hatchery::component::Place,
-            ) -> ::core::result::Result<(), ::hatchery::Error> {
-                let layout = #layout;
+                __cx: &mut #face::component::Abi<'_>,
+                __place: #face::component::Place,
+            ) -> ::core::result::Result<(), #face::Error> {
+                let __layout = #layout;
                 match self { #(#stored)* }
             }
         },

@@ -5,22 +5,22 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 pub(crate) fn component_type(definition: &Definition, fields: &[Part]) -> TokenStream {
-    let count = fields.len();
+    let (face, count) = (&definition.face, fields.len());
     let names: Vec<_> = fields.iter().map(|field| &field.name).collect();
     definition.implement(
         "ComponentType",
         &quote! {
-            const ABI: ::hatchery::component::TypeAbi = ::hatchery::component::TypeAbi::flags(#count);
+            const ABI: #face::component::TypeAbi = #face::component::TypeAbi::flags(#count);
 
             fn check(
-                ty: &::hatchery::component::Type,
-                _: &mut ::hatchery::component::TypeCheck<'_>,
+                __ty: &#face::component::Type,
+                _: &mut #face::component::TypeCheck<'_>,
             ) -> bool {
-                ::hatchery::component::macros::check_flags(ty, &[#(#names),*])
+                #face::component::macros::check_flags(__ty, &[#(#names),*])
             }
 
-            fn describe(into: &mut ::hatchery::component::macros::WitText) {
-                ::hatchery::component::macros::describe_flags(into, &[#(#names),*]);
+            fn describe(__into: &mut #face::component::macros::WitText) {
+                #face::component::macros::describe_flags(__into, &[#(#names),*]);
             }
         },
     )
@@ -32,33 +32,35 @@ fn bits(fields: &[Part]) -> (Vec<&syn::Ident>, Vec<u32>) {
 }
 
 pub(crate) fn lift(definition: &Definition, fields: &[Part]) -> TokenStream {
+    let face = &definition.face;
     let (names, bits) = bits(fields);
     definition.implement(
         "Lift",
         &quote! {
             #[inline]
             fn lift(
-                _: &mut ::hatchery::component::Abi<'_>,
-                flat: &mut ::hatchery::component::Flat<'_>,
-            ) -> ::core::result::Result<Self, ::hatchery::Error> {
-                let bits = ::hatchery::component::macros::lift_flags(flat);
-                ::core::result::Result::Ok(Self { #(#names: bits & #bits != 0),* })
+                _: &mut #face::component::Abi<'_>,
+                __flat: &mut #face::component::Flat<'_>,
+            ) -> ::core::result::Result<Self, #face::Error> {
+                let __bits = #face::component::macros::lift_flags(__flat);
+                ::core::result::Result::Ok(Self { #(#names: __bits & #bits != 0),* })
             }
 
             #[inline]
             fn load(
-                cx: &mut ::hatchery::component::Abi<'_>,
-                place: ::hatchery::component::Place,
-            ) -> ::core::result::Result<Self, ::hatchery::Error> {
-                let abi = <Self as ::hatchery::component::ComponentType>::ABI;
-                let bits = ::hatchery::component::macros::load_flags(cx, place, abi)?;
-                ::core::result::Result::Ok(Self { #(#names: bits & #bits != 0),* })
+                __cx: &mut #face::component::Abi<'_>,
+                __place: #face::component::Place,
+            ) -> ::core::result::Result<Self, #face::Error> {
+                let __abi = <Self as #face::component::ComponentType>::ABI;
+                let __bits = #face::component::macros::load_flags(__cx, __place, __abi)?;
+                ::core::result::Result::Ok(Self { #(#names: __bits & #bits != 0),* })
             }
         },
     )
 }
 
 pub(crate) fn lower(definition: &Definition, fields: &[Part]) -> TokenStream {
+    let face = &definition.face;
     let (names, bits) = bits(fields);
     let bits = quote! { 0 #(| if self.#names { #bits } else { 0 })* };
     definition.implement(
@@ -67,21 +69,21 @@ pub(crate) fn lower(definition: &Definition, fields: &[Part]) -> TokenStream {
             #[inline]
             fn lower(
                 &self,
-                _: &mut ::hatchery::component::Abi<'_>,
-                flat: &mut ::hatchery::component::FlatMut<'_>,
-            ) -> ::core::result::Result<(), ::hatchery::Error> {
-                ::hatchery::component::macros::lower_flags(flat, #bits);
+                _: &mut #face::component::Abi<'_>,
+                __flat: &mut #face::component::FlatMut<'_>,
+            ) -> ::core::result::Result<(), #face::Error> {
+                #face::component::macros::lower_flags(__flat, #bits);
                 ::core::result::Result::Ok(())
             }
 
             #[inline]
             fn store(
                 &self,
-                cx: &mut ::hatchery::component::Abi<'_>,
-                place: ::hatchery::component::Place,
-            ) -> ::core::result::Result<(), ::hatchery::Error> {
-                let abi = <Self as ::hatchery::component::ComponentType>::ABI;
-                ::hatchery::component::macros::store_flags(cx, place, abi, #bits)
+                __cx: &mut #face::component::Abi<'_>,
+                __place: #face::component::Place,
+            ) -> ::core::result::Result<(), #face::Error> {
+                let __abi = <Self as #face::component::ComponentType>::ABI;
+                #face::component::macros::store_flags(__cx, __place, __abi, #bits)
             }
         },
     )

@@ -12,11 +12,19 @@
 //! | an enum of which a case has a payload | `variant` |
 //!
 //! Names are the Rust names in kebab case: a field `link_count` is `link-count`, a case `NotFound` is `not-found`.
-//! `#[component(name = "type")]` gives a field or a case another.
+//! `#[component(name = "type")]` gives a field or a case another. Words are those that the crate `heck` finds, as in most of
+//! what writes bindings: one ends at a `_`, before an upper-case letter that follows a lower-case one, and before the last of
+//! several upper-case letters if a lower-case one follows it; digits belong to what is in front of them. An acronym is one
+//! word so: `HTTPError` is `http-error`, `Utf8Text` is `utf8-text`, `IPv4` is `i-pv4`, and `Ipv4` is `ipv4`.
+//!
+//! What is derived starts all paths with `::hatchery`. Where the crate has another name, or is found in another crate, the
+//! type says so: `#[component(hatchery_crate = other::hatchery)]`.
 
+mod attributes;
 mod bindgen;
 mod definition;
 mod enumeration;
+mod face;
 mod flags;
 mod names;
 mod record;
@@ -77,8 +85,9 @@ pub fn lower(input: TokenStream) -> TokenStream {
 /// | `world` | the name of the world, with or without its package's: `"world"`, `"example:host/world@1.0.0"` | the package's only one |
 /// | `async` | which imported functions are async in the host: `true`, or a list of names | `false` |
 /// | `trappable` | which imported functions return a `Result` whose error ends the guest's call: `true`, or a list of names | `false` |
-/// | `with` | Rust types that stand for resources of the host, and modules with the bindings of interfaces that others have written, by names | |
+/// | `with` | Rust types that stand for resources of the host, and modules with the bindings of interfaces that are written elsewhere, by names | |
 /// | `features` | a list of features: items that are `@unstable` with another are left out | none |
+/// | `hatchery_crate` | the path of this runtime's crate, for a crate that gives it another name or finds it in another: a path that means the same in every module, `other::hatchery` or `crate::hatchery` | `::hatchery` |
 ///
 /// Names of interfaces are as in `"example:host/store"`, with a version or without, and stand for all of their functions
 /// in lists. A function is `"example:host/store#get"` or `"example:host/store#bucket.get"`, or `"get"` if the world itself
@@ -98,8 +107,9 @@ pub fn lower(input: TokenStream) -> TokenStream {
 /// - A struct with the world's name. `new` finds all exported functions in a prepared component, and checks their types.
 ///   There is a method `call_run`, and `call_run_async` for hosts with async functions, for each function that
 ///   the world exports, and a method `example_host_store` for each interface, which gives its `Guest`.
-///   `add_to_linker` adds all imports. `prepare` is what `Linker::prepare` and `new` do, and checks the types of imports and
-///   exports together: one message names all that do not fit.
+///   `add_to_linker` adds all imports but the interfaces that `with` has modules for: those are added by `add_to_linker` of
+///   their modules, and `async` and `trappable` are said where these are written. `prepare` is what `Linker::prepare` and
+///   `new` do, and checks the types of imports and exports together: one message names all that do not fit.
 /// - The types of the world, and a trait `WorldImports`, if that is its name, of what it imports without an interface.
 ///
 /// Names are as is usual in Rust: what gets a property `size` is a method `size`, what sets it `set_size`. Keywords are
@@ -109,6 +119,8 @@ pub fn lower(input: TokenStream) -> TokenStream {
 /// functions fail is an `Error`. A resource of the host is `Resource<Bucket>`, where `Bucket` is the type of `with`, or one
 /// without values; a resource of the component is a `ResourceAny`. Methods of the host get values, and those that call
 /// a component take references where that saves a copy: `&str`, `&[T]`.
+///
+/// The package's documentation stands before what is written. Code in it is not tested, as it is no Rust.
 ///
 /// The compiler looks at the files again when they change. It does not see that a folder has a new one.
 ///

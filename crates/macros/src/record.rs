@@ -5,27 +5,28 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 pub(crate) fn component_type(definition: &Definition, fields: &[Part]) -> TokenStream {
+    let face = &definition.face;
     let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
     let names: Vec<_> = fields.iter().map(|field| &field.name).collect();
     definition.implement(
         "ComponentType",
         &quote! {
-            const ABI: ::hatchery::component::TypeAbi = ::hatchery::component::TypeAbi::record(&[
-                #(<#types as ::hatchery::component::ComponentType>::ABI),*
+            const ABI: #face::component::TypeAbi = #face::component::TypeAbi::record(&[
+                #(<#types as #face::component::ComponentType>::ABI),*
             ]);
 
             fn check(
-                ty: &::hatchery::component::Type,
-                cx: &mut ::hatchery::component::TypeCheck<'_>,
+                __ty: &#face::component::Type,
+                __cx: &mut #face::component::TypeCheck<'_>,
             ) -> bool {
-                ::hatchery::component::macros::check_record(ty, cx, &[
-                    #((#names, <#types as ::hatchery::component::ComponentType>::check)),*
+                #face::component::macros::check_record(__ty, __cx, &[
+                    #((#names, <#types as #face::component::ComponentType>::check)),*
                 ])
             }
 
-            fn describe(into: &mut ::hatchery::component::macros::WitText) {
-                ::hatchery::component::macros::describe_record(into, &[
-                    #((#names, <#types as ::hatchery::component::ComponentType>::describe)),*
+            fn describe(__into: &mut #face::component::macros::WitText) {
+                #face::component::macros::describe_record(__into, &[
+                    #((#names, <#types as #face::component::ComponentType>::describe)),*
                 ]);
             }
         },
@@ -33,6 +34,7 @@ pub(crate) fn component_type(definition: &Definition, fields: &[Part]) -> TokenS
 }
 
 pub(crate) fn lift(definition: &Definition, fields: &[Part]) -> TokenStream {
+    let face = &definition.face;
     let names: Vec<_> = fields.iter().map(|field| &field.rust).collect();
     let types = fields.iter().map(|field| &field.ty);
     definition.implement(
@@ -40,24 +42,24 @@ pub(crate) fn lift(definition: &Definition, fields: &[Part]) -> TokenStream {
         &quote! {
             #[inline]
             fn lift(
-                cx: &mut ::hatchery::component::Abi<'_>,
-                flat: &mut ::hatchery::component::Flat<'_>,
-            ) -> ::core::result::Result<Self, ::hatchery::Error> {
+                __cx: &mut #face::component::Abi<'_>,
+                __flat: &mut #face::component::Flat<'_>,
+            ) -> ::core::result::Result<Self, #face::Error> {
                 ::core::result::Result::Ok(Self {
-                    #(#names: ::hatchery::component::Lift::lift(cx, flat)?),*
+                    #(#names: #face::component::Lift::lift(__cx, __flat)?),*
                 })
             }
 
             #[inline]
             fn load(
-                cx: &mut ::hatchery::component::Abi<'_>,
-                place: ::hatchery::component::Place,
-            ) -> ::core::result::Result<Self, ::hatchery::Error> {
-                let mut fields = ::hatchery::component::macros::Fields::new(cx, place);
+                __cx: &mut #face::component::Abi<'_>,
+                __place: #face::component::Place,
+            ) -> ::core::result::Result<Self, #face::Error> {
+                let mut __fields = #face::component::macros::Fields::new(__cx, __place);
                 ::core::result::Result::Ok(Self {
                     #(#names: {
-                        let place = fields.next(<#types as ::hatchery::component::ComponentType>::ABI);
-                        ::hatchery::component::Lift::load(cx, place)?
+                        let __place = __fields.next(<#types as #face::component::ComponentType>::ABI);
+                        #face::component::Lift::load(__cx, __place)?
                     }),*
                 })
             }
@@ -66,6 +68,7 @@ pub(crate) fn lift(definition: &Definition, fields: &[Part]) -> TokenStream {
 }
 
 pub(crate) fn lower(definition: &Definition, fields: &[Part]) -> TokenStream {
+    let face = &definition.face;
     let names: Vec<_> = fields.iter().map(|field| &field.rust).collect();
     let types = fields.iter().map(|field| &field.ty);
     definition.implement(
@@ -74,23 +77,23 @@ pub(crate) fn lower(definition: &Definition, fields: &[Part]) -> TokenStream {
             #[inline]
             fn lower(
                 &self,
-                cx: &mut ::hatchery::component::Abi<'_>,
-                flat: &mut ::hatchery::component::FlatMut<'_>,
-            ) -> ::core::result::Result<(), ::hatchery::Error> {
-                #(::hatchery::component::Lower::lower(&self.#names, cx, flat)?;)*
+                __cx: &mut #face::component::Abi<'_>,
+                __flat: &mut #face::component::FlatMut<'_>,
+            ) -> ::core::result::Result<(), #face::Error> {
+                #(#face::component::Lower::lower(&self.#names, __cx, __flat)?;)*
                 ::core::result::Result::Ok(())
             }
 
             #[inline]
             fn store(
                 &self,
-                cx: &mut ::hatchery::component::Abi<'_>,
-                place: ::hatchery::component::Place,
-            ) -> ::core::result::Result<(), ::hatchery::Error> {
-                let mut fields = ::hatchery::component::macros::Fields::new(cx, place);
+                __cx: &mut #face::component::Abi<'_>,
+                __place: #face::component::Place,
+            ) -> ::core::result::Result<(), #face::Error> {
+                let mut __fields = #face::component::macros::Fields::new(__cx, __place);
                 #(
-                    let place = fields.next(<#types as ::hatchery::component::ComponentType>::ABI);
-                    ::hatchery::component::Lower::store(&self.#names, cx, place)?;
+                    let __place = __fields.next(<#types as #face::component::ComponentType>::ABI);
+                    #face::component::Lower::store(&self.#names, __cx, __place)?;
                 )*
                 ::core::result::Result::Ok(())
             }

@@ -4,7 +4,9 @@
 #![deny(missing_docs)]
 
 mod accessors;
+mod both_sides;
 mod calc;
+mod derives;
 mod kitchen;
 mod mismatches;
 mod names;

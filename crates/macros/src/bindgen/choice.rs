@@ -31,16 +31,19 @@ impl<'a> Choice<'a> {
         found
     }
 
-    /// Refuses names that meant nothing.
-    pub(super) fn finish(self) -> Result<()> {
+    /// Refuses names that meant nothing here, as they do for interfaces whose bindings are written elsewhere.
+    pub(super) fn finish(self, elsewhere: &[String]) -> Result<()> {
         let Functions::These(names) = self.functions else { return Ok(()) };
-        match names.iter().zip(self.used).find(|(_, used)| !used) {
-            Some((name, _)) => {
-                let message = format!("the world imports no function `{}`", name.value());
-                Err(Error::new(name.span(), message))
+        let Some((name, _)) = names.iter().zip(self.used).find(|(_, used)| !used) else { return Ok(()) };
+        let text = name.value();
+        let of = text.split_once('#').map_or(text.as_str(), |(of, _)| of);
+        let message = match elsewhere.iter().find(|interface| is_interface(of, interface)) {
+            Some(interface) => {
+                format!("`with` has a module for `{interface}`: `{text}` is said where its bindings are written")
             }
-            None => Ok(()),
-        }
+            None => format!("the world imports no function `{text}`"),
+        };
+        Err(Error::new(name.span(), message))
     }
 }
 

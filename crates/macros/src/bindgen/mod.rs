@@ -24,5 +24,5 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
     let options: Options = syn::parse2(input)?;
     let source = Source::read(&options)?;
     let world = describe::describe(&source, &options)?;
-    Ok(emit::emit(&world, &source.files))
+    Ok(emit::emit(&world, &source.files, &options.face))
 }

@@ -2,6 +2,7 @@
 
 use super::ability::Ability;
 use proc_macro2::Ident;
+use std::rc::Rc;
 
 /// A world.
 pub(super) struct World {
@@ -16,6 +17,8 @@ pub(super) struct World {
     pub(super) exports: Vec<Interface>,
     /// What it exports without an interface.
     pub(super) functions: Vec<Function>,
+    /// Interfaces that it imports and whose functions the caller has other bindings for.
+    pub(super) elsewhere: Vec<String>,
     /// What the caller of the macro has for some of this.
     pub(super) substitutes: Vec<Substitute>,
 }
@@ -143,6 +146,6 @@ pub(super) enum Type {
     Named {
         path: TypePath,
         ability: Ability,
-        alias: Option<Box<Type>>,
+        alias: Option<Rc<Type>>,
     },
 }

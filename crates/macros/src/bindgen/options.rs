@@ -1,5 +1,6 @@
 //! What a call of the macro says.
 
+use crate::face::Face;
 use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
@@ -25,6 +26,8 @@ pub(super) struct Options {
     pub(super) with: Vec<(LitStr, Type)>,
     /// Features of `@unstable` items to have.
     pub(super) features: Vec<LitStr>,
+    /// The crate that what is written uses.
+    pub(super) face: Face,
 }
 
 /// A choice of functions.
@@ -44,6 +47,7 @@ impl Options {
             trappable: Functions::None,
             with: Vec::new(),
             features: Vec::new(),
+            face: Face::default(),
         }
     }
 
@@ -112,14 +116,26 @@ fn field(options: &mut Options, key: &Ident, input: ParseStream<'_>) -> Result<(
         "trappable" => options.trappable = input.parse()?,
         "with" => options.with = substitutes(input)?,
         "features" => options.features = strings(input)?,
+        "hatchery_crate" => options.face = face(key, input)?,
         _ => {
             let message = format!(
-                "there is no option `{key}`; there are `path`, `inline`, `world`, `async`, `trappable`, `with` and `features`"
+                "there is no option `{key}`; there are `path`, `inline`, `world`, `async`, `trappable`, `with`, `features` and \
+                 `hatchery_crate`"
             );
             return Err(Error::new(key.span(), message));
         }
     }
     Ok(())
+}
+
+/// A path that is written in many modules.
+fn face(key: &Ident, input: ParseStream<'_>) -> Result<Face> {
+    let face: Face = input.parse()?;
+    if face.is_relative() {
+        let message = format!("`{key}` is a path that means the same in every module, such as `crate::hatchery`");
+        return Err(Error::new(key.span(), message));
+    }
+    Ok(face)
 }
 
 fn strings(input: ParseStream<'_>) -> Result<Vec<LitStr>> {

@@ -65,11 +65,19 @@ impl Reader {
         let name = world.map(LitStr::value);
         let selected = self.resolve.select_world(&[package], name.as_deref());
         let span = world.map_or(span, LitStr::span);
-        selected.map_err(|_| Error::new(span, self.no_world(package, name.as_deref())))
+        selected.map_err(|error| {
+            Error::new(span, self.no_world(package, name.as_deref(), &self.resolve.render_error(&error)))
+        })
     }
 
-    fn no_world(&self, package: PackageId, name: Option<&str>) -> String {
+    /// Why there is no world: by what the package has, if the name is for one in it.
+    fn no_world(&self, package: PackageId, name: Option<&str>, error: &str) -> String {
         let package = &self.resolve.packages[package];
+        if let Some(name) = name
+            && (wit_parser::validate_id(name).is_err() || package.worlds.contains_key(name))
+        {
+            return format!("the world `{name}` cannot be found: {error}");
+        }
         let worlds: Vec<_> = package.worlds.keys().map(|name| format!("`{name}`")).collect();
         let worlds = if worlds.is_empty() { "none".to_owned() } else { worlds.join(", ") };
         match name {

@@ -34,6 +34,7 @@ fn options_are_checked() {
     check(quote! { async: 1 }, &["expected `true`, `false` or a list of names"]);
     check(quote! { "world" at "wit" }, &["unexpected token"]);
     check(quote! { path "wit" }, &["expected `:`"]);
+    check(quote! { hatchery_crate: super::hatchery }, &["`hatchery_crate`", "the same in every module"]);
 }
 
 #[test]
@@ -54,6 +55,19 @@ fn worlds_must_be_there() {
     check(quote! { inline: #text, world: "three" }, &["there is no world `three`", "`a:b@1.0.0` has: `one`, `two`"]);
     check(quote! { inline: #text }, &["a world must be chosen", "`one`, `two`"]);
     check(quote! { inline: "package a:b;" }, &["a world must be chosen", "has: none"]);
+}
+
+#[test]
+fn worlds_of_other_packages_that_cannot_be_found_have_a_cause() {
+    let text = "
+        package main:p;
+        package dep:d@1.0.0 { world w {} }
+        package dep:d@2.0.0 { world w {} }";
+    check(quote! { inline: #text, world: "dep:d/w" }, &["`dep:d/w` cannot be found", "1.0.0 and 2.0.0"]);
+    check(quote! { inline: #text, world: "dep:d/v@1.0.0" }, &["`dep:d/v@1.0.0`", "`v` not found", "`dep:d@1.0.0`"]);
+    check(quote! { inline: #text, world: "no:such/w" }, &["`no:such/w`", "unknown package"]);
+    check(quote! { inline: #text, world: "not a name" }, &["`not a name`", "failed to parse"]);
+    check(quote! { inline: #text, world: "w" }, &["there is no world `w`; the package `main:p` has: none"]);
 }
 
 #[test]
@@ -87,6 +101,103 @@ fn names_in_options_mean_something() {
     check(quote! { inline: #text, with: { "j": j } }, &["no interface or resource `j`"]);
     let accepted = quote! { inline: #text, async: ["i#f"], trappable: ["i"], with: { "i/r": R } };
     assert!(expand(accepted).is_ok());
+}
+
+#[test]
+fn interfaces_with_bindings_elsewhere_are_named() {
+    let text = "
+        package a:b@1.0.0;
+        interface i { f: func(); }
+        interface types { type t = u8; }
+        interface j { g: func(); }
+        world w { import i; import types; import j; }";
+    let with = quote! { with: { "a:b/i": super::i, "a:b/types": super::types } };
+    let written = expand(quote! { inline: #text, #with }).expect("accepted").to_string();
+    assert!(written.contains("are added by those: `a:b/i@1.0.0`."), "{written}");
+    for name in ["a:b/i", "a:b/i@1.0.0", "a:b/i#f"] {
+        check(quote! { inline: #text, #with, async: [#name] }, &["`with` has a module for `a:b/i@1.0.0`", name]);
+        check(quote! { inline: #text, #with, trappable: [#name] }, &["`with` has a module for `a:b/i@1.0.0`", name]);
+    }
+    check(quote! { inline: #text, #with, async: ["a:b/types"] }, &["imports no function `a:b/types`"]);
+    let all = expand(quote! { inline: #text }).expect("accepted").to_string();
+    assert!(!all.contains("elsewhere"), "{all}");
+}
+
+/// A type may name two others, each of them two more, and so on: there are as many steps as there are types.
+#[test]
+fn types_that_name_others_twice_take_no_time() {
+    let deep = |first: &str, next: fn(usize) -> String| {
+        let types: String = (1..40).map(next).collect();
+        format!(
+            "package a:b; interface i {{ {first} {types} f: func(a: t39) -> t39; }} world w {{ import i; export i; }}"
+        )
+    };
+    let texts = [
+        deep("type t0 = u8;", |n| format!("type t{n} = option<t{}>;", n - 1)),
+        deep("type t0 = string;", |n| format!("type t{n} = option<t{}>;", n - 1)),
+        deep("type t0 = u8;", |n| format!("type t{n} = tuple<t{0}, t{0}>;", n - 1)),
+        deep("type t0 = string;", |n| format!("type t{n} = result<list<t{0}>, list<t{0}>>;", n - 1)),
+        deep("record t0 { a: string }", |n| format!("record t{n} {{ a: t{0}, b: option<t{0}> }}", n - 1)),
+        deep("variant t0 { a }", |n| format!("variant t{n} {{ a(t{0}), b(t{0}) }}", n - 1)),
+    ];
+    let count = texts.len();
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for text in texts {
+            done.send(expand(quote! { inline: #text }).map(drop).map_err(|e| e.to_string())).expect("is waited for");
+        }
+    });
+    for _ in 0..count {
+        let result = wait.recv_timeout(std::time::Duration::from_secs(60)).expect("takes no time");
+        assert_eq!(result, Ok(()));
+    }
+}
+
+/// The world has the name of what it imports, also where it exports an interface with the same types.
+#[test]
+fn functions_of_a_world_have_the_types_that_it_names() {
+    let text = "
+        package a:b;
+        interface types { resource r; record rec { r: r } }
+        world w {
+            export types;
+            use types.{r, rec};
+            use types.{r as again};
+            type many = list<r>;
+            export f: func(x: r, y: rec) -> r;
+            export g: func(x: list<r>, y: many) -> tuple<again, option<many>>;
+            export h: func(x: borrow<again>);
+        }";
+    let written = expand(quote! { inline: #text }).expect("accepted").to_string();
+    // What the component exports has a record and a name for the resource.
+    assert_eq!(written.matches("ResourceAny").count(), 2, "{written}");
+}
+
+#[test]
+fn worlds_with_the_names_of_type_parameters_have_others() {
+    for (world, ident) in [("t", "T_"), ("h", "H_"), ("self", "Self_")] {
+        let text = format!("package a:b; world %{world} {{ import i: func(); export f: func() -> u32; }}");
+        let written = expand(quote! { inline: #text }).expect("accepted").to_string();
+        assert!(written.contains(&format!("pub struct {ident} {{")), "{written}");
+        assert!(written.contains(&format!("pub trait {}Imports", ident.trim_end_matches('_'))), "{written}");
+    }
+}
+
+#[test]
+fn the_face_is_only_where_the_call_says() {
+    let call = quote! {
+        path: "../hatchery/tests/bindings/wit",
+        async: ["clock"],
+        trappable: ["test:kitchen/store", "log"],
+    };
+    let plain = expand(call.clone()).expect("accepted").to_string();
+    let elsewhere = expand(quote! { #call hatchery_crate: crate::runtime }).expect("accepted").to_string();
+    let attribute = quote! { #[component(hatchery_crate = crate::runtime)] }.to_string();
+    assert!(elsewhere.contains(&attribute), "{elsewhere}");
+    let face = quote! { ::hatchery:: }.to_string();
+    let named = elsewhere.replace(&attribute, "").replace(&quote! { crate::runtime:: }.to_string(), &face);
+    let without_blanks = |text: &str| text.split_whitespace().collect::<String>();
+    assert_eq!(without_blanks(&named), without_blanks(&plain));
 }
 
 #[test]

@@ -21,17 +21,17 @@ pub trait KitchenImports {
         line: ::std::string::String,
     ) -> ::core::result::Result<(), ::hatchery::Error>;
 }
-/// A component and its host, with something of everything.
+#[cfg_attr(
+    not(doctest),
+    doc = " A component and its host, with something of everything."
+)]
 #[derive(::core::fmt::Debug, ::core::clone::Clone)]
 pub struct Kitchen {
     call_run: ::hatchery::component::TypedFunc<
         (&'static str, &'static str),
         (::core::result::Result<Length, Failure>,),
     >,
-    call_fill: ::hatchery::component::TypedFunc<
-        (&'static str, self::test::units::lengths::Length),
-        (u32,),
-    >,
+    call_fill: ::hatchery::component::TypedFunc<(&'static str, Length), (u32,)>,
     call_time: ::hatchery::component::TypedFunc<(), (u64,)>,
     test_kitchen_counters: self::exports::test::kitchen::counters::Guest,
 }
@@ -68,8 +68,7 @@ impl Kitchen {
                 (&'static str, &'static str),
                 (::core::result::Result<Length, Failure>,),
             >("run");
-        exports
-            .func::<(&'static str, self::test::units::lengths::Length), (u32,)>("fill");
+        exports.func::<(&'static str, Length), (u32,)>("fill");
         exports.func::<(), (u64,)>("time");
         self::exports::test::kitchen::counters::Guest::check_exports(exports);
     }
@@ -116,7 +115,7 @@ impl Kitchen {
         &self,
         instance: &mut ::hatchery::component::Instance<T>,
         name: &str,
-        value: self::test::units::lengths::Length,
+        value: Length,
     ) -> ::core::result::Result<u32, ::hatchery::Error> {
         let (result,) = self.call_fill.call_lent(instance, (name, value))?;
         ::core::result::Result::Ok(result)
@@ -130,12 +129,12 @@ impl Kitchen {
         &self,
         instance: &mut ::hatchery::component::Instance<T>,
         name: &str,
-        value: self::test::units::lengths::Length,
+        value: Length,
     ) -> ::core::result::Result<u32, ::hatchery::Error> {
         let (result,) = self.call_fill.call_lent_async(instance, (name, value)).await?;
         ::core::result::Result::Ok(result)
     }
-    /// What the clock says.
+    #[cfg_attr(not(doctest), doc = " What the clock says.")]
     ///
     /// # Errors
     ///
@@ -239,7 +238,7 @@ impl Kitchen {
 pub mod clock {
     /// What the host does for `clock`.
     pub trait Host: ::core::marker::Send {
-        /// The time.
+        #[cfg_attr(not(doctest), doc = " The time.")]
         fn now(
             &mut self,
         ) -> impl ::core::future::Future<Output = u64> + ::core::marker::Send;
@@ -273,9 +272,9 @@ pub mod clock {
 pub mod test {
     /// What is in `units`.
     pub mod units {
-        /// Lengths and their units.
+        #[cfg_attr(not(doctest), doc = " Lengths and their units.")]
         pub mod lengths {
-            /// What a length is measured in.
+            #[cfg_attr(not(doctest), doc = " What a length is measured in.")]
             #[derive(
                 ::core::fmt::Debug,
                 ::core::clone::Clone,
@@ -297,7 +296,7 @@ pub mod test {
                 #[component(name = "foot")]
                 Foot,
             }
-            /// How long something is.
+            #[cfg_attr(not(doctest), doc = " How long something is.")]
             #[derive(
                 ::core::fmt::Debug,
                 ::core::clone::Clone,
@@ -321,11 +320,11 @@ pub mod test {
     }
     /// What is in `kitchen`.
     pub mod kitchen {
-        /// Lengths by name, in buckets.
+        #[cfg_attr(not(doctest), doc = " Lengths by name, in buckets.")]
         pub mod store {
             /// The type `length`.
             pub type Length = super::super::super::test::units::lengths::Length;
-            /// Why there is no length.
+            #[cfg_attr(not(doctest), doc = " Why there is no length.")]
             #[derive(
                 ::core::fmt::Debug,
                 ::core::clone::Clone,
@@ -338,7 +337,7 @@ pub mod test {
             )]
             #[component(variant)]
             pub enum Failure {
-                /// None has this name.
+                #[cfg_attr(not(doctest), doc = " None has this name.")]
                 #[component(name = "missing")]
                 Missing(::std::string::String),
                 /// The case `full`.
@@ -357,7 +356,7 @@ pub mod test {
                 }
             }
             impl ::core::error::Error for Failure {}
-            /// What a bucket is opened for.
+            #[cfg_attr(not(doctest), doc = " What a bucket is opened for.")]
             #[derive(
                 ::core::fmt::Debug,
                 ::core::clone::Clone,
@@ -382,7 +381,7 @@ pub mod test {
                 #[component(name = "type")]
                 pub r#type: bool,
             }
-            /// Lengths by name.
+            #[cfg_attr(not(doctest), doc = " Lengths by name.")]
             pub type Bucket = super::super::super::__With0;
             /// What the host does with the resource `bucket`.
             pub trait HostBucket {
@@ -398,7 +397,7 @@ pub mod test {
                     ::hatchery::component::Resource<Bucket>,
                     ::hatchery::Error,
                 >;
-                /// The length with a name.
+                #[cfg_attr(not(doctest), doc = " The length with a name.")]
                 ///
                 /// # Errors
                 ///
@@ -422,7 +421,7 @@ pub mod test {
                     key: ::std::string::String,
                     value: Length,
                 ) -> ::core::result::Result<(), ::hatchery::Error>;
-                /// Not the destructor.
+                #[cfg_attr(not(doctest), doc = " Not the destructor.")]
                 ///
                 /// # Errors
                 ///
@@ -456,7 +455,10 @@ pub mod test {
             }
             /// What the host does for `test:kitchen/store@1.2.0`.
             pub trait Host: HostBucket {
-                /// How many lengths there are in some buckets.
+                #[cfg_attr(
+                    not(doctest),
+                    doc = " How many lengths there are in some buckets."
+                )]
                 ///
                 /// # Errors
                 ///
@@ -583,7 +585,7 @@ pub mod exports {
         pub mod kitchen {
             /// The interface `test:kitchen/counters@1.2.0`.
             pub mod counters {
-                /// Counts.
+                #[cfg_attr(not(doctest), doc = " Counts.")]
                 pub type Counter = ::hatchery::component::ResourceAny;
                 /// The functions of the resource `counter` of a component, found once for all of its instances.
                 #[derive(::core::fmt::Debug, ::core::clone::Clone)]
@@ -743,7 +745,7 @@ pub mod exports {
                         let _ = &exports;
                         GuestCounter::check_exports(exports);
                     }
-                    /// Counts.
+                    #[cfg_attr(not(doctest), doc = " Counts.")]
                     pub fn counter(&self) -> &GuestCounter {
                         &self.counter
                     }

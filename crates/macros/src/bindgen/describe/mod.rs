@@ -6,16 +6,17 @@ mod section;
 mod types;
 
 use super::choice::{Choice, Substitutes};
-use super::model::{Interface, Substitute, World};
-use super::names::{camel, ident};
+use super::model::{Interface, Substitute, Type, World};
+use super::names::{Names, camel, ident};
 use super::options::Options;
 use super::source::Source;
 use functions::Choices;
-use places::{Places, prefix, substitute};
+use places::{Places, TAKEN, prefix, substitute};
 use proc_macro2::Ident;
 use quote::format_ident;
 use section::{Section, Side};
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use syn::{Error, Result};
 use wit_parser::{Resolve, TypeId};
 
@@ -23,6 +24,8 @@ use wit_parser::{Resolve, TypeId};
 struct Describer<'a> {
     resolve: &'a Resolve,
     places: Places,
+    /// Types with names that were found already: each may be named by two others, as often as that goes on.
+    known: RefCell<HashMap<(TypeId, Side), Type>>,
 }
 
 /// The sections of a world.
@@ -41,8 +44,7 @@ pub(super) fn describe(source: &Source, options: &Options) -> Result<World> {
     let failed = |message: String| Error::new(options.span(), message);
     let mut with = Substitutes::new(&options.with);
     let sections = Sections::new(source, &mut with).map_err(failed)?;
-    let name = &source.resolve.worlds[source.world].name;
-    let describer = Describer::new(&source.resolve, &sections, &ident(&camel(name)), &mut with);
+    let describer = Describer::new(source, &sections, &mut with);
     let mut choices =
         Choices { asynchronous: Choice::new(&options.asynchronous), trappable: Choice::new(&options.trappable) };
     let mut world = describer.world(source, &sections, &mut choices).map_err(failed)?;
@@ -54,8 +56,8 @@ pub(super) fn describe(source: &Source, options: &Options) -> Result<World> {
     });
     world.substitutes = substitutes.collect();
     with.finish()?;
-    choices.asynchronous.finish()?;
-    choices.trappable.finish()?;
+    choices.asynchronous.finish(&world.elsewhere)?;
+    choices.trappable.finish(&world.elsewhere)?;
     Ok(world)
 }
 
@@ -73,15 +75,23 @@ impl<'a> Sections<'a> {
         })
     }
 
+    /// The names of imports that the caller has a module for, and that have functions.
+    fn elsewhere(&self, resolve: &Resolve) -> Vec<String> {
+        let imports = self.imports.iter().zip(&self.foreign);
+        let elsewhere = imports.filter(|(section, foreign)| foreign.is_some() && !section.is_passive(resolve));
+        elsewhere.filter_map(|(section, _)| section.name.clone()).collect()
+    }
+
     fn all(&self) -> Vec<&Section<'a>> {
         [&self.root, &self.functions].into_iter().chain(&self.imports).chain(&self.exports).collect()
     }
 }
 
 impl<'a> Describer<'a> {
-    fn new(resolve: &'a Resolve, sections: &Sections<'_>, world: &Ident, with: &mut Substitutes<'_>) -> Describer<'a> {
+    fn new(source: &'a Source, sections: &Sections<'_>, with: &mut Substitutes<'_>) -> Describer<'a> {
+        let (resolve, world) = (&source.resolve, &source.resolve.worlds[source.world].name);
         let mut places = Places::new(&sections.exports);
-        places.add(resolve, &sections.root, &[world.clone(), imports_of(world)], &[], with);
+        places.add(resolve, &sections.root, &[struct_of(world), imports_of(world)], &[], with);
         for (section, foreign) in sections.imports.iter().zip(&sections.foreign) {
             let module = foreign.map_or_else(|| section.module.clone(), |number| vec![substitute(number)]);
             places.add(resolve, section, &[ident(prefix(Side::Host))], &module, with);
@@ -89,7 +99,7 @@ impl<'a> Describer<'a> {
         for section in &sections.exports {
             places.add(resolve, section, &[ident(prefix(Side::Guest))], &section.module, with);
         }
-        Describer { resolve, places }
+        Describer { resolve, places, known: RefCell::default() }
     }
 
     fn world(
@@ -100,7 +110,6 @@ impl<'a> Describer<'a> {
     ) -> std::result::Result<World, String> {
         let world = &self.resolve.worlds[source.world];
         let errors = self.errors(&sections.all());
-        let head = ident(&camel(&world.name));
         let mut imports = Vec::new();
         for (section, foreign) in sections.imports.iter().zip(&sections.foreign) {
             if foreign.is_none() {
@@ -112,13 +121,14 @@ impl<'a> Describer<'a> {
             exports.push(self.interface(section, ident(prefix(Side::Guest)), &errors, choices)?);
         }
         Ok(World {
-            root: self.interface(&sections.root, imports_of(&head), &errors, choices)?,
+            root: self.interface(&sections.root, imports_of(&world.name), &errors, choices)?,
             functions: self.functions(&sections.functions, choices)?,
             name: world.name.clone(),
-            ident: head,
+            ident: struct_of(&world.name),
             docs: world.docs.contents.clone(),
             imports,
             exports,
+            elsewhere: sections.elsewhere(self.resolve),
             substitutes: Vec::new(),
         })
     }
@@ -144,7 +154,12 @@ impl<'a> Describer<'a> {
     }
 }
 
+/// The struct that stands for a world.
+fn struct_of(world: &str) -> Ident {
+    Names::without(&TAKEN).take(&camel(world))
+}
+
 /// The trait of what a world imports without an interface.
-fn imports_of(world: &Ident) -> Ident {
-    format_ident!("{world}Imports")
+fn imports_of(world: &str) -> Ident {
+    format_ident!("{}Imports", camel(world))
 }

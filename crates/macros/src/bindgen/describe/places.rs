@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use wit_parser::{InterfaceId, Resolve, TypeDefKind, TypeId, TypeOwner};
 
 /// What no type in a module is called: the type parameters of what is generated there.
-const TAKEN: [&str; 2] = ["T", "H"];
+pub(super) const TAKEN: [&str; 2] = ["T", "H"];
 
 /// Where everything is that has a name.
 #[derive(Default)]

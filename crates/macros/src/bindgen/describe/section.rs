@@ -1,6 +1,7 @@
 //! What a world consists of: interfaces that it imports and exports, and what has none.
 
 use super::super::names::{ident, snake};
+use super::places::is_resource;
 use proc_macro2::Ident;
 use wit_parser::{Function, InterfaceId, PackageId, Resolve, TypeId, World, WorldItem, WorldKey};
 
@@ -72,6 +73,11 @@ impl<'a> Section<'a> {
             types: interface.types.iter().map(|(name, id)| (name.as_str(), *id)).collect(),
             functions: interface.functions.values().collect(),
         }
+    }
+
+    /// Whether there are only types in it.
+    pub(super) fn is_passive(&self, resolve: &Resolve) -> bool {
+        self.functions.is_empty() && !self.types.iter().any(|(_, id)| is_resource(resolve, *id))
     }
 }
 

@@ -7,6 +7,7 @@ use super::Describer;
 use super::places::is_resource;
 use super::section::Side;
 use std::collections::HashSet;
+use std::rc::Rc;
 use wit_parser::{Docs, Handle, Span, Type as Wit, TypeDefKind, TypeId};
 
 /// Most types in a tuple, and parameters of a function.
@@ -106,9 +107,20 @@ impl Describer<'_> {
         if def.name.is_none() {
             return self.structure(&def.kind, side);
         }
-        let alias = match &def.kind {
+        let side = self.places.side(self.resolve, id, side);
+        if let Some(known) = self.known.borrow().get(&(id, side)) {
+            return Ok(known.clone());
+        }
+        let ty = self.named(id, side)?;
+        self.known.borrow_mut().insert((id, side), ty.clone());
+        Ok(ty)
+    }
+
+    /// A definition with a name, by that.
+    fn named(&self, id: TypeId, side: Side) -> Result<Type, String> {
+        let alias = match &self.resolve.types[id].kind {
             TypeDefKind::Record(_) | TypeDefKind::Variant(_) | TypeDefKind::Enum(_) | TypeDefKind::Flags(_) => None,
-            kind => Some(Box::new(self.structure(kind, self.places.side(self.resolve, id, side))?)),
+            kind => Some(Rc::new(self.structure(kind, side)?)),
         };
         Ok(Type::Named { path: self.path(id, side)?, ability: self.ability(id, side)?, alias })
     }
@@ -138,9 +150,18 @@ impl Describer<'_> {
     }
 
     fn handle(&self, id: TypeId, side: Side) -> Result<Type, String> {
-        match self.places.side(self.resolve, self.original(id), side) {
+        match self.provider(id, side) {
             Side::Host => self.path(id, side).map(Type::HostResource),
             Side::Guest => Ok(Type::GuestResource),
+        }
+    }
+
+    /// On which side a resource is. Each name of a chain says that for the next: a world has the names of what it imports.
+    fn provider(&self, id: TypeId, side: Side) -> Side {
+        let side = self.places.side(self.resolve, id, side);
+        match self.resolve.types[id].kind {
+            TypeDefKind::Type(Wit::Id(of)) => self.provider(of, side),
+            _ => side,
         }
     }
 

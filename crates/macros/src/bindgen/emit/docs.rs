@@ -1,18 +1,19 @@
 //! What stands before items: documentation of a package as documentation of Rust, and what linters are told.
 
 use super::super::model::Function;
+use super::markdown::plain;
 use proc_macro2::TokenStream;
 use quote::quote;
 
 /// A package's text, or what is said where it has none.
 pub(super) fn docs(text: Option<&str>, otherwise: &str) -> TokenStream {
-    lines(&text.map_or_else(|| otherwise.to_owned(), harmless))
+    text.map_or_else(|| lines(otherwise), package_lines)
 }
 
 /// The same, with a section on errors of calls.
 pub(super) fn docs_with_errors(text: Option<&str>, otherwise: &str, errors: &str) -> TokenStream {
-    let text = text.map_or_else(|| otherwise.to_owned(), harmless);
-    lines(&format!("{}\n\n# Errors\n\n{errors}", text.trim_end()))
+    let (text, errors) = (docs(text, otherwise), lines(&format!("\n# Errors\n\n{errors}")));
+    quote! { #text #errors }
 }
 
 /// Most parameters of a WIT function of which no lint complains, with those that methods have besides.
@@ -25,33 +26,37 @@ pub(super) fn lints(function: &Function) -> Option<TokenStream> {
     })
 }
 
+/// Lines of ours, in which no code is.
 fn lines(text: &str) -> TokenStream {
-    let lines = text.trim_end().lines().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
+    let lines = spaced(text);
     quote! { #(#[doc = #lines])* }
 }
 
-/// A text of which nothing is taken for a program to be tested: code blocks are plain text.
-fn harmless(text: &str) -> String {
-    let mut fenced = false;
-    let lines = text.lines().map(|line| {
-        let start = line.trim_start();
-        let fence = ["```", "~~~"].into_iter().find(|fence| start.starts_with(fence));
-        if let Some(fence) = fence {
-            fenced = !fenced;
-            return if fenced { format!("{fence}text") } else { fence.to_owned() };
-        }
-        // What is indented by four would be code.
-        if fenced || line.len() - start.len() < 4 { line.to_owned() } else { format!("   {start}") }
-    });
-    lines.collect::<Vec<_>>().join("\n")
+/// Lines of a package. They are not there when documentation is tested: whatever Markdown takes for code is no program.
+fn package_lines(text: &str) -> TokenStream {
+    let text = plain(text);
+    let lines = spaced(&text);
+    quote! { #(#[cfg_attr(not(doctest), doc = #lines)])* }
+}
+
+fn spaced(text: &str) -> impl Iterator<Item = String> {
+    text.trim_end().lines().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// There is more that Markdown takes for code than is looked for, so nothing of a package may be there for tests.
     #[test]
-    fn code_is_text() {
-        assert_eq!(harmless("a\n```wit\n    code\n```\n    b\n- c"), "a\n```text\n    code\n```\n   b\n- c");
+    fn no_text_of_a_package_is_tested() {
+        let written = docs_with_errors(Some("a\n\n* -     code"), "", "ours");
+        let item: syn::ItemMod = syn::parse_quote! { #written mod m {} };
+        let is_tested = |attribute: &&syn::Attribute| attribute.path().is_ident("doc");
+        let ours: Vec<_> = item.attrs.iter().filter(is_tested).map(|line| quote! { #line }.to_string()).collect();
+        assert_eq!(ours.len(), 4);
+        assert!(ours.iter().all(|line| !line.contains("code")), "{ours:?}");
+        let hidden = quote! { #[cfg_attr(not(doctest), doc = " * -     code")] }.to_string();
+        assert!(written.to_string().contains(&hidden), "{written}");
     }
 }

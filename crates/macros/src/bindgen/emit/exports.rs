@@ -38,7 +38,7 @@ impl Here<'_> {
         let text =
             format!("The functions of `{}` of a component, found once for all of its instances.", interface.shown());
         let structs = interface.resources.iter().map(|resource| self.guest_resource(name, resource));
-        let guest = handles(&interface.ident, &docs(None, &text), &members);
+        let guest = self.handles(&interface.ident, &docs(None, &text), &members);
         quote! { #(#structs)* #guest }
     }
 
@@ -48,7 +48,7 @@ impl Here<'_> {
             "The functions of the resource `{}` of a component, found once for all of its instances.",
             resource.name
         );
-        handles(&resource.behaviour, &docs(None, &text), &members.collect::<Vec<_>>())
+        self.handles(&resource.behaviour, &docs(None, &text), &members.collect::<Vec<_>>())
     }
 
     /// The handle of a function.
@@ -60,8 +60,9 @@ impl Here<'_> {
             Some(interface) => quote! { (#interface, #name) },
             None => quote! { #name },
         };
+        let face = self.face;
         Member {
-            field: quote! { #call: ::hatchery::component::TypedFunc<#params, #results> },
+            field: quote! { #call: #face::component::TypedFunc<#params, #results> },
             check: quote! { exports.func::<#params, #results>(#path); },
             make: quote! { #call: prepared.func(#path)? },
             methods: self.calls(function),
@@ -80,12 +81,13 @@ impl Here<'_> {
         let result = function.result.as_ref().map_or_else(|| quote! { () }, |ty| self.owned(ty));
         let taken = function.result.as_ref().map_or_else(|| quote! { () }, |_| quote! { (result,) });
         let given = function.result.as_ref().map_or_else(|| quote! { () }, |_| quote! { result });
+        let face = self.face;
         let head = quote! {
             <T: 'static>(
                 &self,
-                instance: &mut ::hatchery::component::Instance<T>,
+                instance: &mut #face::component::Instance<T>,
                 #(#names: #types),*
-            ) -> ::core::result::Result<#result, ::hatchery::Error>
+            ) -> ::core::result::Result<#result, #face::Error>
         };
         let lints = lints(function);
         quote! {
@@ -101,6 +103,41 @@ impl Here<'_> {
             pub async fn #asynchronous #head {
                 let #taken = self.#call.call_lent_async(instance, (#(#names,)*)).await?;
                 ::core::result::Result::Ok(#given)
+            }
+        }
+    }
+
+    /// A struct of handles.
+    pub(super) fn handles(self, ident: &Ident, docs: &TokenStream, members: &[Member]) -> TokenStream {
+        let face = self.face;
+        let fields = members.iter().map(|member| &member.field);
+        let makes = members.iter().map(|member| &member.make);
+        let checks = members.iter().map(|member| &member.check);
+        let methods = members.iter().map(|member| &member.methods);
+        let new_docs = docs_with_errors(None, "Finds the functions in a component.", MISMATCH);
+        quote! {
+            #docs
+            #[derive(::core::fmt::Debug, ::core::clone::Clone)]
+            pub struct #ident { #(#fields,)* }
+
+            impl #ident {
+                #new_docs
+                pub fn new<T: 'static>(
+                    prepared: &#face::component::Prepared<T>,
+                ) -> ::core::result::Result<#ident, #face::Error> {
+                    #face::component::macros::find(prepared, Self::check_exports, || {
+                        ::core::result::Result::Ok(#ident { #(#makes,)* })
+                    })
+                }
+
+                /// Asks for all functions, so that a message can name those that are missing or have other types.
+                #[doc(hidden)]
+                pub fn check_exports(exports: &mut #face::component::macros::ExportCheck<'_>) {
+                    let _ = &exports;
+                    #(#checks)*
+                }
+
+                #(#methods)*
             }
         }
     }
@@ -132,39 +169,5 @@ fn resource_member(resource: &Resource, names: &mut Names) -> Member {
         check: quote! { #behaviour::check_exports(exports); },
         make: quote! { #name: #behaviour::new(prepared)? },
         methods: quote! { #docs pub fn #name(&self) -> &#behaviour { &self.#name } },
-    }
-}
-
-/// A struct of handles.
-pub(super) fn handles(ident: &Ident, docs: &TokenStream, members: &[Member]) -> TokenStream {
-    let fields = members.iter().map(|member| &member.field);
-    let makes = members.iter().map(|member| &member.make);
-    let checks = members.iter().map(|member| &member.check);
-    let methods = members.iter().map(|member| &member.methods);
-    let new_docs = docs_with_errors(None, "Finds the functions in a component.", MISMATCH);
-    quote! {
-        #docs
-        #[derive(::core::fmt::Debug, ::core::clone::Clone)]
-        pub struct #ident { #(#fields,)* }
-
-        impl #ident {
-            #new_docs
-            pub fn new<T: 'static>(
-                prepared: &::hatchery::component::Prepared<T>,
-            ) -> ::core::result::Result<#ident, ::hatchery::Error> {
-                ::hatchery::component::macros::find(prepared, Self::check_exports, || {
-                    ::core::result::Result::Ok(#ident { #(#makes,)* })
-                })
-            }
-
-            /// Asks for all functions, so that a message can name those that are missing or have other types.
-            #[doc(hidden)]
-            pub fn check_exports(exports: &mut ::hatchery::component::macros::ExportCheck<'_>) {
-                let _ = &exports;
-                #(#checks)*
-            }
-
-            #(#methods)*
-        }
     }
 }

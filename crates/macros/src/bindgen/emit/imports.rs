@@ -30,7 +30,7 @@ impl Here<'_> {
     }
 
     fn resource_trait(self, resource: &Resource) -> TokenStream {
-        let Resource { name, ident, behaviour, .. } = resource;
+        let (Resource { name, ident, behaviour, .. }, face) = (resource, self.face);
         let docs = docs(None, &format!("What the host does with the resource `{name}`."));
         let send = send(&resource.functions).into_iter();
         let methods = resource.functions.iter().map(|function| self.method(function));
@@ -43,8 +43,8 @@ impl Here<'_> {
                 #drop_docs
                 fn drop(
                     &mut self,
-                    resource: ::hatchery::component::Resource<#ident>,
-                ) -> ::core::result::Result<(), ::hatchery::Error>;
+                    resource: #face::component::Resource<#ident>,
+                ) -> ::core::result::Result<(), #face::Error>;
             }
         }
     }
@@ -55,11 +55,12 @@ impl Here<'_> {
             let ty = self.owned(ty);
             quote! { #name: #ty }
         });
+        let face = self.face;
         let mut result = function.result.as_ref().map_or_else(|| quote! { () }, |ty| self.owned(ty));
         let mut documentation = docs(function.docs.as_deref(), &text);
         if function.trappable {
             documentation = docs_with_errors(function.docs.as_deref(), &text, TRAPS);
-            result = quote! { ::core::result::Result<#result, ::hatchery::Error> };
+            result = quote! { ::core::result::Result<#result, #face::Error> };
         }
         if function.asynchronous {
             result = quote! { impl ::core::future::Future<Output = #result> + ::core::marker::Send };
@@ -71,16 +72,16 @@ impl Here<'_> {
     /// The function that adds an interface to a linker.
     pub(super) fn add_to_linker(self, interface: &Interface) -> TokenStream {
         let (true, Some(name)) = (!interface.is_passive(), &interface.name) else { return quote! {} };
-        let (ident, body) = (&interface.ident, self.definitions(interface));
+        let (ident, body, face) = (&interface.ident, self.definitions(interface), self.face);
         let text = format!("Adds `{name}` to a linker; `get` finds what does it in the host data.");
         let docs = docs_with_errors(None, &text, "When the linker has some of it already.");
         quote! {
             #docs
             pub fn add_to_linker<T: 'static, H: #ident + 'static>(
-                linker: &mut ::hatchery::component::Linker<T>,
+                linker: &mut #face::component::Linker<T>,
                 get: impl ::core::ops::Fn(&mut T) -> &mut H
                     + ::core::marker::Copy + ::core::marker::Send + ::core::marker::Sync + 'static,
-            ) -> ::core::result::Result<(), ::hatchery::Error> {
+            ) -> ::core::result::Result<(), #face::Error> {
                 let mut interface = linker.instance(#name)?;
                 #body
                 ::core::result::Result::Ok(())

@@ -6,6 +6,7 @@
 mod docs;
 mod exports;
 mod imports;
+mod markdown;
 mod modules;
 mod paths;
 mod prepare;
@@ -13,8 +14,9 @@ mod types;
 
 use super::model::{Interface, Substitute, World};
 use super::names::{Names, snake};
+use crate::face::Face;
 use docs::{docs, docs_with_errors};
-use exports::{Member, handles, take_methods};
+use exports::{Member, take_methods};
 use modules::Module;
 use paths::Here;
 use prepare::prepare;
@@ -22,20 +24,17 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use std::path::PathBuf;
 
-/// The root of all modules.
-const ROOT: Here<'_> = Here(&[]);
-
 /// The bindings of a world, made of these files.
-pub(super) fn emit(world: &World, files: &[PathBuf]) -> TokenStream {
-    let mut root = Module::default();
-    root.add(&[], TokenStream::new(), in_root(world, files));
+pub(super) fn emit(world: &World, files: &[PathBuf], face: &Face) -> TokenStream {
+    let (mut root, top) = (Module::default(), Here::top(face));
+    root.add(&[], TokenStream::new(), in_root(top, world, files));
     for interface in &world.imports {
-        let here = Here(&interface.module);
+        let here = top.within(&interface.module);
         let (types, traits, add) = (types(here, interface), here.traits(interface), here.add_to_linker(interface));
         root.add(&interface.module, interface_docs(interface), quote! { #types #traits #add });
     }
     for interface in &world.exports {
-        let here = Here(&interface.module);
+        let here = top.within(&interface.module);
         let (types, guest) = (types(here, interface), here.guest(interface));
         root.add(&interface.module, interface_docs(interface), quote! { #types #guest });
     }
@@ -52,12 +51,12 @@ fn types(here: Here<'_>, interface: &Interface) -> TokenStream {
 }
 
 /// What is in no module: the world and what it has without an interface.
-fn in_root(world: &World, files: &[PathBuf]) -> TokenStream {
+fn in_root(top: Here<'_>, world: &World, files: &[PathBuf]) -> TokenStream {
     let substitutes = world.substitutes.iter().map(substitute);
     // The compiler looks at what is included when it decides what to build again.
     let files = files.iter().map(|file| file.to_string_lossy().into_owned());
-    let (types, traits) = (types(ROOT, &world.root), ROOT.traits(&world.root));
-    let (main, prepare, link) = (main(world), prepare(world), link(world));
+    let (types, traits) = (types(top, &world.root), top.traits(&world.root));
+    let (main, prepare, link) = (main(top, world), prepare(world, top.face), link(top, world));
     quote! {
         #(const _: &[u8] = ::core::include_bytes!(#files);)*
         #(#substitutes)*
@@ -81,16 +80,16 @@ fn substitute(Substitute { ident, path, is_module }: &Substitute) -> TokenStream
 }
 
 /// The struct of what the world exports.
-fn main(world: &World) -> TokenStream {
+fn main(top: Here<'_>, world: &World) -> TokenStream {
     let text =
         format!("The functions of a component for the world `{}`, found once for all of its instances.", world.name);
     let mut names = Names::without(&["new", "check_exports", "prepare", "prepare_with", "add_to_linker"]);
     take_methods(&world.functions, &mut names);
-    let functions = world.functions.iter().map(|function| ROOT.function(None, function));
+    let functions = world.functions.iter().map(|function| top.function(None, function));
     let interfaces = world.exports.iter().filter(|interface| !interface.is_passive());
     let interfaces = interfaces.map(|interface| interface_member(interface, &mut names));
     let members: Vec<Member> = functions.chain(interfaces).collect();
-    handles(&world.ident, &docs(world.docs.as_deref(), &text), &members)
+    top.handles(&world.ident, &docs(world.docs.as_deref(), &text), &members)
 }
 
 fn interface_member(interface: &Interface, names: &mut Names) -> Member {
@@ -113,8 +112,8 @@ fn accessor(module: &[Ident]) -> String {
 }
 
 /// The function that adds all that a world imports to a linker.
-fn link(world: &World) -> TokenStream {
-    let (ident, root) = (&world.ident, &world.root.ident);
+fn link(top: Here<'_>, world: &World) -> TokenStream {
+    let (ident, root, face) = (&world.ident, &world.root.ident, top.face);
     let interfaces: Vec<_> = world.imports.iter().filter(|interface| !interface.is_passive()).collect();
     let own = !world.root.is_passive();
     if interfaces.is_empty() && !own {
@@ -126,22 +125,28 @@ fn link(world: &World) -> TokenStream {
         quote! { self::#(#module::)*#ident }
     });
     let bounds = own.then(|| quote! { #root }).into_iter().chain(traits);
-    let definitions = own.then(|| ROOT.definitions(&world.root)).map(|definitions| {
+    let definitions = own.then(|| top.definitions(&world.root)).map(|definitions| {
         quote! { let mut interface = linker.root(); #definitions }
     });
-    let text = format!(
+    let mut text = format!(
         "Adds everything that the world `{}` imports to a linker; `get` finds what does it in the host data.",
         world.name
     );
+    if !world.elsewhere.is_empty() {
+        let names: Vec<_> = world.elsewhere.iter().map(|name| format!("`{name}`")).collect();
+        text += "\n\nIt leaves out interfaces whose bindings are written elsewhere, and are added by those: ";
+        text += &names.join(", ");
+        text.push('.');
+    }
     let docs = docs_with_errors(None, &text, "When the linker has some of it already.");
     quote! {
         impl #ident {
             #docs
             pub fn add_to_linker<T: 'static, H: #(#bounds +)* 'static>(
-                linker: &mut ::hatchery::component::Linker<T>,
+                linker: &mut #face::component::Linker<T>,
                 get: impl ::core::ops::Fn(&mut T) -> &mut H
                     + ::core::marker::Copy + ::core::marker::Send + ::core::marker::Sync + 'static,
-            ) -> ::core::result::Result<(), ::hatchery::Error> {
+            ) -> ::core::result::Result<(), #face::Error> {
                 #definitions
                 #(self::#(#modules::)*add_to_linker(linker, get)?;)*
                 ::core::result::Result::Ok(())

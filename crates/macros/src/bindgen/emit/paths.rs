@@ -2,12 +2,17 @@
 
 use super::super::ability::Ability;
 use super::super::model::{Type, TypePath};
+use crate::face::Face;
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 /// A module that code is written in.
 #[derive(Clone, Copy)]
-pub(super) struct Here<'a>(pub(super) &'a [Ident]);
+pub(super) struct Here<'a> {
+    module: &'a [Ident],
+    /// Where the face is, seen from all modules.
+    pub(super) face: &'a Face,
+}
 
 /// How values are passed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,11 +24,21 @@ enum Passing {
     LentForever,
 }
 
-impl Here<'_> {
+impl<'a> Here<'a> {
+    /// The root of all modules.
+    pub(super) fn top(face: &'a Face) -> Here<'a> {
+        Here { module: &[], face }
+    }
+
+    /// The module of an interface.
+    pub(super) fn within(self, module: &'a [Ident]) -> Here<'a> {
+        Here { module, ..self }
+    }
+
     /// The path of a type.
     pub(super) fn path(self, path: &TypePath) -> TokenStream {
         let ident = &path.ident;
-        if path.module == self.0 {
+        if path.module == self.module {
             return quote! { #ident };
         }
         let (root, module) = (self.root(), &path.module);
@@ -32,10 +47,10 @@ impl Here<'_> {
 
     /// The start of a path from the root of what is generated.
     pub(super) fn root(self) -> TokenStream {
-        if self.0.is_empty() {
+        if self.module.is_empty() {
             return quote! { self:: };
         }
-        let up = self.0.iter().map(|_| quote! { super:: });
+        let up = self.module.iter().map(|_| quote! { super:: });
         quote! { #(#up)* }
     }
 
@@ -63,6 +78,7 @@ impl Here<'_> {
 
     fn ty(self, ty: &Type, passing: Passing) -> TokenStream {
         let inner = |ty: &Type| self.ty(ty, passing);
+        let face = self.face;
         let unit = |ty: &Option<Box<Type>>| ty.as_ref().map_or_else(|| quote! { () }, |ty| inner(ty));
         match ty {
             Type::Scalar(name) => {
@@ -83,9 +99,9 @@ impl Here<'_> {
             }
             Type::HostResource(path) => {
                 let path = self.path(path);
-                quote! { ::hatchery::component::Resource<#path> }
+                quote! { #face::component::Resource<#path> }
             }
-            Type::GuestResource => quote! { ::hatchery::component::ResourceAny },
+            Type::GuestResource => quote! { #face::component::ResourceAny },
             _ => self.contents(ty, passing),
         }
     }
@@ -103,7 +119,8 @@ impl Here<'_> {
                 let element = self.owned(element);
                 quote! { #reference [#element] }
             }
-            Type::Named { alias: Some(alias), .. } => self.ty(alias, passing),
+            // What is copied has its own name, and not that of each of its parts.
+            Type::Named { alias: Some(alias), ability, .. } if !ability.copy => self.ty(alias, passing),
             _ if Ability::of(ty).copy => self.owned(ty),
             _ => {
                 let ty = self.owned(ty);

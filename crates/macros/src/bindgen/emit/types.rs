@@ -11,6 +11,7 @@ impl Here<'_> {
     pub(super) fn definition(self, def: &TypeDef) -> TokenStream {
         let (ident, name) = (&def.ident, &def.name);
         let head = |what: &str| docs(def.docs.as_deref(), &format!("The {what} `{name}`."));
+        let face = self.face;
         let alias = |what: &str, of: TokenStream| {
             let docs = head(what);
             quote! { #docs pub type #ident = #of; }
@@ -23,7 +24,7 @@ impl Here<'_> {
             Kind::Alias(of) => alias("type", self.owned(of)),
             Kind::Renamed(path) => alias("resource", self.path(path)),
             Kind::HostResource(Some(path)) => alias("resource", self.path(path)),
-            Kind::GuestResource => alias("resource", quote! { ::hatchery::component::ResourceAny }),
+            Kind::GuestResource => alias("resource", quote! { #face::component::ResourceAny }),
             Kind::HostResource(None) => {
                 let docs = head("resource");
                 quote! { #docs #[derive(::core::fmt::Debug)] pub enum #ident {} }
@@ -32,7 +33,7 @@ impl Here<'_> {
     }
 
     fn record(self, def: &TypeDef, fields: &[Part]) -> TokenStream {
-        let (ident, head) = (&def.ident, head(def, "record"));
+        let (ident, head) = (&def.ident, self.head(def, "record"));
         let fields = fields.iter().map(|field| {
             let (rename, ident) = (rename(field, "field"), &field.ident);
             let ty = field.ty.as_ref().map(|ty| self.owned(ty));
@@ -43,7 +44,7 @@ impl Here<'_> {
     }
 
     fn flags(self, def: &TypeDef, flags: &[Part]) -> TokenStream {
-        let (ident, head) = (&def.ident, head(def, "set of flags"));
+        let (ident, head) = (&def.ident, self.head(def, "set of flags"));
         let fields = flags.iter().map(|flag| {
             let (rename, ident) = (rename(flag, "flag"), &flag.ident);
             quote! { #rename pub #ident: bool, }
@@ -52,7 +53,7 @@ impl Here<'_> {
     }
 
     fn cases(self, def: &TypeDef, cases: &[Part], what: &str, attribute: &TokenStream) -> TokenStream {
-        let (ident, head) = (&def.ident, head(def, what));
+        let (ident, head) = (&def.ident, self.head(def, what));
         let variants = cases.iter().map(|case| {
             let (rename, ident) = (rename(case, "case"), &case.ident);
             let payload = case.ty.as_ref().map(|ty| {
@@ -64,28 +65,30 @@ impl Here<'_> {
         let error = error(def, &described(def, cases));
         quote! { #head #attribute pub enum #ident { #(#variants)* } #error }
     }
-}
 
-/// The documentation and the derives of a definition.
-fn head(def: &TypeDef, what: &str) -> TokenStream {
-    let docs = docs(def.docs.as_deref(), &format!("The {what} `{}`.", def.name));
-    let ability = def.ability;
-    let ordered = matches!(def.kind, Kind::Enum(_));
-    let derives = [
-        (true, quote! { ::core::fmt::Debug }),
-        (ability.clone, quote! { ::core::clone::Clone }),
-        (ability.copy, quote! { ::core::marker::Copy }),
-        (ability.compare, quote! { ::core::cmp::PartialEq }),
-        (ability.hash, quote! { ::core::cmp::Eq }),
-        (ability.hash, quote! { ::core::hash::Hash }),
-        (ordered, quote! { ::core::cmp::PartialOrd }),
-        (ordered, quote! { ::core::cmp::Ord }),
-        (true, quote! { ::hatchery::component::ComponentType }),
-        (true, quote! { ::hatchery::component::Lift }),
-        (true, quote! { ::hatchery::component::Lower }),
-    ];
-    let derives = derives.into_iter().filter_map(|(has, derive)| has.then_some(derive));
-    quote! { #docs #[derive(#(#derives),*)] }
+    /// The documentation and the derives of a definition.
+    fn head(self, def: &TypeDef, what: &str) -> TokenStream {
+        let face = self.face;
+        let docs = docs(def.docs.as_deref(), &format!("The {what} `{}`.", def.name));
+        let ability = def.ability;
+        let ordered = matches!(def.kind, Kind::Enum(_));
+        let derives = [
+            (true, quote! { ::core::fmt::Debug }),
+            (ability.clone, quote! { ::core::clone::Clone }),
+            (ability.copy, quote! { ::core::marker::Copy }),
+            (ability.compare, quote! { ::core::cmp::PartialEq }),
+            (ability.hash, quote! { ::core::cmp::Eq }),
+            (ability.hash, quote! { ::core::hash::Hash }),
+            (ordered, quote! { ::core::cmp::PartialOrd }),
+            (ordered, quote! { ::core::cmp::Ord }),
+            (true, quote! { #face::component::ComponentType }),
+            (true, quote! { #face::component::Lift }),
+            (true, quote! { #face::component::Lower }),
+        ];
+        let derives = derives.into_iter().filter_map(|(has, derive)| has.then_some(derive));
+        let attribute = face.attribute();
+        quote! { #docs #[derive(#(#derives),*)] #attribute }
+    }
 }
 
 /// What stands before a field or a case.
