@@ -118,6 +118,7 @@ mod maps;
 mod mismatches;
 mod names;
 mod options;
+mod passed;
 mod prepared;
 mod resource;
 mod resource_any;
