@@ -27,7 +27,7 @@ impl<'a> Abi<'a> {
     /// For a call with these options.
     #[inline(always)]
     pub(crate) fn new<T>(access: Access<'a, T>, options: &'a Options) -> Result<Abi<'a>, Error> {
-        let guest = access.with_memory(options.memory).map_err(|_| Error::from_call(CallError::WrongInstance))?;
+        let guest = access.with_memory(options.memory).map_err(|_| of_another())?;
         Ok(Abi { guest, options, budget: options.budget })
     }
 
@@ -155,6 +155,12 @@ impl<'a> Abi<'a> {
         self.call(callee, &mut values)?;
         Ok(values[0].get_i32() as u32)
     }
+}
+
+/// The function's memory is none of the instance's: what calling a function without one says, too.
+#[cold]
+fn of_another() -> Error {
+    Error::from_call(CallError::WrongInstance)
 }
 
 #[cold]
