@@ -113,8 +113,8 @@ pub enum CallError {
     /// There is no guest stack.
     #[error(transparent)]
     Stack(#[from] StackError),
-    /// The function is of another image.
-    #[error("the function is not of the image that this is an instance of")]
+    /// The function is of another prepared image, which may be of the same modules.
+    #[error("the function was found in another `Prepared` than the instance is made of; find it in that one")]
     WrongInstance,
     /// There is no room for the parameters or the results.
     #[error("the call needs {needed} values, and {given} are given")]

@@ -6,7 +6,7 @@ use super::state::{HostState, not_ours};
 use super::violation::Violation;
 use crate::error::{Error, ErrorKind};
 use hatchery_image::abi::RawVal;
-use hatchery_vm::{Access, AccessError, Callee, Guest};
+use hatchery_vm::{Access, AccessError, CallError, Callee, Guest};
 use std::fmt;
 
 /// What values are lifted from and lowered to. Derived code passes it on.
@@ -27,7 +27,7 @@ impl<'a> Abi<'a> {
     /// For a call with these options.
     #[inline(always)]
     pub(crate) fn new<T>(access: Access<'a, T>, options: &'a Options) -> Result<Abi<'a>, Error> {
-        let guest = access.with_memory(options.memory).map_err(memory_error)?;
+        let guest = access.with_memory(options.memory).map_err(|_| of_another())?;
         Ok(Abi { guest, options, budget: options.budget })
     }
 
@@ -157,6 +157,12 @@ impl<'a> Abi<'a> {
     }
 }
 
+/// The function's memory is none of the instance's: what calling a function without one says, too.
+#[cold]
+fn of_another() -> Error {
+    Error::from_call(CallError::WrongInstance)
+}
+
 #[cold]
 fn no_realloc() -> Error {
     Error::message(ErrorKind::Bug, "a value needs memory of the guest, and the function has no `realloc`")
@@ -164,13 +170,10 @@ fn no_realloc() -> Error {
 
 /// What goes wrong when memory is written: only what the host is at fault for, as all ranges are checked before.
 #[cold]
-pub(crate) fn memory_error(error: AccessError) -> Error {
+fn memory_error(error: AccessError) -> Error {
     match error {
         AccessError::OutOfBounds { start, end, length } => {
             Violation::OutOfBounds { pointer: start, bytes: end.saturating_sub(start), length }.error()
-        }
-        AccessError::NoSuchItem => {
-            Error::message(ErrorKind::Usage, "the function is of another component than the instance is made of")
         }
         error => Error::source_of(ErrorKind::Host, error),
     }

@@ -1,6 +1,5 @@
 //! What a host function sees of the component that called it.
 
-use super::abi::memory_error;
 use super::context::sealed::AsAccess;
 use super::instance::poisoned;
 use super::state::HostState;
@@ -52,7 +51,7 @@ impl<'a, T: 'static> Caller<'a, T> {
     #[inline(always)]
     pub(crate) fn memory_bytes(&self, memory: Option<MemoryPlaceRef>) -> Result<&[u8], Error> {
         match memory {
-            Some(memory) => self.vm.bytes_of(memory).map_err(memory_error),
+            Some(memory) => self.vm.bytes_of(memory).map_err(|_| not_the_callers()),
             None => Ok(&[]),
         }
     }
@@ -61,10 +60,17 @@ impl<'a, T: 'static> Caller<'a, T> {
     #[inline(always)]
     pub(crate) fn data_and_memory_bytes(&mut self, memory: Option<MemoryPlaceRef>) -> Result<(&mut T, &[u8]), Error> {
         match memory {
-            Some(memory) => self.vm.data_and_bytes_of(memory).map_err(memory_error),
+            Some(memory) => self.vm.data_and_bytes_of(memory).map_err(|_| not_the_callers()),
             None => Ok((self.data_mut(), &[])),
         }
     }
+}
+
+/// A value that is still in a guest's memory is looked for in another's.
+#[cold]
+fn not_the_callers() -> Error {
+    let message = "the value was passed by an instance of another `Prepared` than the one that is calling";
+    Error::message(ErrorKind::Usage, message)
 }
 
 /// Runs a host function, behind which the guest goes on: an error, unless it still can.

@@ -6,7 +6,8 @@ use super::host::Shapes;
 use super::instance::Instance;
 use super::layout::{MAX_FLAT_PARAMS, MAX_FLAT_RESULTS};
 use super::mismatches::{fits, host_type};
-use super::options::{Options, Table};
+use super::options::{Options, Passing, Table};
+use super::passed::take_back;
 use super::prepared::Prepared;
 use super::traits::{
     Flat, FlatMut, Lift, Lower, Params, Place, Results, TypeCheck, param_words, spills_params, spills_results,
@@ -37,7 +38,7 @@ pub(crate) struct Lifted {
 impl Lifted {
     fn new<T: 'static>(prepared: &Prepared<T>, export: &ExportFunc, cx: TypeCheck<'_>) -> Result<Lifted, Error> {
         let resolver = prepared.resolver();
-        let options = resolver.options(&export.options, cx.slots.into())?;
+        let options = resolver.options(&export.options, cx.slots.into(), Passing::Parameters)?;
         Ok(Lifted {
             callee: resolver.callee(&export.core)?,
             post_return: export.post_return.as_ref().map(|function| resolver.callee(function)).transpose()?,
@@ -84,15 +85,17 @@ impl Lifted {
         }
     }
 
-    /// What follows when parameters cannot be passed. Where the component has borrowed handles by now, which it would keep, it
-    /// is not used again.
+    /// What follows when parameters cannot be passed: the host has again what it passed as owned handles. Where the component
+    /// has borrowed ones by now, which it would keep, it is not used again.
     #[cold]
     #[inline(never)]
     fn undo(&self, cx: &mut Abi<'_>, scope: i32, error: Error) -> Error {
         if error.is_fatal() {
             return error;
         }
-        if self.end(cx, scope).is_ok() { error } else { error.abandoning() }
+        let taken = self.options.handles.as_ref().map_or(Ok(()), |table| take_back(cx, table));
+        let ended = taken.and_then(|()| self.end(cx, scope));
+        if ended.is_ok() { error } else { error.abandoning() }
     }
 }
 
@@ -141,7 +144,8 @@ impl<P: Params + Lower, R: Results + Lift> TypedFunc<P, R> {
     ///
     /// # Errors
     ///
-    /// When the guest traps or a host function fails, and when the instance had that happen before: it is not used again.
+    /// When the guest traps or a host function fails, and when the instance had that happen before: it is not used again. When
+    /// a parameter cannot be passed, such as a handle that was passed on before: then those before it are the host's again.
     ///
     /// # Panics
     ///
@@ -325,13 +329,14 @@ impl Func {
         instance.leave(result)
     }
 
+    /// Whether parameters are as many as the function takes, and of their types.
     fn check(&self, params: &[Val]) -> Result<(), Error> {
-        if self.inner.ty.accepts(params) {
-            return Ok(());
-        }
         let (wanted, given) = (self.inner.ty.params().len(), params.len());
-        let message = format!("the function takes {wanted} parameters, but {given} were given");
-        Err(Error::message(ErrorKind::Usage, message))
+        if wanted != given {
+            let message = format!("the function takes {wanted} parameters, but {given} were given");
+            return Err(Error::message(ErrorKind::Usage, message));
+        }
+        self.inner.shapes.params.accept_parts(params)
     }
 
     fn call_in<T>(&self, access: Access<'_, T>, params: &[Val]) -> Result<Option<Val>, Error> {
@@ -390,14 +395,13 @@ impl Func {
 
     fn lower(&self, cx: &mut Abi<'_>, params: &[Val], values: &mut [RawVal]) -> Result<(), Error> {
         let shape = &self.inner.shapes.params;
-        let params = Val::Tuple(params.to_vec());
         if shape.abi.flat > MAX_FLAT_PARAMS {
             let extent = shape.abi.extent(cx.is_wide());
             let at = cx.allocate(u64::from(extent.bytes), extent.align)?;
             values[0] = RawVal::from_i64(at as i64);
-            return shape.store(&params, cx, at);
+            return shape.store_parts(params, cx, at);
         }
-        shape.lower(&params, cx, &mut FlatMut::new(values, 0))
+        shape.lower_parts(params, cx, &mut FlatMut::new(values, 0))
     }
 
     fn lift(&self, cx: &mut Abi<'_>, values: &[RawVal]) -> Result<Option<Val>, Error> {

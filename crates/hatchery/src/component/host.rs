@@ -368,6 +368,7 @@ impl<F> Dynamic<F> {
             (Some(_), None) => return Err(Error::message(ErrorKind::Usage, "the host function returned no value")),
             (None, Some(_)) => return Err(Error::message(ErrorKind::Usage, "the host function returned a value")),
         };
+        shape.accept(&value)?;
         let mut cx = Abi::new(host.into_access(), options)?;
         if shape.abi.flat > MAX_FLAT_RESULTS {
             let words = if shapes.params.abi.flat > MAX_FLAT_PARAMS { 1 } else { shapes.params.abi.flat };

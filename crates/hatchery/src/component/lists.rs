@@ -1,4 +1,4 @@
-//! Lists, lists of a fixed length, maps.
+//! Lists, and lists of a fixed length.
 
 use super::abi::Abi;
 use super::caller::Caller;
@@ -10,8 +10,6 @@ use super::violation::Violation;
 use super::wit_text::WitText;
 use crate::error::Error;
 use hatchery_vm::MemoryPlaceRef;
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, Hash};
 use std::marker::PhantomData;
 
 /// Where a list's elements are, and how many; their extent is checked.
@@ -32,7 +30,7 @@ pub(crate) fn check_list(cx: &Abi<'_>, element: Extent, pointer: u64, count: u64
 }
 
 #[inline(always)]
-fn lift_list<T: Lift>(cx: &mut Abi<'_>, flat: &mut Flat<'_>) -> Result<Vec<T>, Error> {
+pub(crate) fn lift_list<T: Lift>(cx: &mut Abi<'_>, flat: &mut Flat<'_>) -> Result<Vec<T>, Error> {
     let (pointer, count) = (flat.size(cx.is_wide()), flat.size(cx.is_wide()));
     let (at, count) = check_list(cx, T::ABI.extent(cx.is_wide()), pointer, count)?;
     let handle = flat.handle;
@@ -41,7 +39,7 @@ fn lift_list<T: Lift>(cx: &mut Abi<'_>, flat: &mut Flat<'_>) -> Result<Vec<T>, E
 }
 
 #[inline(always)]
-fn load_list<T: Lift>(cx: &mut Abi<'_>, place: Place) -> Result<Vec<T>, Error> {
+pub(crate) fn load_list<T: Lift>(cx: &mut Abi<'_>, place: Place) -> Result<Vec<T>, Error> {
     let (pointer, count) = load_pair(cx, place)?;
     let (at, count) = check_list(cx, T::ABI.extent(cx.is_wide()), pointer, count)?;
     T::load_list(cx, Place { at, ..place }, count)
@@ -194,50 +192,7 @@ impl<T: Lift, const N: usize> Lift for [T; N] {
     }
 }
 
-macro_rules! maps {
-    ($($map:ty, ($($bounds:tt)*), ($($build:tt)*);)*) => {
-        $(
-            impl<K: ComponentType, V: ComponentType, $($build)*> ComponentType for $map {
-                const ABI: TypeAbi = TypeAbi::list(<(K, V)>::ABI.handles);
-
-                fn check(ty: &Type, cx: &mut TypeCheck<'_>) -> bool {
-                    matches!(ty, Type::Map(map) if K::check(&map.key(), cx) && V::check(&map.value(), cx))
-                }
-
-                fn describe(into: &mut WitText) {
-                    into.list(["map<", ">"], [K::describe, V::describe], |into, describe| describe(into));
-                }
-            }
-
-            impl<K: Lift + $($bounds)*, V: Lift, $($build)*> Lift for $map {
-                fn lift(cx: &mut Abi<'_>, flat: &mut Flat<'_>) -> Result<Self, Error> {
-                    lift_list::<(K, V)>(cx, flat).map(|pairs| pairs.into_iter().collect())
-                }
-
-                fn load(cx: &mut Abi<'_>, place: Place) -> Result<Self, Error> {
-                    load_list::<(K, V)>(cx, place).map(|pairs| pairs.into_iter().collect())
-                }
-            }
-
-            impl<K: Lower + $($bounds)*, V: Lower, $($build)*> Lower for $map {
-                fn lower(&self, cx: &mut Abi<'_>, flat: &mut FlatMut<'_>) -> Result<(), Error> {
-                    self.iter().collect::<Vec<(&K, &V)>>().lower(cx, flat)
-                }
-
-                fn store(&self, cx: &mut Abi<'_>, place: Place) -> Result<(), Error> {
-                    self.iter().collect::<Vec<(&K, &V)>>().store(cx, place)
-                }
-            }
-        )*
-    };
-}
-
-maps! {
-    HashMap<K, V, S>, (Eq + Hash), (S: BuildHasher + Default);
-    BTreeMap<K, V>, (Ord), ();
-}
-
-/// A list where the guest has it: an argument of a host function that need not be copied.
+/// A `list<u8>` where the guest has it: an argument of a host function that need not be copied.
 ///
 /// It is what the guest's memory contains when it is looked at, which is meant to be during the call that it is an
 /// argument of.
@@ -279,7 +234,7 @@ impl WasmList<u8> {
     ///
     /// # Errors
     ///
-    /// When the caller is of another component.
+    /// When the caller is made of another `Prepared` than who passed it.
     #[inline]
     pub fn as_bytes<'a, T: 'static>(&self, caller: &'a Caller<'_, T>) -> Result<&'a [u8], Error> {
         Ok(self.among(caller.memory_bytes(self.memory)?))
@@ -300,22 +255,22 @@ impl WasmList<u8> {
     }
 }
 
-impl<T: ComponentType> ComponentType for WasmList<T> {
-    const ABI: TypeAbi = <[T]>::ABI;
+impl ComponentType for WasmList<u8> {
+    const ABI: TypeAbi = <[u8]>::ABI;
 
     fn check(ty: &Type, cx: &mut TypeCheck<'_>) -> bool {
-        <[T]>::check(ty, cx)
+        <[u8]>::check(ty, cx)
     }
 
     fn describe(into: &mut WitText) {
-        <[T]>::describe(into);
+        <[u8]>::describe(into);
     }
 }
 
-impl<T: ComponentType> WasmList<T> {
+impl WasmList<u8> {
     #[inline(always)]
-    fn new(cx: &Abi<'_>, pointer: u64, count: u64) -> Result<WasmList<T>, Error> {
-        let (at, count) = check_list(cx, T::ABI.extent(cx.is_wide()), pointer, count)?;
+    fn new(cx: &Abi<'_>, pointer: u64, count: u64) -> Result<WasmList<u8>, Error> {
+        let (at, count) = check_list(cx, u8::ABI.extent(cx.is_wide()), pointer, count)?;
         Ok(WasmList { at, count, memory: cx.options.memory, element: PhantomData })
     }
 }

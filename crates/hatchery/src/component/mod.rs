@@ -80,7 +80,7 @@
 //! |---|---|
 //! | `bool`, `s8`…`u64`, `f32`, `f64`, `char` | `bool`, `i8`…`u64`, `f32`, `f64`, `char` |
 //! | `string` | [`String`], `&str`, `Box<str>`; [`WasmStr`] for arguments of host functions |
-//! | `list<T>` | [`Vec<T>`], `&[T]`, `Box<[T]>`; [`WasmList`] for arguments of host functions |
+//! | `list<T>` | [`Vec<T>`], `&[T]`, `Box<[T]>`; [`WasmList<u8>`](WasmList) for `list<u8>` as an argument of host functions |
 //! | `list<T, N>` | `[T; N]` |
 //! | `map<K, V>` | [`HashMap`](std::collections::HashMap), [`BTreeMap`](std::collections::BTreeMap) |
 //! | `tuple<…>` | tuples |
@@ -94,7 +94,8 @@
 //!
 //! All pointers, lengths, discriminants and characters that come from a guest are checked; what is wrong with them is a
 //! trap. A guest can make its host allocate no more than [`Limits::max_lifted`](crate::Limits::max_lifted) bytes with one
-//! call. A component that has trapped, or whose call ended because a host function failed, refuses every further call.
+//! call, counted as the host has what is passed: strings in UTF-8, maps as what they are made of and what they are. A
+//! component that has trapped, or whose call ended because a host function failed, refuses every further call.
 
 mod abi;
 mod adapter;
@@ -113,9 +114,11 @@ mod instance;
 mod layout;
 mod linker;
 mod lists;
+mod maps;
 mod mismatches;
 mod names;
 mod options;
+mod passed;
 mod prepared;
 mod resource;
 mod resource_any;

@@ -29,6 +29,15 @@ pub(crate) struct HandleSlot {
     pub(crate) binding: Binding,
 }
 
+/// What the host passes to a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passing {
+    /// Parameters of a call. Where one cannot be passed, those before it are taken back.
+    Parameters,
+    /// Results of a host function. Where they cannot be passed, the component does not go on.
+    Results,
+}
+
 /// How a function passes values.
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -48,6 +57,7 @@ pub(crate) struct Options {
 /// The handle table of the component instance, and the handles of the function's type in their order.
 #[derive(Debug)]
 pub(crate) struct Table {
+    pub(crate) passing: Passing,
     pub(crate) slots: Arc<[HandleSlot]>,
     pub(crate) defines: Box<[ResourceId]>,
     pub(crate) lift_own: Callee,
@@ -78,10 +88,15 @@ pub(crate) struct Resolver<'a, T> {
 
 impl<T: 'static> Resolver<'_, T> {
     /// Everything that `options` names.
-    pub(crate) fn options(&self, options: &HostOptions, slots: Arc<[HandleSlot]>) -> Result<Options, Error> {
+    pub(crate) fn options(
+        &self,
+        options: &HostOptions,
+        slots: Arc<[HandleSlot]>,
+        passing: Passing,
+    ) -> Result<Options, Error> {
         let handles = match &options.handles {
             _ if slots.is_empty() => None,
-            Some(handles) => Some(self.table(handles, slots)?),
+            Some(handles) => Some(self.table(handles, slots, passing)?),
             None => return Err(bug("a function with handles has no handle table")),
         };
         Ok(Options {
@@ -95,8 +110,9 @@ impl<T: 'static> Resolver<'_, T> {
         })
     }
 
-    fn table(&self, handles: &Handles, slots: Arc<[HandleSlot]>) -> Result<Table, Error> {
+    fn table(&self, handles: &Handles, slots: Arc<[HandleSlot]>, passing: Passing) -> Result<Table, Error> {
         Ok(Table {
+            passing,
             slots,
             defines: handles.defines.as_slice().into(),
             lift_own: self.callee(&handles.lift_own)?,

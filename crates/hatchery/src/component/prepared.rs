@@ -6,7 +6,7 @@ use super::found::Found;
 use super::func::{Func, TypedFunc};
 use super::instance::Instance;
 use super::linker::{Bound, Pending};
-use super::options::{Binding, Resolver, bug};
+use super::options::{Binding, Passing, Resolver, bug};
 use super::state::Shared;
 use super::traits::{Lift, Lower, Params, Results};
 use crate::error::Error;
@@ -59,7 +59,7 @@ pub(crate) fn finish<T: 'static>(
     let resolver = Resolver { prepared: &core.vm, budget };
     for (cell, options, slots) in pending {
         // Nobody else has the cell: it is set once.
-        let _ = cell.set(resolver.options(&options, slots)?);
+        let _ = cell.set(resolver.options(&options, slots, Passing::Results)?);
     }
     let drops = component.meta().resources.iter().map(|resource| match resource {
         Resource::Guest { drop } => resolver.callee(drop).map(Some),

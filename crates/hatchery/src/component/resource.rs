@@ -2,7 +2,8 @@
 
 use super::abi::Abi;
 use super::layout::TypeAbi;
-use super::options::{Binding, HandleSlot, Table, bug};
+use super::options::{Binding, HandleSlot, Passing, Table, bug};
+use super::passed::Passed;
 use super::traits::{ComponentType, Flat, FlatMut, Lift, Lower, Place, TypeCheck};
 use super::types::Type;
 use super::wit_text::WitText;
@@ -10,26 +11,38 @@ use crate::error::{Error, ErrorKind};
 use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A resource of the host, of a kind that `R` stands for: a number that the host chose, which a component cannot see or
 /// change. A [`ResourceTable`](super::ResourceTable) gives such numbers to values.
 ///
 /// As a parameter or result it is `own<R>` or `borrow<R>`, whichever the function's type has.
+///
+/// One that was passed as `own` is used up, and passing it again is an error, also where a call was lent it. That is so as
+/// well when that call failed: what a component was to own before a call failed that it never saw is the host's, which can
+/// make another of its number.
 pub struct Resource<R> {
     rep: u32,
-    owned: bool,
+    /// Whether it is of whoever has it, or lent.
+    own: bool,
+    /// Whether it was passed as `own`.
+    passed: AtomicBool,
     kind: PhantomData<fn() -> R>,
 }
 
 impl<R> Resource<R> {
     /// A resource that whoever gets it owns.
     pub fn new_own(rep: u32) -> Resource<R> {
-        Resource { rep, owned: true, kind: PhantomData }
+        Resource::new(rep, true)
     }
 
     /// A resource that can be lent to a component for the time of a call.
     pub fn new_borrow(rep: u32) -> Resource<R> {
-        Resource { rep, owned: false, kind: PhantomData }
+        Resource::new(rep, false)
+    }
+
+    fn new(rep: u32, own: bool) -> Resource<R> {
+        Resource { rep, own, passed: AtomicBool::new(false), kind: PhantomData }
     }
 
     /// The number.
@@ -37,15 +50,28 @@ impl<R> Resource<R> {
         self.rep
     }
 
-    /// Whether it was passed as `own`.
+    /// Whether whoever has it owns it: it came as `own`, and was not passed on.
     pub fn owned(&self) -> bool {
-        self.owned
+        self.own && !self.is_passed()
+    }
+
+    fn is_passed(&self) -> bool {
+        self.passed.load(Ordering::Relaxed)
+    }
+
+    /// Gives it up, once.
+    fn pass(&self) -> Result<(), Error> {
+        if !self.own {
+            return Err(not_owned());
+        }
+        // Relaxed: only who is the first matters, and nothing is published with it.
+        if self.passed.swap(true, Ordering::Relaxed) { Err(passed_on()) } else { Ok(()) }
     }
 }
 
 impl<R> fmt::Debug for Resource<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resource").field("rep", &self.rep).field("owned", &self.owned).finish()
+        f.debug_struct("Resource").field("rep", &self.rep).field("owned", &self.owned()).finish()
     }
 }
 
@@ -77,15 +103,27 @@ pub(crate) fn lift_rep(cx: &mut Abi<'_>, table: &Table, slot: HandleSlot, index:
     Ok(rep)
 }
 
-/// Puts a handle into the component's table: its index, or its representation for whoever defines the type.
-pub(crate) fn lower_rep(cx: &mut Abi<'_>, table: &Table, slot: HandleSlot, rep: u32) -> Result<u32, Error> {
-    if slot.owned {
-        let index = cx.call_table(&table.lower_own, slot.resource.0, rep)?;
-        if slot.binding != Binding::Guest {
-            cx.state()?.count(slot.resource, 1);
-        }
-        return Ok(index);
+/// Puts an owned handle into the component's table: its index. The host had it by this number, if it had one.
+pub(crate) fn lower_own(
+    cx: &mut Abi<'_>,
+    table: &Table,
+    slot: HandleSlot,
+    rep: u32,
+    number: Option<u64>,
+) -> Result<u32, Error> {
+    let index = cx.call_table(&table.lower_own, slot.resource.0, rep)?;
+    let state = cx.state()?;
+    if slot.binding != Binding::Guest {
+        state.count(slot.resource, 1);
     }
+    if table.passing == Passing::Parameters {
+        state.pass(Passed { slot, index, number });
+    }
+    Ok(index)
+}
+
+/// Puts a borrowed handle into the component's table: its index, or its representation for whoever defines the type.
+pub(crate) fn lower_borrow(cx: &mut Abi<'_>, table: &Table, slot: HandleSlot, rep: u32) -> Result<u32, Error> {
     if table.defines.contains(&slot.resource) {
         return Ok(rep);
     }
@@ -96,15 +134,25 @@ impl<R: 'static> Resource<R> {
     fn from_index(cx: &mut Abi<'_>, handle: usize, index: u32) -> Result<Resource<R>, Error> {
         let (table, slot) = slot(cx, handle)?;
         let rep = lift_rep(cx, table, slot, index)?;
-        Ok(Resource { rep, owned: slot.owned, kind: PhantomData })
+        Ok(Resource::new(rep, slot.owned))
     }
 
     fn to_index(&self, cx: &mut Abi<'_>, handle: usize) -> Result<u32, Error> {
         let (table, slot) = slot(cx, handle)?;
-        if slot.owned && !self.owned {
-            return Err(not_owned());
+        if slot.owned {
+            self.pass()?;
+            return lower_own(cx, table, slot, self.rep, None).inspect_err(|_| self.take_back());
         }
-        lower_rep(cx, table, slot, self.rep)
+        if self.is_passed() {
+            return Err(passed_on());
+        }
+        lower_borrow(cx, table, slot, self.rep)
+    }
+
+    /// It was not passed after all.
+    #[cold]
+    fn take_back(&self) {
+        self.passed.store(false, Ordering::Relaxed);
     }
 }
 
@@ -112,6 +160,12 @@ impl<R: 'static> Resource<R> {
 #[cold]
 pub(crate) fn not_owned() -> Error {
     Error::message(ErrorKind::Usage, "a borrowed resource cannot be passed as an owned one")
+}
+
+/// A resource is passed that was passed as an owned one before.
+#[cold]
+fn passed_on() -> Error {
+    Error::message(ErrorKind::Usage, "the resource was passed as an owned one before, and is not passed again")
 }
 
 impl<R: 'static> Lift for Resource<R> {

@@ -1,13 +1,14 @@
 //! Resources of any kind: those that a component defines, and those of the host as dynamic values.
 //!
 //! What a host holds of a component's resources is recorded beside the instance: each handle by a number of its own, so that
-//! one that was passed on or dropped is not used again.
+//! one that was passed on or dropped is not used again. Of the host's own resources nothing is recorded here: they can be
+//! passed to any instance, and are the host's numbers.
 
 use super::abi::Abi;
 use super::context::AsContext;
 use super::layout::TypeAbi;
 use super::options::{Binding, HandleSlot, Table};
-use super::resource::{Resource, lift_rep, lower_rep, not_owned, slot};
+use super::resource::{Resource, lift_rep, lower_borrow, lower_own, not_owned, slot};
 use super::state::{HostState, Removal, Shared};
 use super::traits::{ComponentType, Flat, FlatMut, Lift, Lower, Place, TypeCheck};
 use super::types::Type;
@@ -23,6 +24,9 @@ use std::any::TypeId;
 /// [`resource_drop`](ResourceAny::resource_drop), which runs the component's destructor. What it forgets lives, without a
 /// destructor, as long as the instance does, whose memory is all that it is made of. What was passed as `borrow` can be used
 /// until the host function returns.
+///
+/// One of the host's is no more than a copy of its number, of which nobody notes that it was passed on: a host passes it, or
+/// a copy of it, as `own` only once. A [`Resource`] is passed only once by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResourceAny {
     kind: Kind,
@@ -136,6 +140,26 @@ impl ResourceAny {
 
     /// Puts it into the component's table.
     pub(crate) fn to_slot(self, cx: &mut Abi<'_>, table: &Table, slot: HandleSlot) -> Result<u32, Error> {
+        self.fits(slot)?;
+        let state = cx.state()?;
+        if !slot.owned {
+            self.lend(state)?;
+            return lower_borrow(cx, table, slot, self.rep);
+        }
+        self.take(state)?;
+        let number = match self.kind {
+            Kind::Guest { number, .. } => Some(number),
+            Kind::Host(_) => None,
+        };
+        let index = lower_own(cx, table, slot, self.rep, number);
+        if let (Err(_), Some(number)) = (&index, number) {
+            cx.state()?.put_back(number);
+        }
+        index
+    }
+
+    /// Whether it can be passed as a handle of this kind, as long as the host has it.
+    pub(crate) fn fits(&self, slot: HandleSlot) -> Result<(), Error> {
         let fits = match (self.kind, slot.binding) {
             (Kind::Guest { resource, .. }, Binding::Guest) => resource == slot.resource,
             (Kind::Host(mine), Binding::Host(wanted)) => mine == wanted,
@@ -145,19 +169,11 @@ impl ResourceAny {
         if !fits {
             return Err(Error::message(ErrorKind::Usage, "the resource is of another type than the function takes"));
         }
-        if slot.owned && !self.owned {
-            return Err(not_owned());
-        }
-        let state = cx.state()?;
-        if slot.owned {
-            self.take(state)?
-        } else {
-            self.lend(state)?
-        }
-        lower_rep(cx, table, slot, self.rep)
+        if slot.owned && !self.owned { Err(not_owned()) } else { Ok(()) }
     }
 }
 
+/// One that was passed as `own` before can still be lent.
 impl<R: 'static> From<Resource<R>> for ResourceAny {
     fn from(resource: Resource<R>) -> ResourceAny {
         ResourceAny { kind: Kind::Host(TypeId::of::<R>()), rep: resource.rep(), owned: resource.owned() }

@@ -1,6 +1,7 @@
 //! What the host keeps beside an instance of a component: which handles of its resources it holds.
 
 use super::options::bug;
+use super::passed::Passed;
 use crate::error::Error;
 use hatchery_component::types::ResourceId;
 use hatchery_vm::{Access, Callee};
@@ -36,6 +37,8 @@ struct Handles {
     borrows: Vec<u64>,
     /// Handles of host resources that the guest owns, by resource.
     given: Vec<i64>,
+    /// What one call has passed, and the number of that.
+    passed: (u64, Vec<Passed>),
 }
 
 #[derive(Debug, Default)]
@@ -167,6 +170,22 @@ impl HostState {
     /// Gives a handle up, unless it is lent.
     pub(crate) fn remove(&self, number: u64) -> Removal {
         self.handles.borrow_mut().remove(number, self.call())
+    }
+
+    /// Notes what the call that runs has passed.
+    pub(crate) fn pass(&self, handle: Passed) {
+        let (call, passed) = &mut self.handles.borrow_mut().passed;
+        if *call != self.call() {
+            *call = self.call();
+            passed.clear();
+        }
+        passed.push(handle);
+    }
+
+    /// What the call that runs has passed so far.
+    pub(crate) fn take_passed(&self) -> Vec<Passed> {
+        let (call, passed) = &mut self.handles.borrow_mut().passed;
+        if *call == self.call() { std::mem::take(passed) } else { Vec::new() }
     }
 
     /// Takes the removal of a handle back, as long as nothing was done behind it.

@@ -77,40 +77,97 @@ impl Text {
         Text::new(cx, pointer, length)
     }
 
+    /// Its bytes among all of the memory.
+    #[inline(always)]
+    fn among<'a>(&self, memory: &'a [u8]) -> &'a [u8] {
+        memory.get(self.at as usize..(self.at + self.bytes) as usize).unwrap_or_default()
+    }
+
     /// The characters among all bytes of the memory.
     #[inline(always)]
     fn decode<'a>(&self, memory: &'a [u8]) -> Result<Cow<'a, str>, Error> {
-        let bytes = memory.get(self.at as usize..(self.at + self.bytes) as usize).unwrap_or_default();
         match self.units {
-            Units::Utf8 => {
-                core::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| Violation::Utf8(error).error())
-            }
-            Units::Utf16 => utf16(bytes).map(Cow::Owned),
-            Units::Latin1 => Ok(latin1(bytes)),
+            Units::Utf8 => utf8(self.among(memory)).map(Cow::Borrowed),
+            Units::Utf16 => utf16(self.among(memory)).map(Cow::Owned),
+            Units::Latin1 => latin1(self.among(memory)),
         }
     }
 
     #[inline(always)]
     fn to_string(self, cx: &mut Abi<'_>) -> Result<String, Error> {
-        cx.charge(self.bytes as usize)?;
+        if self.units == Units::Utf8 {
+            cx.charge(self.bytes as usize)?;
+            return utf8(self.among(cx.bytes())).map(str::to_owned);
+        }
+        self.transcode_out(cx)
+    }
+
+    #[inline(never)]
+    fn transcode_out(self, cx: &mut Abi<'_>) -> Result<String, Error> {
+        let bytes = self.among(cx.bytes());
+        let length = if self.units == Units::Utf16 { utf16_length(bytes) } else { latin1_length(bytes) };
+        cx.charge(length)?;
         self.decode(cx.bytes()).map(Cow::into_owned)
     }
+
+    /// Bytes of the characters in the host's encoding, at most.
+    fn longest(&self) -> usize {
+        let bytes = self.bytes as usize;
+        match self.units {
+            Units::Utf8 => bytes,
+            Units::Utf16 => bytes / 2 * 3,
+            Units::Latin1 => bytes * 2,
+        }
+    }
+}
+
+#[inline(always)]
+fn utf8(bytes: &[u8]) -> Result<&str, Error> {
+    core::str::from_utf8(bytes).map_err(|error| Violation::Utf8(error).error())
 }
 
 fn utf16_tag(cx: &Abi<'_>) -> u64 {
     if cx.is_wide() { 1 << 63 } else { 1 << 31 }
 }
 
-fn utf16(bytes: &[u8]) -> Result<String, Error> {
-    let units = bytes.as_chunks::<2>().0.iter().map(|unit| u16::from_le_bytes(*unit));
-    char::decode_utf16(units).collect::<Result<_, _>>().map_err(|_| Violation::Utf16.error())
+fn units(bytes: &[u8]) -> impl Iterator<Item = u16> {
+    bytes.as_chunks::<2>().0.iter().map(|unit| u16::from_le_bytes(*unit))
 }
 
-fn latin1(bytes: &[u8]) -> Cow<'_, str> {
-    match core::str::from_utf8(bytes) {
-        Ok(text) if text.is_ascii() => Cow::Borrowed(text),
-        _ => Cow::Owned(bytes.iter().copied().map(char::from).collect()),
+/// Bytes of UTF-16 in the host's encoding, if it is well-formed.
+fn utf16_length(bytes: &[u8]) -> usize {
+    let length = |unit| match unit {
+        0..0x80 => 1,
+        // Half of a pair has half of its four bytes.
+        0x80..0x800 | 0xd800..0xe000 => 2,
+        _ => 3,
+    };
+    units(bytes).map(length).sum()
+}
+
+/// Room for all of a string is made at once: one that grows has up to three times what it needs while it does.
+fn utf16(bytes: &[u8]) -> Result<String, Error> {
+    let mut text = String::with_capacity(utf16_length(bytes));
+    for character in char::decode_utf16(units(bytes)) {
+        text.push(character.map_err(|_| Violation::Utf16.error())?);
     }
+    Ok(text)
+}
+
+/// Bytes of Latin-1 in the host's encoding.
+fn latin1_length(bytes: &[u8]) -> usize {
+    bytes.len() + bytes.iter().filter(|byte| !byte.is_ascii()).count()
+}
+
+/// As for [`utf16`], all at once.
+fn latin1(bytes: &[u8]) -> Result<Cow<'_, str>, Error> {
+    let length = latin1_length(bytes);
+    if length == bytes.len() {
+        return utf8(bytes).map(Cow::Borrowed);
+    }
+    let mut text = String::with_capacity(length);
+    text.extend(bytes.iter().copied().map(char::from));
+    Ok(Cow::Owned(text))
 }
 
 /// A pointer and a length in memory.
@@ -240,7 +297,8 @@ impl Lift for Box<str> {
 /// A string where the guest has it: an argument of a host function that need not be copied.
 ///
 /// It is what the guest's memory contains when it is looked at, which is meant to be during the call that it is an
-/// argument of.
+/// argument of. Of a guest whose strings are not UTF-8, looking at it makes a copy; room for the longest that this may be
+/// counts for [`Limits::max_lifted`](crate::Limits::max_lifted), once, as soon as it is passed.
 #[derive(Debug, Clone, Copy)]
 pub struct WasmStr {
     text: Text,
@@ -278,14 +336,35 @@ impl WasmStr {
     }
 }
 
+impl WasmStr {
+    #[inline(always)]
+    fn new(cx: &mut Abi<'_>, pointer: u64, length: u64) -> Result<WasmStr, Error> {
+        let text = if cx.options.encoding == Encoding::Utf8 {
+            Text::of_units(cx, pointer, length, Units::Utf8)?
+        } else {
+            WasmStr::encoded(cx, pointer, length)?
+        };
+        Ok(WasmStr { text, memory: cx.options.memory })
+    }
+
+    #[inline(never)]
+    fn encoded(cx: &mut Abi<'_>, pointer: u64, length: u64) -> Result<Text, Error> {
+        let text = Text::encoded(cx, pointer, length)?;
+        cx.charge(text.longest())?;
+        Ok(text)
+    }
+}
+
 impl Lift for WasmStr {
     #[inline(always)]
     fn lift(cx: &mut Abi<'_>, flat: &mut Flat<'_>) -> Result<WasmStr, Error> {
-        Ok(WasmStr { text: Text::lift(cx, flat)?, memory: cx.options.memory })
+        let (pointer, length) = (flat.size(cx.is_wide()), flat.size(cx.is_wide()));
+        WasmStr::new(cx, pointer, length)
     }
 
     #[inline(always)]
     fn load(cx: &mut Abi<'_>, place: Place) -> Result<WasmStr, Error> {
-        Ok(WasmStr { text: Text::load(cx, place)?, memory: cx.options.memory })
+        let (pointer, length) = load_pair(cx, place)?;
+        WasmStr::new(cx, pointer, length)
     }
 }

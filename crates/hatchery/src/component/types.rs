@@ -1,6 +1,5 @@
 //! Types of components, as programs can look at them.
 
-use super::val::Val;
 use super::wit_text::{WitText, resource_name};
 use hatchery_component::meta::{Meta, Resource};
 use hatchery_component::types::{self, FuncTypeId, ResourceId, TypeDef, TypeDefId, ValueType};
@@ -439,11 +438,6 @@ impl FuncType {
     /// The result's type, if there is one.
     pub fn result(&self) -> Option<Type> {
         self.ty.result.map(|ty| Type::new(&self.meta, ty))
-    }
-
-    /// Whether values are as many as there are parameters, and of their types.
-    pub(crate) fn accepts(&self, params: &[Val]) -> bool {
-        params.len() == self.ty.params.len()
     }
 }
 

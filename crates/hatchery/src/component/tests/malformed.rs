@@ -204,18 +204,17 @@ fn takes<R>(guest: &Guest, bytes: usize, call: impl Fn(&Prepared<()>, &mut Insta
 #[test]
 fn names_in_dynamic_values_count_as_what_the_host_allocates() {
     let name = |number: usize| format!("{number:0>200}").into();
-    let (value, one) = (size_of::<Val>(), size_of::<String>() + 200);
-    let check = |byte, bytes, def: TypeDef, values, names| {
+    let check = |byte, bytes, def: TypeDef, inside| {
         let guest = thousand(byte, bytes, |guest| guest.def(def));
-        takes(&guest, 1000 * (values * value + names * one), |prepared, instance| {
+        takes(&guest, 1000 * (size_of::<Val>() + inside), |prepared, instance| {
             prepared.func_dynamic("f")?.call(instance, &[])
         });
     };
-    check(255, 4, TypeDef::Flags((0..32).map(name).collect()), 1, 32);
-    check(0, 1, TypeDef::Enum((0..2).map(name).collect()), 1, 1);
-    check(0, 1, TypeDef::Variant((0..2).map(|number| (name(number), None)).collect()), 1, 1);
+    check(255, 4, TypeDef::Flags((0..32).map(name).collect()), 32 * (size_of::<String>() + 200));
+    check(0, 1, TypeDef::Enum((0..2).map(name).collect()), 200);
+    check(0, 1, TypeDef::Variant((0..2).map(|number| (name(number), None)).collect()), 200);
     let fields = (0..20).map(|number| (name(number), ValueType::U8)).collect();
-    check(0, 20, TypeDef::Record(fields), 21, 20);
+    check(0, 20, TypeDef::Record(fields), 20 * (size_of::<(String, Val)>() + 200));
 }
 
 #[test]

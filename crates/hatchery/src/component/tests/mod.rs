@@ -1,6 +1,7 @@
 //! Components that are put together by hand: core modules whose exports are what the canonical ABI asks for, and the
 //! description that a translation would make of them.
 
+mod accepted;
 mod adapted;
 mod build;
 mod description;
@@ -8,6 +9,7 @@ mod handles;
 mod imports;
 mod malformed;
 mod named;
+mod passed;
 mod reexports;
 mod smoke;
 mod translated;
