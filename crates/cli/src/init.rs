@@ -21,15 +21,18 @@ pub(crate) struct Init {
     ///
     /// Runs what would run before the first call: start functions and `_initialize`; and then EXPORT, or else
     /// `wizer-initialize` or `wizer.initialize` if there is one. A component's EXPORT is a function without parameters and
-    /// result, named as for `run --invoke`: alone, or behind its interface as `ns:pkg/iface.func`. What traps, takes too long or calls an import is undone
-    /// and left for `run`; the report on standard error says what that was.
+    /// result, named as for `run --invoke`: alone, or behind its interface as `ns:pkg/iface.func`. What traps, takes too long
+    /// or calls an import is undone, with what comes behind it; the report on standard error says what that was. Start
+    /// functions and `_initialize` are left for `run` then. No `run` calls EXPORT: where no call of it can be kept, that is an
+    /// error, and nothing is written. A `wizer-initialize` that was not asked for by name is left out.
     #[arg(long, value_name = "EXPORT", num_args = 0..=1, require_equals = true)]
     init: Option<Option<String>>,
 
     /// Let the initialization call an import: the name of a module or an interface, or MODULE/NAME
     ///
-    /// An interface's version can be left out. Of WASI, the name of a module or an interface stands for what has the same answer in every run. What depends on the deployment (arguments,
-    /// environment, directories, standard input) is allowed by its own name only, and finds nothing. Clocks and
+    /// An interface's version can be left out. Of WASI, the name of a module or an interface stands for what has the same
+    /// answer in every run. What depends on the deployment (arguments, environment, and all that is told a descriptor or a
+    /// stream) is allowed by its own name only, and finds no arguments, no directories and empty input. Clocks and
     /// entropy are allowed, by their own names, to programs that export `hatchery-reseed`, which every run calls.
     #[arg(long, value_name = "NAME", requires = "init")]
     init_allow: Vec<String>,
@@ -91,7 +94,13 @@ impl Init {
         };
         let (program, report) = initialized.context("cannot initialize the program")?;
         print(&report);
-        Ok(program)
+        match (export, report.stopped()) {
+            // It is the last of all, so that what was given up is it or comes before it.
+            (Some(name), Some(_)) => bail!(
+                "no call of `{name}` can be kept, so nothing is written; `--init` without a name keeps what there is"
+            ),
+            _ => Ok(program),
+        }
     }
 
     fn module(&self, engine: &Engine, module: &Module, export: Option<&str>) -> anyhow::Result<Initialized> {
@@ -106,8 +115,6 @@ impl Init {
     fn component(&self, engine: &Engine, component: &Component, export: Option<&str>) -> anyhow::Result<Initialized> {
         let mut linker = component::Linker::new(engine);
         p2::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)?;
-        // What is not defined cannot be called now, and who runs the program may have it.
-        linker.unknown_imports_trap(true);
         let imports = component.imports().map(|(interface, name, _)| (interface, name));
         let allowed = self.allowed(imports.collect(), component.has_hook(Module::RESEED))?;
         let export = export.map(|name| export::find(component, name)).transpose()?.map(|export| export.joined());
@@ -229,6 +236,9 @@ mod tests {
         let with_interface = |of, name| permits(Scope::Module, Some(of), name, false).expect("no error");
         assert!(with_interface("wasi:cli/stdout@0.2.6", "get-stdout"));
         assert!(!with_interface("wasi:cli/environment@0.2.6", "get-environment"));
+        assert!(!with_interface("wasi:io/streams@0.2.6", "[method]output-stream.check-write"));
+        assert!(!with_interface(p1::MODULE, "fd_close"));
+        assert!(with_interface(p1::MODULE, "proc_exit"));
         assert!(!with_interface("wasi:random/random@0.2.6", "get-random-u64"));
         assert!(with_interface("acme:cli/environment@0.2.6", "get-environment"));
         let alone = |name, draws| permits(Scope::Import, Some("wasi:clocks/monotonic-clock@0.2.6"), name, draws);

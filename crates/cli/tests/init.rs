@@ -26,6 +26,7 @@ fn build(at: &Path, options: &[&str]) -> String {
     err
 }
 
+/// As [`build`], of what cannot be done: gives what is said.
 #[track_caller]
 fn refused(at: &Path, options: &[&str]) -> String {
     let output = hatchery(at, &[&["build"], options, &["p.wat"]].concat());
@@ -137,7 +138,7 @@ fn an_import_that_is_not_allowed_is_undone_and_reported_with_its_caller() {
 fn output_at_build_time_refuses_the_snapshot() {
     let directory = directory(PRINTS);
     let at = directory.path();
-    for name in ["wasi_snapshot_preview1", "wasi_snapshot_preview1/fd_write", "wasi_snapshot_preview1.fd_write"] {
+    for name in ["wasi_snapshot_preview1/fd_write", "wasi_snapshot_preview1.fd_write"] {
         let message = refused(at, &["--init", "--init-allow", name]);
         contains(&message, &["the snapshot is refused", "6 bytes were written to standard output"]);
     }
@@ -168,12 +169,79 @@ fn steps_that_trap_or_never_end_are_left() {
             (func (export "n") (result i32) (global.get $n)))"#,
     );
     let at = directory.path();
-    contains(&build(at, &["--init=fail"]), &["did not keep the call of `fail`", "unreachable", "p!fail"]);
+    let not_kept = "so nothing is written";
+    contains(&refused(at, &["--init=fail"]), &["did not keep the call of `fail`", "unreachable", "p!fail", not_kept]);
     let fuel = ["--init=spin", "--interruption", "fuel", "--init-fuel", "1000"];
-    contains(&build(at, &fuel), &["did not keep the call of `spin`", "fuel", "p!spin"]);
+    contains(&refused(at, &fuel), &["did not keep the call of `spin`", "fuel", "p!spin", not_kept]);
     let deadline = ["--init=spin", "--interruption", "deadline", "--init-timeout", "50ms"];
-    contains(&build(at, &deadline), &["did not keep the call of `spin`", "deadline", "p!spin"]);
-    assert_eq!(calls(at, "p.hatch", "n"), "0");
+    contains(&refused(at, &deadline), &["did not keep the call of `spin`", "deadline", "p!spin", not_kept]);
+    // A function that was not asked for by its name is left out.
+    fs::write(
+        at.join("p.wat"),
+        r#"(module (global $n (mut i32) (i32.const 0))
+        (func (export "_initialize") (global.set $n (i32.const 1)))
+        (func (export "wizer.initialize") (global.set $n (i32.const 2)) unreachable)
+        (func (export "n") (result i32) (global.get $n)))"#,
+    )
+    .expect("a file");
+    contains(&build(at, &["--init"]), &["did not keep the call of `wizer.initialize`", "unreachable"]);
+    assert_eq!(calls(at, "p.hatch", "n"), "1");
+}
+
+#[test]
+fn an_export_that_is_named_and_not_reached_is_an_error() {
+    let directory = directory(
+        r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32))) (memory (export "memory") 1)
+            (func (export "_initialize") (call $exit (i32.const 3)))
+            (func (export "setup")))"#,
+    );
+    let at = directory.path();
+    for options in [&["--init=setup"][..], &["--init=setup", "--init-allow", "wasi_snapshot_preview1"]] {
+        let message = refused(at, options);
+        contains(
+            &message,
+            &["did not keep the call of `_initialize`", "did not call `setup`, which comes behind that"],
+        );
+        contains(&message, &["no call of `setup` can be kept, so nothing is written"]);
+    }
+    contains(&build(at, &["--init"]), &["did not keep the call of `_initialize`"]);
+}
+
+#[test]
+fn what_a_program_gave_up_is_not_open_because_it_was_not_there_at_build_time() {
+    let directory = directory(
+        r#"(module (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+            (import "wasi_snapshot_preview1" "fd_prestat_get" (func $directory (param i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (func $start (drop (call $close (i32.const 3)))) (start $start)
+            (func (export "directory") (result i32) (call $directory (i32.const 3) (i32.const 0))))"#,
+    );
+    let at = directory.path();
+    let report = build(at, &["--init", "--init-allow", "wasi_snapshot_preview1"]);
+    contains(&report, &["left the start function", "`fd_close`, which is not allowed"]);
+    for file in ["p.wat", "p.hatch"] {
+        let output = hatchery(at, &["run", "--dir", ".", "--invoke", "directory", file]);
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), "8", "{output:?}");
+    }
+}
+
+#[test]
+fn a_program_draws_again_behind_initialize_wherever_that_runs() {
+    let directory = directory(
+        r#"(module (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+            (memory (export "memory") 1) (global $heap (mut i32) (i32.const 0))
+            (func $start) (start $start)
+            (func (export "_initialize")
+              (global.set $heap (i32.add (global.get $heap) (i32.const 1024))) (drop (call $random (i32.const 0) (i32.const 8))))
+            (func (export "hatchery-reseed")
+              (if (i32.eqz (global.get $heap)) (then unreachable)) (drop (call $random (global.get $heap) (i32.const 8))))
+            (func (export "heap") (result i32) (global.get $heap)))"#,
+    );
+    let at = directory.path();
+    contains(&build(at, &["--init"]), &["did not keep the call of `_initialize`"]);
+    assert_eq!(calls(at, "p.hatch", "heap"), "1024");
+    contains(&build(at, &["--init", "--init-allow", "wasi_snapshot_preview1/random_get"]), &["called `_initialize`"]);
+    assert_eq!(calls(at, "p.hatch", "heap"), "1024");
 }
 
 #[test]
@@ -183,7 +251,7 @@ fn an_open_descriptor_refuses_the_snapshot() {
             (memory (export "memory") 1)
             (func (export "wizer-initialize") (drop (call $close (i32.const 1)))))"#,
     );
-    let message = refused(directory.path(), &["--init", "--init-allow", "wasi_snapshot_preview1"]);
+    let message = refused(directory.path(), &["--init", "--init-allow", "wasi_snapshot_preview1/fd_close"]);
     contains(&message, &["the snapshot is refused", "the guest closed descriptor 1"]);
 }
 
@@ -205,10 +273,10 @@ fn entropy_and_the_environment_are_not_allowed_by_the_name_of_their_module() {
     let at = directory.path();
     let all = ["--init-allow", "wasi_snapshot_preview1"];
     contains(
-        &build(at, &[&["--init=seed"], &all[..]].concat()),
+        &refused(at, &[&["--init=seed"], &all[..]].concat()),
         &["did not keep", "`random_get`, which is not allowed"],
     );
-    contains(&build(at, &[&["--init=look"], &all[..]].concat()), &["did not keep", "`environ_sizes_get`"]);
+    contains(&refused(at, &[&["--init=look"], &all[..]].concat()), &["did not keep", "`environ_sizes_get`"]);
     // Named by itself, the environment is fixed: it is empty.
     build(at, &["--init=look", "--init-allow", "wasi_snapshot_preview1/environ_sizes_get"]);
     assert_eq!(calls(at, "p.hatch", "variables"), "100");

@@ -222,7 +222,7 @@ impl<T: 'static> Linker<T> {
 /// What every instance has, unless the embedder defines another. It is in no snapshot, so no attempt to make one has it.
 fn provided<T: 'static>(module: &str, name: &str) -> Option<HostFunction<T>> {
     let generation = |vm: HostContext<'_, T>| vm.generation() as i64;
-    ((module, name) == ("hatchery:snapshot", "generation")).then(|| HostFunction::typed(generation))
+    ((module, name) == hatchery_init::GENERATION).then(|| HostFunction::typed(generation))
 }
 
 /// Calls a dynamic closure with values.

@@ -6,7 +6,7 @@ use crate::linker::Linker;
 use crate::module::{Inner, Module};
 use crate::prepared::{Prepared, allocate_error, check};
 use hatchery_image::{Image, InstanceId};
-use hatchery_init::{Budget, Gate, Hooks, InitExport, Job, Request, SnapshotError, StopReason};
+use hatchery_init::{Budget, Gate, GateError, Hooks, InitExport, Job, Request, SnapshotError, StopReason};
 use std::fmt;
 use std::sync::Arc;
 
@@ -109,7 +109,7 @@ impl Module {
     ///
     /// Each attempt runs in an instance and with host data of its own, `fresh()`. A step that traps, exceeds a limit or
     /// calls an import that is not allowed is undone and left to be run at instantiation, with all that follow;
-    /// an export that does is not called. The report says so.
+    /// an export that does is not called, nor is one that comes behind it. That is no error: the report says so.
     ///
     /// ```
     /// use hatchery::{Config, Engine, Linker, Module, SnapshotOptions};
@@ -165,7 +165,7 @@ impl Module {
         linker.check_engine(self)?;
         let policy = options.policy();
         let gate = Gate::new(image, &policy, |module, name| linker.find(module, name));
-        let (gate, functions) = gate.map_err(|e| Error::source_of(ErrorKind::Link, e))?;
+        let (gate, functions) = gate.map_err(gate_error)?;
         let prepared = Prepared::new(engine, self, functions, options.limits)?;
         ready(&prepared)?;
         let request = options.request(hooks);
@@ -180,7 +180,8 @@ impl Module {
 
     /// The export, of type `() -> ()`, by which a program draws again what must differ between instances: seeds and keys.
     /// Every instance that is made from a snapshot calls it, as the last step of its initialization, before any other
-    /// export can be called.
+    /// export can be called. Only `_initialize` comes before it: where the snapshot was not made behind a call of that, every
+    /// instance calls that, too.
     pub const RESEED: &str = hatchery_init::RESEED;
 
     /// Whether it exports a function of type `() -> ()` with this name, such as [`Module::RESEED`].
@@ -188,14 +189,15 @@ impl Module {
         hatchery_init::has_hook(&self.inner.image, self.inner.root, export)
     }
 
-    /// Whether this export was called when the snapshot was made that this module is.
+    /// Whether every instance has called this export when it is there: because the snapshot was made behind a call of it that
+    /// this module is, or, of `_initialize`, because every instance calls it in front of [`Module::RESEED`].
     pub fn has_run(&self, export: &str) -> bool {
         hatchery_init::has_run(&self.inner.image, self.inner.root, export)
     }
 }
 
 impl<T> SnapshotOptions<T> {
-    fn policy(&self) -> hatchery_init::ImportPolicy {
+    pub(crate) fn policy(&self) -> hatchery_init::ImportPolicy {
         match &self.imports {
             InitImports::Deny => hatchery_init::ImportPolicy::Deny,
             InitImports::Allow(names) => hatchery_init::ImportPolicy::Allow(names.clone()),
@@ -235,6 +237,15 @@ impl<T> SnapshotOptions<T> {
     }
 }
 
+/// Our error for an import that cannot be allowed.
+fn gate_error(error: GateError) -> Error {
+    let kind = match error {
+        GateError::Unknown { .. } => ErrorKind::Link,
+        GateError::Generation => ErrorKind::Usage,
+    };
+    Error::source_of(kind, error)
+}
+
 /// Our error for a snapshot that could not be made.
 fn error(error: SnapshotError<Error>) -> Error {
     let kind = match error {
@@ -271,6 +282,11 @@ impl SnapshotReport {
         self.0.imports.iter().map(|import| (&*import.module, &*import.name, import.calls))
     }
 
+    /// Exports that were not called, because they come behind what [came to its end](SnapshotReport::stopped).
+    pub fn not_called(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.0.not_called.iter().map(String::as_str)
+    }
+
     /// What came to its end before it was done, if anything did.
     pub fn stopped(&self) -> Option<SnapshotStop<'_>> {
         self.0.stopped.as_ref().map(SnapshotStop)
@@ -288,16 +304,17 @@ impl fmt::Display for SnapshotReport {
         for (number, (before, after)) in self.0.memories.iter().enumerate().filter(|(_, (a, b))| a != b) {
             write!(f, "\nmemory {number} grew from {before} to {after} bytes, which every instance needs now")?;
         }
+        for (number, (before, after)) in self.0.tables.iter().enumerate().filter(|(_, (a, b))| a != b) {
+            write!(f, "\ntable {number} grew from {before} to {after} elements, which every instance needs now")?;
+        }
         for (module, name, calls) in self.imports() {
             write!(f, "\ncalled the import `{module}` `{name}` {calls} {}", if calls == 1 { "time" } else { "times" })?;
         }
-        match self.stopped() {
-            Some(stop) => {
-                f.write_str("\n")?;
-                stop.fmt(f)
-            }
-            None => Ok(()),
+        if let Some(stop) = self.stopped() {
+            f.write_str("\n")?;
+            stop.fmt(f)?;
         }
+        self.not_called().try_for_each(|export| write!(f, "\ndid not call `{export}`, which comes behind that"))
     }
 }
 

@@ -10,7 +10,7 @@ pub(crate) fn capture<T>(access: &Access<'_, T>, done: Vec<Job>) -> Option<Progr
     let mut pages = PagesBuilder::new();
     access.capture()?.for_each(|(offset, bytes)| pages.write(offset, bytes));
     let memories = 0..image::memory_minimums(access.image()).count() as u32;
-    let tables = 0..image::table_count(access.image()) as u32;
+    let tables = 0..image::table_minimums(access.image()).count() as u32;
     let memory = |number| access.memory_bytes(MemoryId(number)).map_or(0, |bytes| bytes.len() as u64);
     let table = |number| access.table_len(TableId(number)).unwrap_or(0);
     Some(Progress { pages, memories: memories.map(memory).collect(), tables: tables.map(table).collect(), done })

@@ -7,14 +7,28 @@ use hatchery_vm::{HostFunction, HostSignature};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// An import may be called, and the host does not define it.
+/// The import, by module and name, that answers with a number of the instance's own. Every host has it, but no attempt
+/// to make a snapshot does: its answer would be what all instances have.
+pub const GENERATION: (&str, &str) = ("hatchery:snapshot", "generation");
+
+/// An import cannot be allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown import: `{module}` `{name}` is allowed during initialization, but it is not defined")]
-pub struct UnknownImport {
-    /// The import's module name.
-    pub module: Arc<str>,
-    /// The import's field name.
-    pub name: Arc<str>,
+pub enum GateError {
+    /// The host does not define it.
+    #[error("unknown import: `{module}` `{name}` is allowed during initialization, but it is not defined")]
+    Unknown {
+        /// The import's module name.
+        module: Arc<str>,
+        /// The import's field name.
+        name: Arc<str>,
+    },
+    /// It is [`GENERATION`], and the host does not define another.
+    #[error(
+        "`{}` `{}` cannot be allowed during initialization: its answer is each instance's own, so no snapshot contains it",
+        GENERATION.0,
+        GENERATION.1
+    )]
+    Generation,
 }
 
 /// What the guest gets from an import that is denied: the end of its call, which guest code cannot catch. Host code
@@ -63,18 +77,19 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// When one that the policy names does not exist.
+    /// When one that the policy names does not exist, or not at build time.
     pub fn new<T: 'static>(
         image: &Image,
         policy: &ImportPolicy,
         find: impl Fn(&str, &str) -> Option<HostFunction<T>>,
-    ) -> Result<(Gate, Vec<HostFunction<T>>), UnknownImport> {
+    ) -> Result<(Gate, Vec<HostFunction<T>>), GateError> {
         let (mut imports, mut functions) = (Vec::new(), Vec::new());
         for (module, name, signature) in image::imports(image) {
             let found = if policy.allows(module, name) { Some(find(module, name)) } else { None };
+            let is_generation = (module, name) == GENERATION;
             let (module, name) = (Arc::<str>::from(module), Arc::<str>::from(name));
             if let (Some(None), ImportPolicy::Allow(_)) = (&found, policy) {
-                return Err(UnknownImport { module, name });
+                return Err(if is_generation { GateError::Generation } else { GateError::Unknown { module, name } });
             }
             let function = found.flatten();
             let import = Import { module, name, allowed: function.is_some(), calls: Arc::default() };

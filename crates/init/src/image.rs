@@ -13,13 +13,14 @@ use std::error::Error;
 /// The function by which a program that starts from a snapshot draws again what must differ between instances.
 pub const RESEED: &str = "hatchery-reseed";
 
-/// The steps that the pages do not contain yet, but for the call of [`RESEED`], which no pages ever contain.
+/// The steps that the pages do not contain yet, but for the call of [`RESEED`], which no pages ever contain, and for what
+/// is called in front of it.
 pub(crate) fn remaining(image: &Image) -> Range<usize> {
     image.plan().cursor..image.plan().cursor.max(compiled(image))
 }
 
 /// The end of the steps that the modules asked for. Behind it are exports that were called for a snapshot, and behind
-/// the cursor that of [`RESEED`].
+/// the cursor that of [`RESEED`], perhaps with `_initialize` in front of it.
 fn compiled(image: &Image) -> usize {
     image.instances().iter().map(|instance| instance.steps.end).max().unwrap_or(0)
 }
@@ -70,22 +71,35 @@ pub fn has_hook(image: &Image, instance: InstanceId, name: &str) -> bool {
     matches!(exported_function(image, instance, name), Some((_, true)))
 }
 
-/// Whether the image's pages contain the effects of this export of an instance, because a snapshot was made behind a
-/// call of it.
+/// Whether every instance has called this export when it is ready: because a snapshot was made behind a call of it, or
+/// because the plan calls it in front of [`RESEED`].
 pub fn has_run(image: &Image, instance: InstanceId, name: &str) -> bool {
     let function = exported_function(image, instance, name);
-    function.is_some_and(|(function, _)| was_called(image, instance, function))
+    function.is_some_and(|(function, _)| has_call(exports_before_reseed(image), instance, function))
 }
 
-/// See [`has_run`].
+/// Whether the image's pages contain the effects of this function of an instance, because a snapshot was made behind a
+/// call of it.
 pub(crate) fn was_called(image: &Image, instance: InstanceId, function: PackedFuncRef) -> bool {
-    let calls = |step: &InitStep| matches!(step.kind, StepKind::CoreStart { code_offset, .. } if code_offset == function.code_offset());
-    exports_run(image).iter().any(|step| step.instance == instance && calls(step))
+    has_call(exports_run(image), instance, function)
 }
 
-/// Steps behind those of every core instance: exports that were called for a snapshot. They are always done.
+fn has_call(steps: &[InitStep], instance: InstanceId, function: PackedFuncRef) -> bool {
+    let calls = |step: &InitStep| matches!(step.kind, StepKind::CoreStart { code_offset, .. } if code_offset == function.code_offset());
+    steps.iter().any(|step| step.instance == instance && calls(step))
+}
+
+/// Steps behind those of every core instance that are done: exports that were called for a snapshot.
 fn exports_run(image: &Image) -> &[InitStep] {
     image.plan().steps.get(compiled(image)..image.plan().cursor).unwrap_or(&[])
+}
+
+/// Steps behind those of every core instance, done or not, but for the call of [`RESEED`]: where any is not done, that is
+/// the last.
+fn exports_before_reseed(image: &Image) -> &[InitStep] {
+    let (steps, compiled) = (&image.plan().steps, compiled(image));
+    let reseed = usize::from(steps.len() > compiled.max(image.plan().cursor));
+    steps.get(compiled..steps.len() - reseed).unwrap_or(&[])
 }
 
 /// The steps that stand for a call.
@@ -144,9 +158,9 @@ pub(crate) fn memory_minimums(image: &Image) -> impl Iterator<Item = u64> {
     image.memories().iter().map(|memory| memory.minimum)
 }
 
-/// Number of tables.
-pub(crate) fn table_count(image: &Image) -> usize {
-    image.tables().len()
+/// Numbers of elements that the tables have from the start.
+pub(crate) fn table_minimums(image: &Image) -> impl Iterator<Item = u64> {
+    image.tables().iter().map(|table| table.minimum)
 }
 
 /// What an instance has come to: all that makes its image another one.
@@ -162,16 +176,13 @@ pub(crate) struct Progress {
     pub(crate) done: Vec<Job>,
 }
 
-/// The image with this progress: the same code, other pages, a plan whose cursor is behind what was done.
-pub(crate) fn advance(
-    image: &Image,
-    reseed: Option<&Hook>,
-    progress: Progress,
-) -> Result<Image, Box<dyn Error + Send + Sync>> {
+/// The image with this progress: the same code, other pages, a plan whose cursor is behind what was done, and whose last
+/// steps are calls of `last`.
+pub(crate) fn advance(image: &Image, last: &[Hook], progress: Progress) -> Result<Image, Box<dyn Error + Send + Sync>> {
     let Progress { pages, memories, tables, done } = progress;
     let mut parts = image.to_parts()?;
     parts.plan = advance_plan(image.plan(), remaining(image).end, &done, |hook| calls_of(image, hook).collect());
-    parts.plan.steps.extend(reseed.into_iter().flat_map(|hook| calls_of(image, hook)));
+    parts.plan.steps.extend(last.iter().flat_map(|hook| calls_of(image, hook)));
     parts.pages = pages;
     for ((memory, place), length) in parts.memories.iter_mut().zip(&mut parts.layout.memories).zip(memories) {
         (memory.minimum, place.minimum) = (length, length);

@@ -21,7 +21,7 @@ mod snapshot;
 mod work;
 
 pub use attempt::Budget;
-pub use gate::{Gate, UnknownImport};
+pub use gate::{GENERATION, Gate, GateError};
 pub use image::{RESEED, has_hook, has_run};
 pub use phase::{IllegalTransition, Phase};
 pub use policy::ImportPolicy;

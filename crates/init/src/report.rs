@@ -17,10 +17,14 @@ pub struct Report {
     pub exports: Vec<String>,
     /// What was left, and why; nothing if all was done that was asked for.
     pub stopped: Option<Stopped>,
+    /// Exports that were not called, as they come behind what was left.
+    pub not_called: Vec<String>,
     /// Imports that were called by what is in the snapshot.
     pub imports: Vec<ImportUse>,
     /// Lengths of each memory in bytes, before and after.
     pub memories: Vec<(u64, u64)>,
+    /// Numbers of elements of each table, before and after.
+    pub tables: Vec<(u64, u64)>,
 }
 
 /// A job that was given up. It is rolled back: a step is left in the plan, an export is not called.

@@ -14,10 +14,10 @@
 use crate::attempt::{Budget, attempt};
 use crate::capture::capture;
 use crate::gate::Gate;
-use crate::image;
+use crate::image::{self, Progress};
 use crate::report::{ImportUse, Report, StopReason, Stopped};
 use crate::roots::{self, Refusal};
-use crate::work::{Hook, Hooks, Job, work};
+use crate::work::{Hooks, Job, work};
 use hatchery_image::{Image, Interruption};
 use hatchery_vm::Instance;
 use std::error::Error;
@@ -78,19 +78,34 @@ pub fn snapshot<T: 'static, E>(
 ) -> Result<Snapshot, SnapshotError<E>> {
     check_budget(image, &request.budget)?;
     let mut jobs = work(image, &request.hooks.initialize, request.steps);
-    let mut stopped = None;
+    let mut given_up = GivenUp::default();
     while !jobs.is_empty() {
         gate.reset();
         let mut instance = fresh().map_err(SnapshotError::Instance)?;
         match attempt(&mut instance.access(), gate, &request.budget, &jobs) {
-            Ok(()) => return keep(image, gate, request.hooks.reseed.as_ref(), &mut instance, at_rest, jobs, stopped),
-            Err((at, reason)) => {
-                stopped = jobs.drain(at..).next().map(|job| stop(image, job, reason));
-            }
+            Ok(()) => return keep(image, gate, &request.hooks, &mut instance, at_rest, jobs, given_up),
+            Err((at, reason)) => given_up.add(image, jobs.drain(at..), reason),
         }
     }
     gate.reset();
-    Ok(Snapshot { image: None, report: report(image, gate, &[], &[], stopped) })
+    Ok(Snapshot { image: None, report: report(image, gate, None, given_up) })
+}
+
+/// What is not done in the end.
+#[derive(Default)]
+struct GivenUp {
+    /// The first of it in order, and why.
+    stopped: Option<Stopped>,
+    /// All of it, in order.
+    jobs: Vec<Job>,
+}
+
+impl GivenUp {
+    /// Jobs that come before those that were given up earlier. The first failed.
+    fn add(&mut self, image: &Image, jobs: impl Iterator<Item = Job>, reason: StopReason) {
+        self.jobs.splice(..0, jobs);
+        self.stopped = self.jobs.first().map(|job| stop(image, job.clone(), reason));
+    }
 }
 
 fn check_budget<E>(image: &Image, budget: &Budget) -> Result<(), SnapshotError<E>> {
@@ -108,18 +123,19 @@ fn check_budget<E>(image: &Image, budget: &Budget) -> Result<(), SnapshotError<E
 fn keep<T: 'static, E>(
     image: &Image,
     gate: &Gate,
-    reseed: Option<&Hook>,
+    hooks: &Hooks,
     instance: &mut Instance<T>,
     at_rest: impl Fn(&Instance<T>) -> Result<(), String>,
     jobs: Vec<Job>,
-    stopped: Option<Stopped>,
+    given_up: GivenUp,
 ) -> Result<Snapshot, SnapshotError<E>> {
     at_rest(instance).map_err(Refusal::Host)?;
     let access = instance.access();
     roots::check(&access)?;
     let progress = capture(&access, jobs).ok_or(Refusal::Busy)?;
-    let report = report(image, gate, &progress.done, &progress.memories, stopped);
-    let image = image::advance(image, reseed, progress).map_err(SnapshotError::Store)?;
+    let report = report(image, gate, Some(&progress), given_up);
+    let last: Vec<_> = hooks.last(&progress.done).cloned().collect();
+    let image = image::advance(image, &last, progress).map_err(SnapshotError::Store)?;
     Ok(Snapshot { image: Some(image), report })
 }
 
@@ -132,13 +148,11 @@ fn stop(image: &Image, job: Job, reason: StopReason) -> Stopped {
     Stopped { job, what, instance, instance_name, reason }
 }
 
-fn report(image: &Image, gate: &Gate, done: &[Job], memories: &[u64], stopped: Option<Stopped>) -> Report {
+fn report(image: &Image, gate: &Gate, progress: Option<&Progress>, given_up: GivenUp) -> Report {
     let remaining = image::remaining(image);
+    let done = progress.map_or(&[][..], |progress| &progress.done);
+    let (memories, tables) = progress.map_or((&[][..], &[][..]), |progress| (&progress.memories, &progress.tables));
     let steps = done.iter().filter(|job| matches!(job, Job::Step(_))).count();
-    let exports = done.iter().filter_map(|job| match job {
-        Job::Export(hook) => Some(hook.name.clone()),
-        Job::Step(_) => None,
-    });
     let import_use = |import: &crate::gate::Import| ImportUse {
         module: import.module.clone(),
         name: import.name.clone(),
@@ -147,9 +161,20 @@ fn report(image: &Image, gate: &Gate, done: &[Job], memories: &[u64], stopped: O
     Report {
         steps: remaining.start..remaining.start + steps,
         total: remaining.end,
-        exports: exports.collect(),
-        stopped,
+        exports: exports(done),
+        not_called: exports(given_up.jobs.get(1..).unwrap_or(&[])),
+        stopped: given_up.stopped,
         imports: gate.called().map(import_use).collect(),
         memories: image::memory_minimums(image).zip(memories.iter().copied()).collect(),
+        tables: image::table_minimums(image).zip(tables.iter().copied()).collect(),
     }
+}
+
+/// The names of the exports among these jobs.
+fn exports(jobs: &[Job]) -> Vec<String> {
+    let name = |job: &Job| match job {
+        Job::Export(hook) => Some(hook.name.clone()),
+        Job::Step(_) => None,
+    };
+    jobs.iter().filter_map(name).collect()
 }

@@ -58,6 +58,16 @@ pub struct Hooks {
 }
 
 impl Hooks {
+    /// What each instance of a snapshot that has done these jobs calls as its last steps, in order: [`RESEED`], which
+    /// may need what `_initialize` sets up, and so in front of it `_initialize`, if no call of that was kept.
+    pub(crate) fn last<'a>(&'a self, done: &'a [Job]) -> impl Iterator<Item = &'a Hook> {
+        let is_done = |hook: &Hook| done.iter().any(|job| matches!(job, Job::Export(called) if called == hook));
+        let reactor = self.initialize.iter().filter(move |hook| hook.name == REACTOR && !is_done(hook));
+        reactor.filter(|_| self.reseed.is_some()).chain(&self.reseed)
+    }
+}
+
+impl Hooks {
     /// Those of one core instance, by their names, but for what has been called before.
     ///
     /// # Errors
@@ -101,5 +111,28 @@ pub(crate) fn work(image: &Image, exports: &[Hook], limit: Option<usize>) -> Vec
     match limit {
         Some(limit) if limit < steps.len() => steps.take(limit).collect(),
         _ => steps.chain(exports).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hook(name: &str, number: u32) -> Hook {
+        let function = PackedFuncRef::new(hatchery_image::TypeId::from_index(0), number);
+        Hook { name: name.into(), instance: InstanceId(0), function, then: None }
+    }
+
+    #[test]
+    fn initialize_comes_before_the_draw_unless_it_was_kept() {
+        let (reactor, other, reseed) = (hook(REACTOR, 1), hook("setup", 2), hook(RESEED, 3));
+        let hooks = Hooks { initialize: vec![reactor.clone(), other.clone()], reseed: Some(reseed.clone()) };
+        let last = |hooks: &Hooks, done: &[Job]| hooks.last(done).cloned().collect::<Vec<_>>();
+        assert_eq!(last(&hooks, &[Job::Step(0)]), [reactor.clone(), reseed.clone()]);
+        let kept = [Job::Step(0), Job::Export(reactor.clone())];
+        assert_eq!(last(&hooks, &kept), std::slice::from_ref(&reseed));
+        let before = Hooks { initialize: vec![other], ..hooks.clone() };
+        assert_eq!(last(&before, &[]), [reseed], "an earlier snapshot has called it");
+        assert_eq!(last(&Hooks { reseed: None, ..hooks }, &[]), [], "nothing is called that nobody asks for");
     }
 }

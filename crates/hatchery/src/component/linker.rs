@@ -45,6 +45,23 @@ enum Unlinked {
     Trap,
 }
 
+/// Which imports of a component get functions.
+pub(super) enum Needed<'a> {
+    /// All.
+    All,
+    /// Those of which this is true.
+    Of(&'a dyn Fn(&ImportFunc) -> bool),
+}
+
+impl Needed<'_> {
+    fn has(&self, import: &ImportFunc) -> bool {
+        match self {
+            Needed::All => true,
+            Needed::Of(is_needed) => is_needed(import),
+        }
+    }
+}
+
 /// What resources are in the host that no linker knows.
 pub(crate) struct Unknown;
 
@@ -156,11 +173,26 @@ impl<T: 'static> Linker<T> {
         component: &Component,
         exports: impl FnOnce(&mut ExportCheck<'_>),
     ) -> Result<Bound<T>, Error> {
+        self.bind_needed(component, Needed::All, exports)
+    }
+
+    /// As [`bind`](Linker::bind), but with no functions for imports that are not needed. They need not be defined.
+    ///
+    /// # Errors
+    ///
+    /// As for [`bind`](Linker::bind), of what is needed.
+    pub(super) fn bind_needed(
+        &self,
+        component: &Component,
+        needed: Needed<'_>,
+        exports: impl FnOnce(&mut ExportCheck<'_>),
+    ) -> Result<Bound<T>, Error> {
         let meta = component.meta();
-        let mut mismatches = self.undefined(meta);
+        let imports = || meta.imports.iter().filter(|import| needed.has(import));
+        let mut mismatches = self.undefined(meta, &needed);
         let bindings: Box<[Binding]> = meta.resources.iter().map(|resource| self.binding(resource)).collect();
         let mut fitted = Vec::with_capacity(meta.imports.len());
-        for import in &meta.imports {
+        for import in imports() {
             fitted.push(self.fit(component, &bindings, import, &mut mismatches)?);
         }
         exports(&mut ExportCheck::new(component, &bindings, &mut mismatches));
@@ -168,7 +200,7 @@ impl<T: 'static> Linker<T> {
         let core = crate::Linker::new(&self.engine);
         let mut bound = Bound { core, bindings, pending: Vec::new() };
         let signatures = Signatures::new(&meta.types);
-        for (import, fitted) in meta.imports.iter().zip(fitted) {
+        for (import, fitted) in imports().zip(fitted) {
             bound.import(component, &signatures, import, fitted)?;
         }
         for (id, resource) in (0..).map(ResourceId).zip(&meta.resources) {
@@ -199,16 +231,18 @@ impl<T: 'static> Linker<T> {
         Ok(Some(Fitted { function: fitting, slots: cx.slots.into() }))
     }
 
-    /// Everything that is imported and not defined, if that matters.
-    fn undefined(&self, meta: &meta::Meta) -> Mismatches {
+    /// Everything that is needed and not defined, if that matters.
+    fn undefined(&self, meta: &meta::Meta, needed: &Needed<'_>) -> Mismatches {
         let mut mismatches = Mismatches::default();
         if self.unknown == Unlinked::Trap {
             return mismatches;
         }
-        for import in meta.imports.iter().filter(|import| self.function(import).is_none()) {
+        for import in meta.imports.iter().filter(|import| needed.has(import) && !self.defines(import)) {
             mismatches.undefined(import_name(import.interface.as_deref(), &import.name));
         }
-        for resource in &meta.resources {
+        // Without all imports, a resource is only needed as far as one of them has it in its type.
+        let resources = if matches!(needed, Needed::All) { &meta.resources[..] } else { &[] };
+        for resource in resources {
             if let meta::Resource::Host { interface, name, .. } = resource
                 && self.resource(interface.as_deref(), name).is_none()
             {
@@ -226,6 +260,11 @@ impl<T: 'static> Linker<T> {
                 None => Binding::Unbound,
             },
         }
+    }
+
+    /// Whether there is a function for an import.
+    pub(super) fn defines(&self, import: &ImportFunc) -> bool {
+        self.function(import).is_some()
     }
 
     fn function(&self, import: &ImportFunc) -> Option<&Arc<dyn HostFunc<T>>> {

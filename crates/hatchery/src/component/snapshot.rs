@@ -1,7 +1,7 @@
 //! Initialization of components at build time.
 
 use super::compiled::Component;
-use super::linker::Linker;
+use super::linker::{Linker, Needed};
 use super::options::bug;
 use super::prepared::{DEFAULT_BUDGET, finish};
 use super::state::HostState;
@@ -11,7 +11,7 @@ use crate::snapshot::{SnapshotOptions, SnapshotReport};
 use hatchery_component::meta::{CoreRef, ImportFunc, Meta, Resource};
 use hatchery_image::abi::PackedFuncRef;
 use hatchery_image::{ExportItem, InstanceId};
-use hatchery_init::{Hook, Hooks};
+use hatchery_init::{Hook, Hooks, ImportPolicy};
 use hatchery_vm::Instance;
 
 /// The name by which a component offers a function to be run at build time.
@@ -20,7 +20,7 @@ const RECOGNIZED: &str = "wizer-initialize";
 impl Component {
     /// Initializes the component now, once, and gives one that starts where that ended; see
     /// [`Module::snapshot`](crate::Module::snapshot). Imports are allowed by the name of their interface, or by
-    /// `interface/name`; resources that they give can be dropped. Handles of resources that the
+    /// `interface/name`; resources that they give can be dropped. Others need not be defined. Handles of resources that the
     /// component defines are kept.
     ///
     /// An export to call is a function without parameters and result: `wizer-initialize` if there is one, or the
@@ -40,7 +40,13 @@ impl Component {
         options: SnapshotOptions<T>,
         fresh: impl Fn() -> T,
     ) -> Result<(Component, SnapshotReport), Error> {
-        let (bound, meta) = (linker.bind(self, |_| ())?, self.meta().clone());
+        let (meta, policy) = (self.meta().clone(), options.policy());
+        let is_needed = |import: &ImportFunc| match &policy {
+            ImportPolicy::Deny => false,
+            ImportPolicy::Allow(names) => names.iter().any(|allowed| is_meant(import, allowed)),
+            ImportPolicy::Record => linker.defines(import),
+        };
+        let bound = linker.bind_needed(self, Needed::Of(&is_needed), |_| ())?;
         let hooks = self.hooks(options.named_export())?;
         let budget = options.lifted().unwrap_or(DEFAULT_BUDGET);
         let options = options.within(|allowed| core_names(self.meta(), allowed));

@@ -63,7 +63,25 @@ fn an_export_behind_a_step_that_is_left_is_not_called() {
     let (module, report) = module(&engine, &text).snapshot(&linker, SnapshotOptions::new(), || ()).expect("a snapshot");
     assert_eq!((report.exports().len(), report.steps_left()), (0, 1));
     assert_eq!(report.stopped().and_then(|stop| stop.export().map(str::to_owned)), None);
+    assert_eq!(report.not_called().collect::<Vec<_>>(), ["_initialize"]);
+    assert!(report.to_string().ends_with("\ndid not call `_initialize`, which comes behind that"), "{report}");
     assert!(!module.has_run("_initialize"));
+}
+
+#[test]
+fn an_export_that_was_given_up_before_what_it_follows_is_still_reported() {
+    let (engine, calls) = (engine(), Arc::new(AtomicU32::new(0)));
+    let linker = host(&engine, &calls);
+    // The first attempt ends in the last export, the second in the one before it.
+    let text = r#"(module (import "host" "now" (func $now (result i32)))
+        (func $start) (start $start) (func (export "last") unreachable)
+        (func (export "_initialize") (if (call $now) (then unreachable))))"#;
+    let options = SnapshotOptions::new().imports(InitImports::Record).export("last");
+    let (_, report) = module(&engine, text).snapshot(&linker, options, || ()).expect("a snapshot");
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+    assert_eq!(report.stopped().and_then(|stop| stop.export().map(str::to_owned)).as_deref(), Some("_initialize"));
+    assert_eq!(report.not_called().collect::<Vec<_>>(), ["last"]);
+    assert_eq!((report.steps_run(), report.exports().len()), (1, 0));
 }
 
 #[test]

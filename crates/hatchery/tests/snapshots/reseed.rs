@@ -65,6 +65,39 @@ fn a_snapshot_of_a_snapshot_draws_once_and_contains_no_draw() {
     assert!(plan.last().is_some_and(|step| step.action == "call an export, `draw`"), "{plan:?}");
 }
 
+/// Draws what `_initialize` must have made room for, and takes down in which order that was.
+const REACTOR: &str = r#"(module (import "host" "now" (func $now (result i32)))
+    (global $log (mut i64) (i64.const 0))
+    (func $note (param i64) (global.set $log (i64.add (i64.mul (global.get $log) (i64.const 10)) (local.get 0))))
+    (func $start (call $note (i64.const 1))) (start $start)
+    (func (export "_initialize") (call $note (i64.const 2)) (drop (call $now)))
+    (func (export "hatchery-reseed") (call $note (i64.const 3)))
+    (func (export "log") (result i64) (global.get $log)))"#;
+
+#[test]
+fn a_hook_comes_behind_initialize_even_where_no_call_of_that_was_kept() {
+    let engine = engine();
+    let linker = host(&engine, &Arc::default());
+    let whole = module(&engine, REACTOR);
+    let (left, report) = whole.snapshot(&linker, SnapshotOptions::new(), || ()).expect("a snapshot");
+    assert_eq!(report.stopped().and_then(|stop| stop.export().map(str::to_owned)).as_deref(), Some("_initialize"));
+    assert!(!whole.has_run("_initialize") && left.has_run("_initialize") && !left.has_run(Module::RESEED));
+    let log = |module: &Module| {
+        i64_of(&mut linker.prepare(module).expect("prepared").instantiate(()).expect("an instance"), "log")
+    };
+    assert_eq!(log(&left), 123);
+    // A snapshot of that one can keep the call, or leave it again.
+    let options = || SnapshotOptions::new().imports(InitImports::Record);
+    let (kept, report) = left.snapshot(&linker, options(), || ()).expect("a snapshot");
+    assert_eq!(report.exports().collect::<Vec<_>>(), ["_initialize"], "{report:#}");
+    let (again, report) = left.snapshot(&linker, SnapshotOptions::new(), || ()).expect("a snapshot");
+    assert_eq!(report.exports().len(), 0, "{report:#}");
+    for (module, open) in [(&kept, 1), (&again, 2)] {
+        assert_eq!((log(module), module.has_run("_initialize")), (123, true));
+        assert_eq!(module.inspect().plan.iter().filter(|step| !step.done).count(), open);
+    }
+}
+
 #[test]
 fn the_number_is_in_no_snapshot() {
     let engine = engine();
@@ -75,6 +108,12 @@ fn the_number_is_in_no_snapshot() {
         let stopped = report.stopped().expect("it asked");
         assert_eq!((stopped.export(), stopped.import()), (Some("ask"), Some(("hatchery:snapshot", "generation"))));
         assert!(!module.has_run("ask"));
+    }
+    for name in ["hatchery:snapshot", "hatchery:snapshot/generation"] {
+        let options = SnapshotOptions::new().imports(InitImports::Allow(vec![name.into()]));
+        let error = module(&engine, KEYED).snapshot(&linker, options, || ()).expect_err("each instance's own");
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(error.to_string().contains("`generation` cannot be allowed during initialization"), "{error}");
     }
 }
 

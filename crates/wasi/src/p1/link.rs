@@ -102,6 +102,16 @@ macro_rules! functions {
         /// The names of all functions but `proc_exit`, which answers nothing.
         #[cfg(test)]
         pub(super) const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        /// Calls the function with this name, whose arguments are what `next` gives.
+        #[cfg(test)]
+        pub(super) fn call<G: Guest>(name: &str, guest: &mut G, mut next: impl FnMut() -> i32) -> super::Answer<G> {
+            $(if name == stringify!($name) {
+                return super::$name(guest, $({ let $arg: i32 = next(); <$ty>::from($arg) }),*);
+            })*
+            assert_eq!(name, "proc_exit");
+            super::proc_exit(guest, next())
+        }
     };
 }
 

@@ -12,5 +12,6 @@ mod named;
 mod passed;
 mod reexports;
 mod smoke;
+mod snapshots;
 mod translated;
 mod values;
