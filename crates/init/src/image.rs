@@ -5,7 +5,7 @@ use core::ops::Range;
 use hatchery_image::abi::PackedFuncRef;
 use hatchery_image::artifact::ArtifactError;
 use hatchery_image::{
-    ExportItem, FuncType, GlobalId, Image, InitStep, InstanceId, Interruption, PagesBuilder, Plan, RefType,
+    ExportItem, FuncType, GlobalId, Image, InitStep, InstanceId, Interruption, Learned, PagesBuilder, Plan, RefType,
     StepKind, TableId, ValType,
 };
 use hatchery_vm::HostSignature;
@@ -169,6 +169,8 @@ pub(crate) fn advance(image: &Image, reseed: Option<&Hook>, progress: Progress) 
     parts.plan = advance_plan(image.plan(), remaining(image).end, &done, |hook| calls_of(image, hook).collect());
     parts.plan.steps.extend(reseed.into_iter().flat_map(|hook| calls_of(image, hook)));
     parts.pages = pages;
+    // What was learned of instances that did all this themselves is what it wrote, and no instance writes that any more.
+    parts.learned = Learned::default();
     for ((memory, place), length) in parts.memories.iter_mut().zip(&mut parts.layout.memories).zip(memories) {
         (memory.minimum, place.minimum) = (length, length);
     }
