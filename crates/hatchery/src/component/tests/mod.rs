@@ -10,5 +10,6 @@ mod malformed;
 mod named;
 mod reexports;
 mod smoke;
+mod snapshots;
 mod translated;
 mod values;
