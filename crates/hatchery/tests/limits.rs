@@ -264,7 +264,7 @@ fn contents_in_more_places_than_a_slot_should_map_are_a_limit_when_prepared() {
     let tables = "(table 1 200000 funcref (ref.func $f))".repeat(100);
     let grows: String = (0..100).map(|n| format!("(drop (table.grow {n} (ref.null func) (i32.const 1)))")).collect();
     let mut set = ModuleSet::new(&engine);
-    for _ in 0..4 {
+    for _ in 0..6 {
         let module = set.module(format!("(module {tables} (func $f {grows}))")).expect("a module");
         set.instance(module, None, &[]);
     }
