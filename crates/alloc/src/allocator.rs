@@ -99,6 +99,8 @@ impl Slot {
 ///   signal handler.
 /// * **G6 (errors).** A method that fails leaves the slot as it was, or with pages writable that were
 ///   protected; it never leaves a part mapped, accessible or counted that was not before.
+/// * **G7 (copies).** Bytes of the accessible part of an image region that lie outside of what
+///   [`touched`](Self::touched) gives are as G2 says, whatever was written since.
 ///
 /// The allocator is told nothing about threads: slots may be allocated, used and released on any thread, and
 /// its methods may run at the same time for different slots.
@@ -181,6 +183,15 @@ pub unsafe trait InstanceAllocator: Send + Sync + 'static {
     /// nobody can wait.
     fn waiters(&self) -> Option<&Waiters> {
         None
+    }
+
+    /// Where a range of the slot, inside the accessible part of an image region, may differ from the template: ranges of
+    /// whole pages, ascending and disjoint. May give too much, and never too little (G7); all of it, where nothing is known.
+    ///
+    /// Who copies a slot asks, so that what nobody touched costs nothing.
+    fn touched(&self, slot: &Slot, range: Range<usize>) -> Vec<Range<usize>> {
+        let _ = slot;
+        vec![range]
     }
 
     /// What uses of a template's slots were found to do: for [`Hints`](crate::Hints) of a template with the same

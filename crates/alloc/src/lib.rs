@@ -28,6 +28,7 @@ mod layout;
 mod on_demand;
 mod sys;
 mod template;
+mod touched;
 mod wait;
 
 pub use allocator::{
@@ -38,4 +39,5 @@ pub use hints::{Hints, Learning, Tails};
 pub use layout::{LayoutFlaw, PAGE, Region, RegionKind, SlotLayout};
 pub use on_demand::{OnDemand, Options, Protection};
 pub use template::{Run, Template, TemplateError, TemplateId};
+pub use touched::private_pages;
 pub use wait::{Waiters, allocate_async, allocate_blocking};

@@ -8,6 +8,7 @@ use crate::allocator::{
 use crate::layout::{PAGE, RegionKind, SlotLayout};
 use crate::sys::{Access, Reservation};
 use crate::template::Template;
+use crate::touched::private_pages;
 use crate::wait::Waiters;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -262,7 +263,7 @@ fn map(template: &Template, options: &Options, live: Live) -> Result<SlotState, 
 // only by `release`. G2: its pages are fresh anonymous ones or private mappings of the template's file.
 // G3: `map` gives the access; nothing but `open` changes it, to writable. G5: `write_fault` checks kind, accessible part and
 // protection, and uses atomics and mprotect alone. G6: `map` undoes by drop; `grow` makes one call, before
-// it notes anything.
+// it notes anything. G7: all mappings are private, so that what was written is a copy.
 unsafe impl InstanceAllocator for OnDemand {
     fn validate(&self, layout: &SlotLayout) -> Result<(), LayoutRefused> {
         let (slot, accessible) = (layout.bytes(), layout.accessible_bytes());
@@ -375,5 +376,9 @@ unsafe impl InstanceAllocator for OnDemand {
 
     fn waiters(&self) -> Option<&Waiters> {
         Some(&self.waiters)
+    }
+
+    fn touched(&self, slot: &Slot, range: Range<usize>) -> Vec<Range<usize>> {
+        private_pages(slot, range)
     }
 }

@@ -22,6 +22,8 @@ enum Flaw {
     PreparesAnything,
     /// More is said to be writable than is.
     PromisesTooMuch,
+    /// Every page is said to be as in the template.
+    DeniesWrites,
 }
 
 /// A correct allocator with one thing done wrong.
@@ -70,6 +72,10 @@ unsafe impl InstanceAllocator for Broken {
         if self.flaw == Flaw::AlwaysRetries { FaultVerdict::Retry } else { verdict }
     }
 
+    fn touched(&self, slot: &Slot, range: Range<usize>) -> Vec<Range<usize>> {
+        if self.flaw == Flaw::DeniesWrites { Vec::new() } else { self.inner.touched(slot, range) }
+    }
+
     unsafe fn release(&self, slot: Slot) {
         if self.flaw == Flaw::ForgetsToReset {
             self.dirty.lock().expect("lock").push(slot);
@@ -90,9 +96,15 @@ fn suite_accepts(flaw: Flaw) -> bool {
 #[test]
 fn each_flaw() {
     assert!(suite_accepts(Flaw::Nothing));
-    for flaw in
-        [Flaw::ForgetsToReset, Flaw::AlwaysRetries, Flaw::PretendsToGrow, Flaw::PreparesAnything, Flaw::PromisesTooMuch]
-    {
+    let flaws = [
+        Flaw::ForgetsToReset,
+        Flaw::AlwaysRetries,
+        Flaw::PretendsToGrow,
+        Flaw::PreparesAnything,
+        Flaw::PromisesTooMuch,
+        Flaw::DeniesWrites,
+    ];
+    for flaw in flaws {
         assert!(!suite_accepts(flaw), "{flaw:?} went unnoticed");
     }
 }

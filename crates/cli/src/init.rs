@@ -38,6 +38,8 @@ pub(crate) struct Init {
     init_allow: Vec<String>,
 
     /// Give up an initialization step after this long, such as 10s; for --interruption deadline
+    ///
+    /// Copying what the last step left may take as long; when it does not suffice, nothing is built.
     #[arg(long, value_name = "TIME", value_parser = args::duration, requires = "init")]
     init_timeout: Option<Duration>,
 

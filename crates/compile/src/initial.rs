@@ -3,7 +3,7 @@
 use crate::decode::Module;
 use crate::error::CompileError;
 use crate::link::{ConstValue, Link, Mode, RefValue};
-use hatchery_image::{DataSegmentId, ElemSegmentId, InitStep, MemoryId, PagesBuilder, StepKind, TableId};
+use hatchery_image::{DataSegmentId, ElemSegmentId, InitStep, MAX_RUNS, MemoryId, PagesBuilder, StepKind, TableId};
 
 /// Bytes of a table element.
 const WORD: u64 = 8;
@@ -11,10 +11,6 @@ const WORD: u64 = 8;
 /// Most bytes that the pages may have beyond those that were written to them: a segment of one byte takes a page of its
 /// own where no other is near.
 const MAX_WASTE: u64 = 32 << 20;
-
-/// Most runs of pages: each is a kernel mapping per slot. Segments so scattered are written at
-/// instantiation instead.
-const MAX_RUNS: usize = 256;
 
 /// What a linked set looks like before anything has run.
 pub(crate) struct Initial<'a> {
@@ -29,7 +25,8 @@ pub(crate) struct Initial<'a> {
 impl Initial<'_> {
     /// Writes lengths, globals and tables, then as many steps as can be done here.
     ///
-    /// Returns the pages and the number of steps that are done in them.
+    /// Returns the pages and the number of steps that are done in them: none, where segments are so scattered that the pages
+    /// would lie in too many runs.
     pub(crate) fn build(&self, steps: &[InitStep], mode: Mode) -> Result<(PagesBuilder, usize), CompileError> {
         let mut pages = self.without_steps()?;
         if mode == Mode::Script {

@@ -207,6 +207,7 @@ pub(crate) fn artifact_error(error: ArtifactError) -> Error {
     let kind = match &error {
         ArtifactError::System { .. } => ErrorKind::Host,
         ArtifactError::Encode { .. } => ErrorKind::Bug,
+        ArtifactError::Withdrawn => ErrorKind::Withdrawn,
         _ => ErrorKind::Artifact,
     };
     Error::source_of(kind, error)

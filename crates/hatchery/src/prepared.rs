@@ -186,9 +186,10 @@ pub(crate) fn allocate_error(error: AllocateError) -> Error {
 fn prepare_error(error: PrepareImageError) -> Error {
     let kind = match error {
         PrepareImageError::Import(_) => ErrorKind::Link,
-        PrepareImageError::Layout(_) | PrepareImageError::Memory { .. } | PrepareImageError::Table { .. } => {
-            ErrorKind::Limit
-        }
+        PrepareImageError::Layout(_)
+        | PrepareImageError::Memory { .. }
+        | PrepareImageError::Table { .. }
+        | PrepareImageError::Runs { .. } => ErrorKind::Limit,
         PrepareImageError::Flaw(_) => ErrorKind::Bug,
         _ => ErrorKind::Host,
     };

@@ -1,12 +1,13 @@
 //! Initialization at build time.
 
+use crate::artifact::artifact_error;
 use crate::error::{Error, ErrorKind, Frame, Trap};
 use crate::limits::Limits;
 use crate::linker::Linker;
 use crate::module::{Inner, Module};
 use crate::prepared::{Prepared, allocate_error, check};
 use hatchery_image::{Image, InstanceId};
-use hatchery_init::{Budget, Gate, GateError, Hooks, InitExport, Job, Request, SnapshotError, StopReason};
+use hatchery_init::{Budget, Gate, GateError, Hooks, InitExport, Job, Refusal, Request, SnapshotError, StopReason};
 use std::fmt;
 use std::sync::Arc;
 
@@ -70,7 +71,7 @@ impl<T> SnapshotOptions<T> {
         self
     }
 
-    /// Limits of what runs. Fuel and deadline are for each step.
+    /// Limits of what runs. Fuel and deadline are for each step; copying what the last one left may take as long as a step.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> SnapshotOptions<T> {
         self.limits = limits;
@@ -135,7 +136,9 @@ impl Module {
     /// # Errors
     ///
     /// When what ran left something that a snapshot cannot hold: a reference to a host value, or what
-    /// [`SnapshotOptions::at_rest`] finds; when an allowed import or the export does not exist.
+    /// [`SnapshotOptions::at_rest`] finds; when an allowed import or the export does not exist; when there is no slot or stack
+    /// to run in, or the system lacks something else. Of the kind [`Limit`](ErrorKind::Limit), when what ran wrote pages so far
+    /// apart that slots would need too many mappings, or so many that copying them takes longer than a step may.
     ///
     /// # Panics
     ///
@@ -171,8 +174,9 @@ impl Module {
         let request = options.request(hooks);
         let instance = || prepared.vm.instantiate(fresh()).map_err(allocate_error);
         let at_rest = |instance: &_| at_rest(instance).and_then(|()| (options.at_rest)(instance.data()));
-        let made = hatchery_init::snapshot(image, &gate, &request, instance, at_rest).map_err(error)?;
+        let made = hatchery_init::snapshot(image, &gate, &request, instance, at_rest);
         check(self)?;
+        let made = made.map_err(error)?;
         let module = made.image.map(|image| Inner::new(engine.clone(), Arc::new(image), *root));
         let module = module.map_or_else(|| self.clone(), |inner| Module { inner: Arc::new(inner) });
         Ok((module, SnapshotReport(made.report)))
@@ -250,9 +254,11 @@ fn gate_error(error: GateError) -> Error {
 fn error(error: SnapshotError<Error>) -> Error {
     let kind = match error {
         SnapshotError::Instance(error) => return error,
+        SnapshotError::Machine(error) => return Error::from_schedule(error),
+        SnapshotError::Store(error) => return artifact_error(error).context("the snapshot cannot be stored"),
         SnapshotError::Unstoppable(_) => ErrorKind::Usage,
+        SnapshotError::Refused(Refusal::Scattered { .. } | Refusal::Slow) => ErrorKind::Limit,
         SnapshotError::Refused(_) => ErrorKind::Host,
-        SnapshotError::Store(_) => ErrorKind::Exhausted,
     };
     Error::source_of(kind, error)
 }

@@ -2,7 +2,7 @@
 
 use hatchery::{
     Allocation, Caller, Config, Engine, ErrorKind, Extern, Instance, InterruptHandle, Interruption, Limits, Linker,
-    Module, Pooling, Prepared, Trap, Verify,
+    Module, ModuleSet, Pooling, Prepared, Trap, Verify,
 };
 use std::time::{Duration, Instant};
 
@@ -256,4 +256,19 @@ fn a_module_that_starts_beyond_a_limit_is_refused_when_prepared() {
     let error = Linker::<()>::new(&engine).prepare_with(&module, limits).expect_err("too much");
     assert_eq!(error.kind(), ErrorKind::Limit);
     assert!(error.to_string().contains("655360") && error.to_string().contains("65536"), "{error}");
+}
+
+#[test]
+fn contents_in_more_places_than_a_slot_should_map_are_a_limit_when_prepared() {
+    let engine = Engine::new(&Config::new()).expect("an engine");
+    let tables = "(table 1 200000 funcref (ref.func $f))".repeat(100);
+    let grows: String = (0..100).map(|n| format!("(drop (table.grow {n} (ref.null func) (i32.const 1)))")).collect();
+    let mut set = ModuleSet::new(&engine);
+    for _ in 0..6 {
+        let module = set.module(format!("(module {tables} (func $f {grows}))")).expect("a module");
+        set.instance(module, None, &[]);
+    }
+    let error = Linker::<()>::new(&engine).prepare(&set.compile().expect("compiles")).expect_err("too many");
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert!(error.to_string().contains("runs, and the limit is 256"), "{error}");
 }

@@ -3,7 +3,7 @@
 
 #![expect(unsafe_code, reason = "opens artifacts that the test has made")]
 
-use hatchery::{Config, Engine, Error, ErrorKind, Instance, Linker, Module, Prepared, TypedFunc};
+use hatchery::{Config, Engine, Error, ErrorKind, Instance, Linker, Module, Prepared, SnapshotOptions, TypedFunc};
 use std::fmt::Write;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -135,4 +135,17 @@ fn a_module_that_was_never_used_is_withdrawn_at_its_first_use() {
         Ok(mut instance) => withdrawn(number(&mut instance, "f1")),
         refused => withdrawn(refused),
     }
+}
+
+#[test]
+fn a_file_that_becomes_short_while_a_snapshot_is_made_is_no_want_of_memory() {
+    let opened = Opened::new();
+    let (mut linker, path) = (Linker::<()>::new(&opened.engine), opened.path.clone());
+    linker.func("host", "back", || ()).expect("defined");
+    // Behind the last step, before the code is copied.
+    let options = SnapshotOptions::new().export("elements").at_rest(move |()| {
+        shorten(&path, TEXT + PAGE);
+        Ok(())
+    });
+    withdrawn(opened.module.snapshot(&linker, options, || ()));
 }

@@ -34,7 +34,7 @@ pub use layout::{
 };
 pub use learned::Learned;
 pub use maps::{FunctionId, FunctionRecord, NO_WASM_OFFSET};
-pub use pages::{PAGE, PageRun, Pages, PagesBuilder};
+pub use pages::{MAX_RUNS, PAGE, PageRun, Pages, PagesBuilder};
 pub use plan::{InitStep, Plan, StepKind};
 pub use text::{Text, TextError};
 pub use trap::{Description, TrapCode};

@@ -2,7 +2,7 @@
 //!
 //! Only pages that some byte of the image lies in are in the file, in *runs*: contiguous ranges of the
 //! slot that are contiguous in the file too. Each run is a kernel mapping per slot, so small gaps are
-//! filled with zero pages rather than split.
+//! filled with zero pages rather than split, and larger ones where there would be too many runs.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,6 +18,10 @@ const MAX_GAP: u64 = 1 << 20;
 /// Bytes that all bridged gaps may have together, or as many as the pages have: pages that lie far apart must not make
 /// a file, and memory, of what a slot could address.
 const MAX_BRIDGED: u64 = 16 << 20;
+
+/// Most runs that an image's pages may lie in: each is a kernel mapping per slot, of which a process has some ten
+/// thousands.
+pub const MAX_RUNS: usize = 256;
 
 /// A contiguous range of the slot that the file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +86,25 @@ impl Pages {
     }
 }
 
+static ZEROS: [u8; PAGE as usize] = [0; PAGE as usize];
+
+/// Which gaps between pages are filled with zeros: those that are shorter than a length, and some of that length.
+#[derive(Debug, Clone, Copy)]
+struct Bridges {
+    below: u64,
+    /// How many of the first ones of exactly that length.
+    equal: usize,
+}
+
+impl Bridges {
+    /// Whether the next gap is one of them.
+    fn take(&mut self, gap: u64) -> bool {
+        let equal = gap == self.below && self.equal > 0;
+        self.equal -= usize::from(equal);
+        gap < self.below || equal
+    }
+}
+
 /// Collects the bytes of an image before they are stored.
 #[derive(Debug, Default)]
 pub struct PagesBuilder {
@@ -102,7 +125,7 @@ impl PagesBuilder {
             let (now, rest) = bytes.split_at(bytes.len().min(PAGE as usize - within));
             // A page of zeros that does not exist yet is what it would become.
             let page = at - within as u64;
-            if self.pages.contains_key(&page) || now.iter().any(|byte| *byte != 0) {
+            if self.pages.contains_key(&page) || *now != ZEROS[..now.len()] {
                 let page = self.pages.entry(page).or_insert_with(|| Box::new([0; PAGE as usize]));
                 page[within..within + now.len()].copy_from_slice(now);
             }
@@ -116,29 +139,35 @@ impl PagesBuilder {
         self.pages.len() as u64 * PAGE
     }
 
-    /// The length from which on gaps are not bridged.
-    fn shortest_hole(&self) -> u64 {
+    /// Which gaps are bridged. As many as may be, of those that are short; and where [`MAX_RUNS`] would not be enough, the
+    /// shortest of the others, if that suffices.
+    fn bridges(&self) -> Bridges {
         let pairs = self.pages.keys().zip(self.pages.keys().skip(1));
-        let mut gaps: Vec<u64> = pairs.map(|(a, b)| b - a - PAGE).filter(|gap| (1..MAX_GAP).contains(gap)).collect();
+        let mut gaps: Vec<u64> = pairs.map(|(a, b)| b - a - PAGE).filter(|gap| *gap > 0).collect();
         gaps.sort_unstable();
-        let mut left = self.bytes().max(MAX_BRIDGED);
-        let too_long = gaps.into_iter().find(|gap| match left.checked_sub(*gap) {
-            Some(less) => {
-                left = less;
-                false
-            }
-            None => true,
+        let most = self.bytes().max(MAX_BRIDGED);
+        let affordable = gaps.iter().scan(0u64, |sum, gap| {
+            *sum = sum.saturating_add(*gap);
+            (*sum <= most).then_some(())
         });
-        too_long.unwrap_or(MAX_GAP)
+        let affordable = affordable.count();
+        let shorter = |than: u64| gaps.partition_point(|gap| *gap < than);
+        let below = gaps.get(affordable).map_or(MAX_GAP, |gap| MAX_GAP.min(*gap));
+        let needed = (gaps.len() + 1).saturating_sub(MAX_RUNS);
+        if needed <= shorter(below) || affordable < needed {
+            return Bridges { below, equal: 0 };
+        }
+        let below = gaps[needed - 1];
+        Bridges { below, equal: needed - shorter(below) }
     }
 
     /// The runs that the collected pages will be stored in.
     pub fn runs(&self) -> Vec<PageRun> {
-        let hole = self.shortest_hole();
+        let mut bridges = self.bridges();
         let mut runs: Vec<PageRun> = Vec::new();
         for page in self.pages.keys().copied() {
             match runs.last_mut() {
-                Some(run) if page - (run.slot_offset + run.length) < hole => {
+                Some(run) if bridges.take(page - (run.slot_offset + run.length)) => {
                     run.length = page + PAGE - run.slot_offset;
                 }
                 last => {
@@ -152,7 +181,6 @@ impl PagesBuilder {
 
     /// The bytes of the runs, in the order of the file, a page at a time; gaps that a run bridges are zeros.
     pub(crate) fn stored(&self) -> impl Iterator<Item = &[u8]> {
-        static ZEROS: [u8; PAGE as usize] = [0; PAGE as usize];
         let pages =
             self.runs().into_iter().flat_map(|run| (0..run.length / PAGE).map(move |i| run.slot_offset + i * PAGE));
         pages.map(|page| self.pages.get(&page).map_or(&ZEROS[..], |bytes| &bytes[..]))
@@ -212,6 +240,30 @@ mod tests {
             builder.runs()
         };
         assert_eq!(few.len(), 1);
+    }
+
+    #[test]
+    fn pages_in_too_many_runs_are_joined_over_the_shortest_gaps() {
+        let apart = |count: u64, distance: u64| {
+            let mut builder = PagesBuilder::new();
+            (0..count).for_each(|i| builder.write(i * distance, &[1]));
+            builder
+        };
+        let runs = MAX_RUNS as u64;
+        assert_eq!(apart(runs, MAX_GAP + PAGE).runs().len(), MAX_RUNS, "as many as there may be");
+        let mut some = apart(runs + 3, 2 << 20);
+        // A gap that is longer than the others, and one that is shorter.
+        some.write(5 << 30, &[1]);
+        some.write((5 << 30) + MAX_GAP + PAGE, &[1]);
+        let joined = some.runs();
+        assert_eq!(joined.len(), MAX_RUNS);
+        assert_eq!(joined[0].length, 4 * (2 << 20) + PAGE, "the first of the shortest");
+        assert_eq!(joined.last().map(|run| (run.slot_offset, run.length)), Some((5 << 30, MAX_GAP + 2 * PAGE)));
+        let stored: u64 = joined.iter().map(|run| run.length).sum();
+        assert_eq!(some.stored().count() as u64, stored / PAGE);
+        // What would be too long stays as it is, for whoever refuses it.
+        assert_eq!(apart(runs + 100, 2 << 20).runs().len(), MAX_RUNS + 100);
+        assert_eq!(apart(20_000, 3 * PAGE).runs().len(), 20_000);
     }
 
     proptest! {

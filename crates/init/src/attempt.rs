@@ -28,21 +28,29 @@ impl Budget {
     }
 }
 
+/// Why an attempt did not get through. The instance is good for nothing then.
+#[derive(Debug)]
+pub(crate) enum Setback {
+    /// The job at this position failed.
+    Job(usize, StopReason),
+    /// Something else did, which says nothing about the jobs.
+    Machine(ScheduleError),
+}
+
 /// Does the jobs in order.
 ///
 /// # Errors
 ///
-/// The position of the first that failed, and why. The instance is good for nothing then.
+/// The first job that failed, or what was in its way.
 pub(crate) fn attempt<T: 'static>(
     access: &mut Access<'_, T>,
     gate: &Gate,
     budget: &Budget,
     jobs: &[Job],
-) -> Result<(), (usize, StopReason)> {
+) -> Result<(), Setback> {
     let mut scheduler = Scheduler::new(OnFailure::Poison);
     // Where nothing is left of the plan, this enters the phase behind it.
-    let begun = scheduler.start(access, image::remaining(access.image()).start);
-    begun.map_err(|error| (0, StopReason::Failed(error.into())))?;
+    scheduler.start(access, image::remaining(access.image()).start).map_err(Setback::Machine)?;
     for (at, job) in jobs.iter().enumerate() {
         budget.grant(access);
         let outcome = match job {
@@ -53,20 +61,22 @@ pub(crate) fn attempt<T: 'static>(
             }
         };
         Budget::end(access);
-        judge(gate, outcome).map_err(|reason| (at, reason))?;
+        judge(gate, at, outcome)?;
     }
     Ok(())
 }
 
-/// A denied import counts even if host code hid that it failed.
-fn judge(gate: &Gate, outcome: Result<(), ScheduleError>) -> Result<(), StopReason> {
+/// A denied import counts even if host code hid that it failed. What is not the guest's doing stops no job: what a snapshot
+/// contains must not depend on the load of the machine that makes it.
+fn judge(gate: &Gate, at: usize, outcome: Result<(), ScheduleError>) -> Result<(), Setback> {
     match (gate.denied(), outcome) {
         (None, Ok(())) => Ok(()),
-        (None, Err(error)) => Err(StopReason::Failed(error.into())),
+        (None, Err(error)) if error.is_of_guest() => Err(Setback::Job(at, StopReason::Failed(error.into()))),
+        (None, Err(error)) => Err(Setback::Machine(error)),
         (Some(import), outcome) => {
             let (module, name) = (import.module.clone(), import.name.clone());
             let frames = outcome.map_or_else(|error| frames(error.into()), |()| Backtrace::default());
-            Err(StopReason::Denied { module, name, frames })
+            Err(Setback::Job(at, StopReason::Denied { module, name, frames }))
         }
     }
 }

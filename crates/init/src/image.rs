@@ -3,12 +3,12 @@
 use crate::work::{Hook, Job};
 use core::ops::Range;
 use hatchery_image::abi::PackedFuncRef;
+use hatchery_image::artifact::ArtifactError;
 use hatchery_image::{
-    ExportItem, FuncType, GlobalId, Image, InitStep, InstanceId, Interruption, PagesBuilder, Plan, RefType, StepKind,
-    TableId, ValType,
+    ExportItem, FuncType, GlobalId, Image, InitStep, InstanceId, Interruption, Learned, PagesBuilder, Plan, RefType,
+    StepKind, TableId, ValType,
 };
 use hatchery_vm::HostSignature;
-use std::error::Error;
 
 /// The function by which a program that starts from a snapshot draws again what must differ between instances.
 pub const RESEED: &str = "hatchery-reseed";
@@ -178,19 +178,21 @@ pub(crate) struct Progress {
 
 /// The image with this progress: the same code, other pages, a plan whose cursor is behind what was done, and whose last
 /// steps are calls of `last`.
-pub(crate) fn advance(image: &Image, last: &[Hook], progress: Progress) -> Result<Image, Box<dyn Error + Send + Sync>> {
+pub(crate) fn advance(image: &Image, last: &[Hook], progress: Progress) -> Result<Image, ArtifactError> {
     let Progress { pages, memories, tables, done } = progress;
     let mut parts = image.to_parts()?;
     parts.plan = advance_plan(image.plan(), remaining(image).end, &done, |hook| calls_of(image, hook).collect());
     parts.plan.steps.extend(last.iter().flat_map(|hook| calls_of(image, hook)));
     parts.pages = pages;
+    // What was learned of instances that did all this themselves is what it wrote, and no instance writes that any more.
+    parts.learned = Learned::default();
     for ((memory, place), length) in parts.memories.iter_mut().zip(&mut parts.layout.memories).zip(memories) {
         (memory.minimum, place.minimum) = (length, length);
     }
     for ((table, place), length) in parts.tables.iter_mut().zip(&mut parts.layout.tables).zip(tables) {
         (table.minimum, place.minimum) = (length, length);
     }
-    Ok(Image::from_parts(&parts)?)
+    Image::from_parts(&parts)
 }
 
 /// The first `end` steps of the plan, behind these jobs. Exports that were called become steps of it, by `calls`, so that

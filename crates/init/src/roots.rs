@@ -2,7 +2,7 @@
 
 use crate::image::{self, Referent};
 use core::fmt;
-use hatchery_image::{ExportItem, Image};
+use hatchery_image::{ExportItem, Image, MAX_RUNS};
 use hatchery_vm::Access;
 
 /// Why an instance cannot be a snapshot.
@@ -29,6 +29,15 @@ pub enum Refusal {
     /// A call is on a stack.
     #[error("a call is suspended")]
     Busy,
+    /// There is so much to copy that it takes longer than a step may.
+    #[error("copying what it contains takes longer than a step may")]
+    Slow,
+    /// Each run of pages is a mapping of every slot.
+    #[error("its pages lie in {runs} runs, far from each other, and there can be {MAX_RUNS}")]
+    Scattered {
+        /// How many there are, when all gaps are bridged that are worth it.
+        runs: usize,
+    },
     /// The host state is not at rest.
     #[error("{0}")]
     Host(String),

@@ -28,6 +28,17 @@ pub enum ScheduleError {
     Order(#[from] IllegalTransition),
 }
 
+impl ScheduleError {
+    /// Whether it follows from the program and what its host functions did, and not from the process or its load.
+    pub fn is_of_guest(&self) -> bool {
+        match self {
+            ScheduleError::Step(error) => error.cause.is_of_guest(),
+            ScheduleError::Call(error) => error.is_of_guest(),
+            ScheduleError::Order(_) => false,
+        }
+    }
+}
+
 /// Where one instance is between its allocation and its being ready. The same code runs the plan of a fresh instance, what
 /// a snapshot has left of it, and, at build time, what a snapshot is made of.
 #[derive(Debug)]

@@ -11,16 +11,17 @@
 //! The goal only falls, so the loop ends; where the guest is deterministic, as it is behind a policy that only allows
 //! imports which are, the second attempt succeeds. What is kept is the longest prefix that worked.
 
-use crate::attempt::{Budget, attempt};
+use crate::attempt::{Budget, Setback, attempt};
 use crate::capture::capture;
 use crate::gate::Gate;
 use crate::image::{self, Progress};
 use crate::report::{ImportUse, Report, StopReason, Stopped};
 use crate::roots::{self, Refusal};
+use crate::scheduler::ScheduleError;
 use crate::work::{Hooks, Job, work};
+use hatchery_image::artifact::ArtifactError;
 use hatchery_image::{Image, Interruption};
 use hatchery_vm::Instance;
-use std::error::Error;
 
 /// What to do at build time.
 #[derive(Debug, Clone)]
@@ -51,12 +52,15 @@ pub enum SnapshotError<E> {
     /// There is no instance.
     #[error("{0}")]
     Instance(E),
+    /// Something failed that is not the program's doing, and says nothing about what could be kept of it.
+    #[error(transparent)]
+    Machine(ScheduleError),
     /// What ran left something behind that a file cannot hold.
     #[error("the snapshot is refused: {0}")]
     Refused(#[from] Refusal),
     /// The image cannot be stored.
-    #[error("the snapshot cannot be stored: {0}")]
-    Store(Box<dyn Error + Send + Sync>),
+    #[error("the snapshot cannot be stored")]
+    Store(#[source] ArtifactError),
 }
 
 /// Makes a snapshot. `fresh` makes an uninitialized instance of `image` with a host state of its own, prepared with the
@@ -64,7 +68,8 @@ pub enum SnapshotError<E> {
 ///
 /// # Errors
 ///
-/// When nothing could be attempted, or the result cannot be kept. That a step fails is no error: the report says so.
+/// When nothing could be attempted, something but the program failed, or the result cannot be kept. That a step fails is no
+/// error: the report says so.
 ///
 /// # Panics
 ///
@@ -83,8 +88,9 @@ pub fn snapshot<T: 'static, E>(
         gate.reset();
         let mut instance = fresh().map_err(SnapshotError::Instance)?;
         match attempt(&mut instance.access(), gate, &request.budget, &jobs) {
-            Ok(()) => return keep(image, gate, &request.hooks, &mut instance, at_rest, jobs, given_up),
-            Err((at, reason)) => given_up.add(image, jobs.drain(at..), reason),
+            Ok(()) => return keep(image, gate, request, &mut instance, at_rest, jobs, given_up),
+            Err(Setback::Job(at, reason)) => given_up.add(image, jobs.drain(at..), reason),
+            Err(Setback::Machine(error)) => return Err(SnapshotError::Machine(error)),
         }
     }
     gate.reset();
@@ -123,7 +129,7 @@ fn check_budget<E>(image: &Image, budget: &Budget) -> Result<(), SnapshotError<E
 fn keep<T: 'static, E>(
     image: &Image,
     gate: &Gate,
-    hooks: &Hooks,
+    request: &Request,
     instance: &mut Instance<T>,
     at_rest: impl Fn(&Instance<T>) -> Result<(), String>,
     jobs: Vec<Job>,
@@ -132,9 +138,9 @@ fn keep<T: 'static, E>(
     at_rest(instance).map_err(Refusal::Host)?;
     let access = instance.access();
     roots::check(&access)?;
-    let progress = capture(&access, jobs).ok_or(Refusal::Busy)?;
+    let progress = capture(&access, request.budget.deadline, jobs)?;
     let report = report(image, gate, Some(&progress), given_up);
-    let last: Vec<_> = hooks.last(&progress.done).cloned().collect();
+    let last: Vec<_> = request.hooks.last(&progress.done).cloned().collect();
     let image = image::advance(image, &last, progress).map_err(SnapshotError::Store)?;
     Ok(Snapshot { image: Some(image), report })
 }

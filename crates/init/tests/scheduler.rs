@@ -97,6 +97,20 @@ fn a_script_goes_past_a_failure() {
     scheduler.run(&mut access).expect("scripts may ask again");
 }
 
+#[test]
+fn memory_that_nobody_touched_is_not_read_for_a_snapshot() {
+    let text = r#"(module (memory 1 65536) (func $start
+        (drop (memory.grow (i32.const 65535))) (i32.store8 (i32.const 0xfffffff0) (i32.const 7))) (start $start))"#;
+    let mut instance = instance(&image(&[text], LinkSet::new()));
+    Scheduler::new(OnFailure::Poison).run(&mut instance.access()).expect("it returns");
+    let access = instance.access();
+    let contents: Vec<_> = access.capture().expect("no call is active").flatten().collect();
+    assert!(contents.iter().any(|(_, bytes)| bytes.contains(&7)));
+    let bytes: usize = contents.iter().map(|(_, bytes)| bytes.len()).sum();
+    // The kernel may give 2 MiB where one byte is written.
+    assert!(bytes < 8 << 20, "{bytes} of 4 GiB");
+}
+
 fn request(image: &Image) -> Request {
     let hooks = Hooks::of_instance(image, InstanceId(0), &InitExport::Recognized).expect("nothing is asked for");
     Request { hooks, steps: None, budget: Default::default() }

@@ -210,7 +210,8 @@ impl Links for Pool {
 // SAFETY: G1 is P1. G2 is P4, verified by every test; tails are zeroed or given back before they become inaccessible or
 // are left (`take_tails`). G3 is P3, and its other half: whatever is in the set or was opened is writable. G4: `attach` opens
 // accessible parts only, growth adds to them, `take_tails` takes that away. G5: `Attachment::fault` checks kind, accessible
-// part and bit, and uses atomics and mprotect. G6: growth undoes what it did; a failed allocation withdraws the slot.
+// part and bit, and uses atomics and mprotect. G6: growth undoes what it did; a failed allocation withdraws the slot. G7: slots
+// are private mappings, so that what was written, by uses and resets alike, is a copy.
 unsafe impl InstanceAllocator for Pool {
     fn validate(&self, layout: &SlotLayout) -> Result<(), LayoutRefused> {
         let limit = self.core.classes.last().map_or(0, |class| class.slot_bytes);
@@ -310,6 +311,10 @@ unsafe impl InstanceAllocator for Pool {
 
     fn waiters(&self) -> Option<&Waiters> {
         Some(&self.waiters)
+    }
+
+    fn touched(&self, slot: &Slot, range: Range<usize>) -> Vec<Range<usize>> {
+        hatchery_alloc::private_pages(slot, range)
     }
 
     fn learned(&self, template: &Arc<Template>) -> Learned {

@@ -6,9 +6,11 @@ use crate::access::Access;
 use crate::host::HostError;
 use crate::instance::Inner;
 use crate::machine::{
-    Backtrace as GuestBacktrace, Entry, HostFailure, Ready, Reason, Refusal, StackError, Trampoline, Unwind, enter,
+    Backtrace as GuestBacktrace, Entry, HostFailure, Ready, Reason, Refusal, StackError, Trampoline, Unwind,
+    Unwritable, enter,
 };
 use core::fmt;
+use hatchery_alloc::PrepareError;
 use hatchery_image::abi::RawVal;
 use hatchery_image::{FuncType, HeapType, TrapCode, TypeId, ValType};
 
@@ -130,6 +132,19 @@ pub enum CallError {
         /// Which one.
         index: usize,
     },
+}
+
+impl CallError {
+    /// Whether the guest, or a host function that it called, brought it about. All else tells about the process, its load, or
+    /// whoever called, and the same call may return at another time.
+    pub fn is_of_guest(&self) -> bool {
+        match self {
+            CallError::Trap(_) => true,
+            // What was raised in a host function's place, as the system lacked something.
+            CallError::Host { error, .. } => !error.is::<PrepareError>() && !error.is::<Unwritable>(),
+            _ => false,
+        }
+    }
 }
 
 /// A trap, and where it happened.

@@ -14,7 +14,9 @@ use hatchery_alloc::{
     Template, TemplateError,
 };
 use hatchery_image::abi::{HEADER_BYTES, HEADER_USED_BYTES, PackedFuncRef};
-use hatchery_image::{Bounds, Image, LayoutPlan, Learned, MemoryId, MemoryPlace, PAGE, Pages, TypeId, ValType};
+use hatchery_image::{
+    Bounds, Image, LayoutPlan, Learned, MAX_RUNS, MemoryId, MemoryPlace, PAGE, Pages, TypeId, ValType,
+};
 use std::any::Any;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -45,6 +47,14 @@ pub enum PrepareImageError {
         needed: u64,
         /// Elements allowed.
         limit: u64,
+    },
+    /// The image's contents are too scattered: each run is a mapping per slot.
+    #[error("the image's pages lie in {needed} runs, and the limit is {limit}")]
+    Runs {
+        /// Runs of pages.
+        needed: usize,
+        /// Runs allowed.
+        limit: usize,
     },
     /// An import has no function, or one of another type.
     #[error(transparent)]
@@ -146,6 +156,7 @@ impl<T: 'static> Prepared<T> {
         let lengths = initial_lengths(&image)?;
         check_limits(&image, &lengths, &limits)?;
         allocator.validate(&slot_layout(image.layout(), &lengths)?)?;
+        check_runs(image.pages())?;
         let template = templates.get(&Isolation::default())?;
         let host = HostTable::new(&image, functions)?;
         let mut thunks: Box<[_]> = image.imports().iter().map(|import| (import.thunk, import.ty)).collect();
@@ -298,6 +309,11 @@ fn check_limits(image: &Image, lengths: &[u64], limits: &Limits) -> Result<(), P
         }
     }
     Ok(())
+}
+
+fn check_runs(pages: &Pages) -> Result<(), PrepareImageError> {
+    let (needed, limit) = (pages.runs().len(), MAX_RUNS);
+    if needed > limit { Err(PrepareImageError::Runs { needed, limit }) } else { Ok(()) }
 }
 
 fn slot_layout(plan: &LayoutPlan, lengths: &[u64]) -> Result<SlotLayout, LayoutFlaw> {

@@ -49,6 +49,17 @@ pub enum StepFailure {
     Pages(hatchery_alloc::PrepareError),
 }
 
+impl StepFailure {
+    /// Whether it follows from the program and what its host functions did; see [`CallError::is_of_guest`].
+    pub fn is_of_guest(&self) -> bool {
+        match self {
+            StepFailure::Trap(_) | StepFailure::Memory { .. } | StepFailure::Table { .. } => true,
+            StepFailure::Start(error) => error.is_of_guest(),
+            StepFailure::Pages(_) => false,
+        }
+    }
+}
+
 impl From<Stop> for StepFailure {
     fn from(stop: Stop) -> StepFailure {
         match stop {

@@ -52,6 +52,8 @@ fn memfd(bytes: &[u8]) -> Option<std::os::fd::OwnedFd> {
 pub(super) struct Subject<'a> {
     allocator: &'a dyn InstanceAllocator,
     slot: Slot,
+    /// What the slot contained at first.
+    contents: Arc<[u8]>,
     bytes: Vec<u8>,
     accessible: Vec<usize>,
 }
@@ -65,7 +67,8 @@ impl<'a> Subject<'a> {
     pub(super) fn of(allocator: &'a dyn InstanceAllocator, slot: Slot, sample: &Sample) -> Subject<'a> {
         assert!((slot.base().as_ptr() as usize).is_multiple_of(PAGE), "G1: a slot starts at a page");
         let accessible = slot.layout().regions().iter().map(|region| region.accessible).collect();
-        let subject = Subject { allocator, slot, bytes: sample.contents.to_vec(), accessible };
+        let (contents, bytes) = (sample.contents.clone(), sample.contents.to_vec());
+        let subject = Subject { allocator, slot, contents, bytes, accessible };
         subject.check();
         subject
     }
@@ -171,6 +174,27 @@ impl<'a> Subject<'a> {
             }
         }
         self.check_protections();
+        self.check_touched();
+    }
+
+    /// Compares what is said to be as in the template with what is.
+    fn check_touched(&self) {
+        let image = |region: &usize| self.layout().regions()[*region].kind == RegionKind::Image;
+        for part in (0..self.accessible.len()).filter(image).map(|region| self.accessible(region)) {
+            let mut untouched = part.start;
+            for touched in self.allocator.touched(&self.slot, part.clone()) {
+                assert!(untouched <= touched.start && touched.start <= touched.end, "G7: {touched:x?} is in order");
+                self.check_contents(untouched..touched.start);
+                untouched = touched.end;
+            }
+            assert!(untouched <= part.end, "G7: {untouched:#x} is behind {part:x?}");
+            self.check_contents(untouched..part.end);
+        }
+    }
+
+    fn check_contents(&self, range: Range<usize>) {
+        let same = self.bytes[range.clone()] == self.contents[range.clone()];
+        assert!(same, "G7: {range:x?} is not as in the template, and nothing says so");
     }
 
     fn check_protections(&self) {

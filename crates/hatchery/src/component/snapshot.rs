@@ -118,7 +118,8 @@ fn is_meant(import: &ImportFunc, allowed: &str) -> bool {
     }
 }
 
-/// Nothing, unless the component has handles of resources of the host.
+/// Nothing, unless the component has handles of resources of the host. The host has none of the component's: it gets them as
+/// results of exports, and those that are called here have none; imports cannot take them.
 fn at_rest<T>(meta: &Meta, instance: &Instance<T>) -> Result<(), String> {
     let Some(given) = instance.beside().and_then(HostState::given) else { return Ok(()) };
     Err(match meta.resources.get(given.0 as usize) {

@@ -29,9 +29,12 @@ const PROGRAM: &str = r#"(module
       (drop (memory.grow (i32.const 4))) (memory.fill (i32.const 524288) (i32.const 0xaa) (i32.const 262144))))"#;
 
 fn snapshot(engine: &Engine) -> Module {
+    snapshot_of(engine, &module(engine, PROGRAM))
+}
+
+fn snapshot_of(engine: &Engine, module: &Module) -> Module {
     let linker = Linker::<()>::new(engine);
-    let (module, report) =
-        module(engine, PROGRAM).snapshot(&linker, SnapshotOptions::new(), || ()).expect("a snapshot");
+    let (module, report) = module.snapshot(&linker, SnapshotOptions::new(), || ()).expect("a snapshot");
     assert_eq!((report.steps_left(), report.stopped().is_none()), (0, true));
     module
 }
@@ -82,6 +85,26 @@ fn it_costs_what_its_users_write_and_not_what_its_initialization_wrote() {
     let theirs = steady(&other, &prepared(&other, &plain));
     assert_eq!(ours, theirs, "pages copied and faults of a cycle");
     assert!(ours.0 <= 4 && ours.1 == 0, "{ours:?}");
+}
+
+#[test]
+fn what_was_learned_before_the_initialization_is_not_what_is_written_behind_it() {
+    let engine = engine(Pooling::new(1));
+    let plain = module(&engine, PROGRAM);
+    let learned = {
+        let prepared = Linker::<()>::new(&engine).prepare(&plain).expect("prepared");
+        for _ in 0..3 {
+            call::<_, _, (i32,)>(&mut prepared.instantiate(()).expect("an instance"), "serve", (1,));
+        }
+        plain.with_learned(&prepared.learned()).expect("of this module")
+    };
+    let written: u64 = learned.learned().written().map(|range| range.end - range.start).sum();
+    assert!(written >= 500_000, "{written}: its start function writes that much");
+    let initialized = snapshot_of(&engine, &learned);
+    assert!(initialized.learned().is_empty());
+    let prepared = Linker::new(&engine).prepare(&initialized).expect("prepared");
+    let (pages, faults) = steady(&engine, &prepared);
+    assert!(pages <= 4 && faults == 0, "{pages}, {faults}");
 }
 
 #[test]

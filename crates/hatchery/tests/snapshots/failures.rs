@@ -70,3 +70,54 @@ fn another_engines_linker_is_refused() {
     let error = module(&one, LONG).snapshot(&Linker::<()>::new(&other), SnapshotOptions::new(), || ());
     assert_eq!(error.expect_err("two engines").kind(), ErrorKind::Usage);
 }
+
+#[test]
+fn what_the_machine_lacks_is_an_error_and_leaves_no_step() {
+    let engine = Engine::new(&Config::new().stacks(1)).expect("an engine");
+    let (linker, long) = (Linker::<()>::new(&engine), module(&engine, LONG));
+    // Its start function ran on the only stack.
+    let busy = instance(&engine, &long);
+    let error = long.snapshot(&linker, SnapshotOptions::new(), || ()).expect_err("no stack is left");
+    assert_eq!(error.kind(), ErrorKind::Exhausted, "{error:?}");
+    drop(busy);
+    let (_, report) = long.snapshot(&linker, SnapshotOptions::new(), || ()).expect("a snapshot");
+    assert_eq!((report.steps_left(), report.stopped().is_none()), (0, true), "{report}");
+}
+
+/// A byte in each of so many pages, 2 MiB apart.
+fn scattered(pages: u32) -> String {
+    let stores: String = (0..pages).map(|page| format!(r#"(data (i32.const {}) "x")"#, page << 21)).collect();
+    format!(
+        r#"(module (memory 20000) {stores}
+        (func (export "last") (result i32) (i32.load8_u (i32.const {}))))"#,
+        (pages - 1) << 21
+    )
+}
+
+#[test]
+fn pages_that_are_scattered_are_joined_or_refused_by_their_number() {
+    let engine = engine();
+    // The start function is what is left to do.
+    let few = scattered(260).replace("(func", "(func $start) (start $start) (func");
+    let (joined, report) = snapshot(&engine, &few);
+    assert_eq!(report.steps_left(), 0);
+    assert_eq!(i32_of(&mut instance(&engine, &joined), "last"), i32::from(b'x'));
+
+    let many = module(&engine, &scattered(400));
+    let error = many.snapshot(&Linker::<()>::new(&engine), SnapshotOptions::new(), || ()).expect_err("400 runs");
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert!(error.to_string().contains("401 runs"), "{error}");
+    // Nothing is wrong with the module as it is.
+    assert_eq!(i32_of(&mut instance(&engine, &many), "last"), i32::from(b'x'));
+}
+
+#[test]
+fn copying_what_the_steps_left_may_take_as_long_as_a_step() {
+    let engine = Engine::new(&Config::new().interruption(Interruption::Deadline)).expect("an engine");
+    // No step runs code that could be stopped.
+    let many = module(&engine, &scattered(400));
+    let options = SnapshotOptions::new().limits(Limits::new().deadline(Duration::ZERO));
+    let error = many.snapshot(&Linker::<()>::new(&engine), options, || ()).expect_err("no time");
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert!(error.to_string().contains("takes longer than a step may"), "{error}");
+}

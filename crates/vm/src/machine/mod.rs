@@ -71,7 +71,7 @@ pub(crate) use context::{GuestContext, Program};
 pub(crate) use exceptions::{Fate, Landing, find, go_on, words};
 pub(crate) use suspend::{Progress, Resume, Resumed, resume, start, suspend};
 pub(crate) use task::{Task, TaskRecord};
-pub(crate) use unwind::{Raise, Reason, Refusal, Unwind};
+pub(crate) use unwind::{Raise, Reason, Refusal, Unwind, Unwritable};
 
 #[cfg(test)]
 mod tests;

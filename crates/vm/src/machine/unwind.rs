@@ -51,7 +51,7 @@ pub(crate) enum Refusal {
 /// The system did not let a page be accessed that the guest may access.
 #[derive(Debug, thiserror::Error)]
 #[error("the system cannot make a page accessible that the guest needs: memory, or mappings, are exhausted")]
-pub(super) struct Unwritable;
+pub(crate) struct Unwritable;
 
 /// What a host function raises; see [`raise`](super::raise).
 #[derive(Debug)]

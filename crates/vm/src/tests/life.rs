@@ -29,6 +29,24 @@ fn a_fresh_instance_is_its_image() {
 }
 
 #[test]
+fn what_the_system_lacks_is_not_of_the_guest() {
+    let pages = || hatchery_alloc::PrepareError::OutOfRange { start: 0, end: 1 };
+    let host = |error: crate::HostError| CallError::Host { error, frames: Default::default() };
+    let lacks: [CallError; 5] = [
+        host(pages().into()),
+        host(crate::machine::Unwritable.into()),
+        CallError::Stack(crate::StackError::Exhausted { limit: 1 }),
+        CallError::Busy,
+        CallError::Withdrawn,
+    ];
+    assert!(!lacks.iter().any(CallError::is_of_guest) && !StepFailure::Pages(pages()).is_of_guest());
+    assert!(!lacks.into_iter().any(|error| StepFailure::Start(error).is_of_guest()));
+    assert!(host("the disk is full".into()).is_of_guest());
+    assert!(StepFailure::Trap(TrapCode::MemoryOutOfBounds).is_of_guest());
+    assert!(StepFailure::Memory { minimum: 1, found: 0 }.is_of_guest());
+}
+
+#[test]
 fn access_is_checked() {
     let guest = Guest::new(&Recipe::default(), vec![]);
     let mut instance = guest.instance(());

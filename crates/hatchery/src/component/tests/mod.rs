@@ -7,6 +7,7 @@ mod build;
 mod description;
 mod handles;
 mod imports;
+mod initialized;
 mod malformed;
 mod named;
 mod passed;

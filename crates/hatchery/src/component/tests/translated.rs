@@ -2,7 +2,7 @@
 
 use super::build::engine;
 use crate::component::{Component, Linker, Resource, ResourceAny, ResourceTable};
-use crate::{Error, ErrorKind, SnapshotOptions};
+use crate::{Error, ErrorKind};
 
 /// Has a counter as a resource of its own, and relays one of the host's.
 pub(super) const COMPONENT: &str = r#"
@@ -120,17 +120,4 @@ fn resources_of_the_component_are_held_lent_and_dropped_by_the_host() {
     make.call(&mut other, (1,)).expect("returns");
     assert_eq!(get.call(&mut other, (two,)).unwrap_err().kind(), ErrorKind::Usage);
     assert_eq!(get.call(&mut instance, (two,)).expect("still there"), (30,));
-}
-
-#[test]
-fn artifacts_and_snapshots_are_components_again() {
-    let linker = linker();
-    let component = component(linker.engine());
-    let (component, report) = component.snapshot(&linker, SnapshotOptions::new(), ResourceTable::new).expect("made");
-    assert_eq!(report.steps_left(), 0);
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("component.hatch");
-    component.save(&path).expect("written");
-    assert!(component.exports().get("size-of").is_some());
-    assert_eq!(component.imports().count(), 2);
 }
