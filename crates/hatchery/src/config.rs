@@ -59,7 +59,8 @@ pub enum Interruption {
     None,
     /// By a deadline, or by [`InterruptHandle::cancel`](crate::InterruptHandle::cancel).
     Deadline,
-    /// By running out of fuel, which is spent one unit an instruction, the same on every machine.
+    /// By running out of fuel, which is spent one unit an instruction, the same on every machine. Instructions that do much
+    /// at once, such as `memory.copy`, cost more, and so do exceptions that are caught with a reference.
     Fuel,
 }
 

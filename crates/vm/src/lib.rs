@@ -12,6 +12,7 @@ mod beside;
 mod builtins;
 mod call;
 mod capture;
+mod exception_roots;
 mod exceptions;
 mod exports;
 mod externref;
