@@ -57,7 +57,9 @@ pub enum Interruption {
     /// Not at all. A guest that spins, spins forever.
     #[default]
     None,
-    /// By a deadline, or by [`InterruptHandle::cancel`](crate::InterruptHandle::cancel).
+    /// By a deadline, or by [`InterruptHandle::cancel`](crate::InterruptHandle::cancel). One thread of the process watches all
+    /// deadlines; it starts with the first such engine. A forked child needs one of its own, which its first deadline
+    /// starts, and passes at once where that fails.
     Deadline,
     /// By running out of fuel, which is spent one unit an instruction, the same on every machine. Instructions that do much
     /// at once, such as `memory.copy`, cost more, and so do exceptions that are caught with a reference.

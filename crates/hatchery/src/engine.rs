@@ -1,6 +1,6 @@
 //! What compiles and what runs: shared by all modules and instances made with it.
 
-use crate::config::{Allocation, Bounds, Config};
+use crate::config::{Allocation, Bounds, Config, Interruption};
 use crate::convert;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::PoolMetrics;
@@ -54,6 +54,10 @@ impl Engine {
         let stacks = Arc::new(StackPool::new(stacks).map_err(|e| Error::source_of(ErrorKind::Usage, e))?);
         let budget = convert::budget(config);
         Ok(Engine { inner: Arc::new(Inner { tunables, budget, allocator, pool, stacks }) })
+        if config.interruption == Interruption::Deadline {
+            let failed = |e| Error::source_of(ErrorKind::Host, e).context("starting the thread that watches deadlines");
+            hatchery_vm::start_timer().map_err(failed)?;
+        }
     }
 
     /// What the engine's pool did and has; `None` where instances do not come from one. Looks at every slot that was
