@@ -39,7 +39,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// When the slots do not fit the address space, or the kernel lacks what the reset needs.
+    /// When there are no slots, they do not fit the address space, or the kernel lacks what the reset needs.
     pub fn new(options: PoolOptions) -> Result<Pool, PoolError> {
         let seed = match options.placement {
             Placement::NextAvailable => None,
@@ -47,6 +47,9 @@ impl Pool {
         };
         let shards = Shards::new(options.shards, seed);
         let core = Core::new(options)?;
+        if core.slots() == 0 {
+            return Err(PoolError::NoSlots);
+        }
         let registry = Mutex::new(Registry::new(&core, seed));
         // SAFETY: a null pointer is all zeros.
         let records = unsafe { Box::<[AtomicPtr<Record>]>::new_zeroed_slice(core.slots()).assume_init() };
