@@ -66,12 +66,11 @@ impl Pool {
         &self.core.options
     }
 
-    /// Bytes that warm slots are charged for. Looks at every slot.
-    pub(crate) fn warm_charges(&self) -> usize {
+    /// The records of all slots that were ever used.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
         let records = self.records.iter().map(|record| record.load(Ordering::Acquire)).filter(|r| !r.is_null());
         // SAFETY: records live as long as the pool (P6) and are only ever shared.
-        let records = records.map(|record| unsafe { &*record });
-        records.filter(|r| r.state() == State::Warm).map(|r| r.ledger.charge.load(Ordering::Relaxed)).sum()
+        records.map(|record| unsafe { &*record })
     }
 
     /// What it did and has. Looks at every slot.
@@ -80,9 +79,7 @@ impl Pool {
         let (templates, bytes_charged) = (self.registry().len(), self.core.resident.taken());
         let mut metrics = Metrics { slots, templates, bytes_charged, ..Metrics::default() };
         let mut seen = 0;
-        for record in self.records.iter().map(|record| record.load(Ordering::Acquire)).filter(|r| !r.is_null()) {
-            // SAFETY: records live as long as the pool (P6) and are only ever shared.
-            let record = unsafe { &*record };
+        for record in self.records() {
             metrics.add(record.state(), &record.ledger, PAGE);
             seen += 1;
         }
@@ -261,7 +258,7 @@ unsafe impl InstanceAllocator for Pool {
         loop {
             match a.grow(&self.core, region, accessible) {
                 // Warm slots are charged for, and nobody's.
-                Err(GrowError::Memory { .. }) if self.make_room(a.uncharged(region, accessible)) => {}
+                Err(GrowError::Memory { .. }) if self.make_room(a, a.uncharged(region, accessible)) => {}
                 result => return result,
             }
         }

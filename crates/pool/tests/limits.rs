@@ -44,6 +44,42 @@ fn a_class_without_slots_counts_for_nothing() {
     assert_eq!(pool.metrics().slots, 3);
 }
 
+/// A guest's growth that cannot be had does not look at every slot, however often it is asked for.
+#[test]
+fn a_growth_that_fails_costs_little_whatever_the_number_of_slots() {
+    const SLOTS: usize = 2000;
+    let sample = Sample::new(2, &[], 1, Hints::default());
+    let each = sample.template.layout().accessible_bytes();
+    let unverified = PoolOptions::new(SLOTS, SLOT_PAGES * PAGE);
+    let pool = Pool::new(PoolOptions { max_resident_bytes: SLOTS * each, ..unverified }).expect("pool");
+    let (mut one, mut other) = (Use::new(&pool, &sample), Use::new(&pool, &sample));
+    // Without a model each, which has all bytes.
+    let rest: Vec<_> = (2..SLOTS).map(|_| pool.allocate(&sample.template).expect("a slot")).collect();
+    let time = |each: &mut dyn FnMut()| {
+        let start = Instant::now();
+        (0..200).for_each(|_| each());
+        start.elapsed()
+    };
+    let look = time(&mut || assert_eq!(pool.metrics().live, SLOTS));
+    let growth = time(&mut || assert!(!one.grow(2, 60)));
+    assert!(growth < look / 2, "200 growths took {growth:?}, and 200 looks at all slots {look:?}");
+    for slot in rest {
+        // SAFETY: the slot is the pool's and ours, and nothing refers to it.
+        #[expect(unsafe_code, reason = "releases a slot")]
+        unsafe {
+            pool.release(slot);
+        }
+    }
+    // Who has failed finds what became warm since in a while, others at once.
+    assert!(other.grow(2, 20));
+    let start = Instant::now();
+    while !one.grow(2, 20) {
+        assert!(start.elapsed() < Duration::from_secs(20), "warm slots are never given up");
+    }
+    one.release();
+    other.release();
+}
+
 #[test]
 fn memories_of_four_gib_and_more() {
     for (gib, slots) in [(4usize, 3), (64, 2)] {
