@@ -213,7 +213,8 @@ impl Config {
         /// Bytes of a guest's stack; 768 KiB unless set. The host functions it calls have a reserve of
         /// their own.
         stack_bytes: usize = Some;
-        /// Most guest stacks at a time, in use and kept for reuse; 10,000 unless set.
+        /// Most guest stacks at a time, in use and kept for reuse; 10,000 unless set, or as many as a pool has slots, if these
+        /// are more.
         stacks: usize = Some;
         /// Most core instances that are linked into one module; 10,000 unless set.
         max_core_instances: usize = Some;

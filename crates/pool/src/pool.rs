@@ -61,6 +61,11 @@ impl Pool {
         most_slots(slot_bytes)
     }
 
+    /// Slots of all classes.
+    pub fn slots(&self) -> usize {
+        self.core.slots()
+    }
+
     /// What it was made of.
     pub fn options(&self) -> &PoolOptions {
         &self.core.options
