@@ -4,6 +4,7 @@
 mod adapted;
 mod build;
 mod description;
+mod entering;
 mod handles;
 mod imports;
 mod malformed;
