@@ -57,9 +57,12 @@ pub enum Interruption {
     /// Not at all. A guest that spins, spins forever.
     #[default]
     None,
-    /// By a deadline, or by [`InterruptHandle::cancel`](crate::InterruptHandle::cancel).
+    /// By a deadline, or by [`InterruptHandle::cancel`](crate::InterruptHandle::cancel). One thread of the process watches all
+    /// deadlines; it starts with the first such engine. A forked child needs one of its own, which its first deadline
+    /// starts, and passes at once where that fails.
     Deadline,
-    /// By running out of fuel, which is spent one unit an instruction, the same on every machine.
+    /// By running out of fuel, which is spent one unit an instruction, the same on every machine. Instructions that do much
+    /// at once, such as `memory.copy`, cost more, and so do exceptions that are caught with a reference.
     Fuel,
 }
 
@@ -210,7 +213,8 @@ impl Config {
         /// Bytes of a guest's stack; 768 KiB unless set. The host functions it calls have a reserve of
         /// their own.
         stack_bytes: usize = Some;
-        /// Most guest stacks at a time, in use and kept for reuse; 10,000 unless set.
+        /// Most guest stacks at a time, in use and kept for reuse; 10,000 unless set, or as many as a pool has slots, if these
+        /// are more.
         stacks: usize = Some;
         /// Most core instances that are linked into one module; 10,000 unless set.
         max_core_instances: usize = Some;

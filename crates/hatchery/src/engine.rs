@@ -1,6 +1,6 @@
 //! What compiles and what runs: shared by all modules and instances made with it.
 
-use crate::config::{Allocation, Bounds, Config};
+use crate::config::{Allocation, Bounds, Config, Interruption};
 use crate::convert;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::PoolMetrics;
@@ -50,8 +50,14 @@ impl Engine {
         tune(&*allocator, config.bounds, &mut tunables)?;
         let mut stacks = StackConfig::default();
         stacks.guest = config.stack_bytes.unwrap_or(stacks.guest);
-        stacks.limit = config.stacks.unwrap_or(stacks.limit);
+        // Whoever gets a slot should get a stack.
+        let slots = pool.as_ref().map_or(0, |pool| pool.slots());
+        stacks.limit = config.stacks.unwrap_or(stacks.limit.max(slots));
         let stacks = Arc::new(StackPool::new(stacks).map_err(|e| Error::source_of(ErrorKind::Usage, e))?);
+        if config.interruption == Interruption::Deadline {
+            let failed = |e| Error::source_of(ErrorKind::Host, e).context("starting the thread that watches deadlines");
+            hatchery_vm::start_timer().map_err(failed)?;
+        }
         let budget = convert::budget(config);
         Ok(Engine { inner: Arc::new(Inner { tunables, budget, allocator, pool, stacks }) })
     }
@@ -103,5 +109,21 @@ fn tune(allocator: &dyn InstanceAllocator, bounds: Bounds, tunables: &mut Tunabl
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine").field("tunables", &self.inner.tunables).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Pooling;
+
+    #[test]
+    fn there_are_as_many_stacks_as_slots_unless_set() {
+        let limit = |config: Config| Engine::new(&config).expect("an engine").inner.stacks.config().limit;
+        let pool = |slots| Config::new().allocation(Allocation::Pooling(Pooling::new(slots).slot_bytes(1 << 20)));
+        let usual = limit(Config::new());
+        assert_eq!(limit(pool(5)), usual);
+        assert_eq!(limit(pool(2 * usual)), 2 * usual);
+        assert_eq!(limit(pool(2 * usual).stacks(7)), 7);
     }
 }

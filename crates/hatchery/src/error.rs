@@ -1,5 +1,6 @@
 //! The one error type, opaque, with a kind.
 
+use crate::frame::{Frame, write_backtrace};
 use hatchery_image::TrapCode;
 use hatchery_init::ScheduleError;
 use hatchery_vm::{Backtrace, CallError, StackError, StepError, StepFailure};
@@ -128,66 +129,6 @@ pub enum Trap {
     ExceptionsExhausted,
 }
 
-/// One frame of a guest's stack, innermost first in [`Error::backtrace`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
-    pub(crate) instance: Option<Box<str>>,
-    pub(crate) function: u32,
-    pub(crate) name: Option<Box<str>>,
-    pub(crate) offset: Option<u32>,
-}
-
-impl Frame {
-    pub(crate) fn new(frame: &hatchery_vm::Frame) -> Frame {
-        let instance = frame.image().instances().get(frame.instance().index());
-        Frame {
-            instance: instance.and_then(|instance| instance.name).map(Into::into),
-            function: frame.index(),
-            name: frame.name().map(Into::into),
-            offset: frame.wasm_offset(),
-        }
-    }
-
-    /// Module and function, as a backtrace has them: Rust's names as they were in the source.
-    pub fn place(&self) -> String {
-        let module = self.module().unwrap_or("<unknown>");
-        match self.name() {
-            Some(name) => format!("{module}!{}", rustc_demangle::demangle(name)),
-            None => format!("{module}!<wasm function {}>", self.function),
-        }
-    }
-
-    /// The name of the module, where it has one.
-    pub fn module(&self) -> Option<&str> {
-        self.instance.as_deref()
-    }
-
-    /// The function's index in its module.
-    pub fn function(&self) -> u32 {
-        self.function
-    }
-
-    /// The function's name as the module's name section has it, if there is one.
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    /// Offset of the instruction in the module's binary.
-    pub fn offset(&self) -> Option<u32> {
-        self.offset
-    }
-}
-
-impl fmt::Display for Frame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.offset {
-            Some(offset) => write!(f, "{offset:#8x}: ")?,
-            None => f.write_str("       ?: ")?,
-        }
-        f.write_str(&self.place())
-    }
-}
-
 /// What the kinds carry.
 #[derive(Debug)]
 pub(crate) enum Detail {
@@ -197,12 +138,22 @@ pub(crate) enum Detail {
     Context { context: String, source: Error },
 }
 
+/// In what state a guest is that was being called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// As the kind says: what the caller did wrong was found out before anything happened.
+    AsKind,
+    /// It was left in the middle of what it did.
+    Abandoned,
+    /// As it was: it could not be entered.
+    Untouched,
+}
+
 #[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
     detail: Detail,
-    /// Whether a guest was left in the middle of what it did.
-    abandons: bool,
+    guest: State,
 }
 
 /// Anything that can go wrong, in one word.
@@ -214,7 +165,7 @@ const _: () = assert!(size_of::<Error>() == size_of::<usize>());
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, detail: Detail) -> Error {
-        Error(Box::new(Inner { kind, detail, abandons: false }))
+        Error(Box::new(Inner { kind, detail, guest: State::AsKind }))
     }
 
     pub(crate) fn message(kind: ErrorKind, message: impl Into<String>) -> Error {
@@ -245,9 +196,13 @@ impl Error {
             CallError::Host { error, .. } => Error::host(error).abandoning(),
             CallError::Cancelled => Error::from_code(TrapCode::Cancelled),
             CallError::Withdrawn => Error::source_of(ErrorKind::Withdrawn, error),
-            CallError::Thread(_) => Error::source_of(ErrorKind::Host, error),
-            CallError::Stack(StackError::Exhausted { .. }) => Error::source_of(ErrorKind::Exhausted, error),
-            CallError::Stack(_) => Error::source_of(ErrorKind::Host, error),
+            CallError::Thread(_) => Error::source_of(ErrorKind::Host, error).in_state(State::Untouched),
+            CallError::Stranded(_) => Error::source_of(ErrorKind::Host, error).abandoning(),
+            // Only an instance that was never entered has no stack.
+            CallError::Stack(StackError::Exhausted { .. }) => {
+                Error::source_of(ErrorKind::Exhausted, error).in_state(State::Untouched)
+            }
+            CallError::Stack(_) => Error::source_of(ErrorKind::Host, error).in_state(State::Untouched),
             _ => Error::source_of(ErrorKind::Usage, error),
         }
     }
@@ -285,14 +240,22 @@ impl Error {
 
     /// The same error, which left a guest in the middle of what it did.
     #[must_use]
-    pub(crate) fn abandoning(mut self) -> Error {
-        self.0.abandons = true;
+    pub(crate) fn abandoning(self) -> Error {
+        self.in_state(State::Abandoned)
+    }
+
+    fn in_state(mut self, guest: State) -> Error {
+        self.0.guest = guest;
         self
     }
 
-    /// Whether a guest that was being called cannot be called again: all but what was found wrong before it was entered.
+    /// Whether a guest that was being called cannot be called again: all but what went wrong before it was entered.
     pub(crate) fn is_fatal(&self) -> bool {
-        self.0.abandons || self.kind() != ErrorKind::Usage
+        match self.0.guest {
+            State::AsKind => self.kind() != ErrorKind::Usage,
+            State::Abandoned => true,
+            State::Untouched => false,
+        }
     }
 
     /// What kind of error this is.
@@ -346,17 +309,9 @@ impl Error {
     /// The same error, with a sentence in front that says what was being done.
     #[must_use]
     pub fn context(self, context: impl Into<String>) -> Error {
-        let (kind, abandons) = (self.kind(), self.0.abandons);
-        Error(Box::new(Inner { kind, detail: Detail::Context { context: context.into(), source: self }, abandons }))
+        let (kind, guest) = (self.kind(), self.0.guest);
+        Error(Box::new(Inner { kind, detail: Detail::Context { context: context.into(), source: self }, guest }))
     }
-}
-
-/// The frames, a line each, behind a line that says what they are.
-pub(crate) fn write_backtrace(f: &mut fmt::Formatter<'_>, frames: &[Frame]) -> fmt::Result {
-    if !frames.is_empty() {
-        f.write_str("\nwasm backtrace:")?;
-    }
-    frames.iter().enumerate().try_for_each(|(i, frame)| write!(f, "\n{i:5}: {frame}"))
 }
 
 impl fmt::Display for Error {
@@ -505,6 +460,17 @@ mod tests {
         let error = Error::from_call(CallError::Host { error: usage().into(), frames });
         assert_eq!(error.kind(), ErrorKind::Usage);
         assert!(error.is_fatal() && error.context("calling").is_fatal());
+    }
+
+    #[test]
+    fn what_happens_before_a_guest_is_entered_is_not_fatal_to_it_but_to_one_that_waits_for_it() {
+        let stack = || Error::from_call(CallError::Stack(StackError::Exhausted { limit: 1 }));
+        let thread = Error::from_call(CallError::Thread(std::io::ErrorKind::OutOfMemory.into()));
+        assert!(!stack().is_fatal() && !stack().context("calling").is_fatal() && !thread.is_fatal());
+        let caller = Error::from_call(CallError::Host { error: stack().into(), frames: Backtrace::default() });
+        assert_eq!(caller.kind(), ErrorKind::Exhausted);
+        assert!(caller.is_fatal());
+        assert!(Error::from_call(CallError::Stranded(std::io::ErrorKind::OutOfMemory.into())).is_fatal());
     }
 
     #[test]

@@ -185,7 +185,7 @@ impl Pooling {
     }
 
     /// More slots, of another size: bytes of address space, guards included. A module gets the smallest slot that it fits
-    /// and of which there is one.
+    /// and of which there is one. Some size must have slots; for such sizes only, ask [`new`](Pooling::new) for none.
     #[must_use]
     pub fn class(mut self, slots: usize, slot_bytes: u64) -> Pooling {
         self.classes.push((slots, slot_bytes));
@@ -207,8 +207,8 @@ impl Pooling {
         working_sets: WorkingSets = std::convert::identity;
         /// Whether every reset is checked.
         verify: Verify = std::convert::identity;
-        /// Groups of threads that put free slots aside for themselves, rounded up to a power of two; four times as many as
-        /// there are CPUs unless set, 8 to 64.
+        /// Groups of threads that put free slots aside for themselves, rounded up to a power of two and 4,096 at most; four
+        /// times as many as there are CPUs unless set, 8 to 64.
         shards: usize = Some;
     }
 
@@ -249,6 +249,7 @@ impl Pooling {
 fn pool_error(error: PoolError) -> Error {
     let kind = match error {
         PoolError::NoPagemapScan { .. } | PoolError::System { .. } => ErrorKind::Host,
+        PoolError::NoSlots => ErrorKind::Usage,
         _ => ErrorKind::Limit,
     };
     Error::source_of(kind, error)

@@ -1,7 +1,8 @@
 //! Initialization at build time.
 
 use crate::artifact::artifact_error;
-use crate::error::{Error, ErrorKind, Frame, Trap};
+use crate::error::{Error, ErrorKind, Trap};
+use crate::frame::{Frame, write_backtrace};
 use crate::limits::Limits;
 use crate::linker::Linker;
 use crate::module::{Inner, Module};
@@ -376,7 +377,7 @@ impl fmt::Display for SnapshotStop<'_> {
             (StopReason::Failed(failure), _) => write!(f, ": {failure}"),
         }?;
         if f.alternate() {
-            crate::error::write_backtrace(f, &frames)?;
+            write_backtrace(f, &frames)?;
         }
         Ok(())
     }

@@ -195,3 +195,67 @@ fn a_loop_of_exceptions_is_stopped_by_fuel() {
     let error = call(&mut instance, "run", &[]).expect_err("stopped");
     assert_eq!(error.trap(), Some(Trap::OutOfFuel));
 }
+
+/// Catches as many exceptions with a reference as it is told. None of them is kept; the table is looked at all the same.
+fn catches(elements: u32) -> String {
+    format!(
+        r#"(module (tag $e (param i64 i64)) (table (export "table") {elements} {elements} exnref)
+            (func $throw (throw $e (i64.const 1) (i64.const 2)))
+            (func (export "run") (param i32) (local exnref)
+              (loop $again
+                (block $h (result i64 i64 exnref) (try_table (catch_ref $e $h) (call $throw)) (unreachable))
+                (local.set 1) (drop) (drop)
+                (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#
+    )
+}
+
+/// What a guest has us look at is paid for, before it is looked at, and the same however its code is compiled.
+#[test]
+fn looking_for_references_is_paid_for_with_fuel() {
+    const CAUGHT: i32 = 2000;
+    let spent = |elements: u32, config: Config| {
+        let engine = Engine::new(&config.interruption(Interruption::Fuel)).expect("an engine");
+        let limits = Limits::new().fuel(1 << 40).max_exceptions(1 << 16);
+        let module = module(&engine, &catches(elements));
+        let prepared = Linker::<()>::new(&engine).prepare_with(&module, limits).expect("no imports");
+        let mut instance = prepared.instantiate(()).expect("an instance");
+        call(&mut instance, "run", &[Val::I32(CAUGHT)]).expect("enough fuel");
+        (1 << 40) - instance.fuel()
+    };
+    let (none, many) = (spent(0, Config::new()), spent(400_000, Config::new()));
+    // They have more than 64 bytes each: the table is looked at once for each 64 KiB, at least. A unit is eight words.
+    let looks = u64::from(CAUGHT as u32) * 64 / (1 << 16);
+    assert!(many - none >= looks * 400_000 / 8, "{many} units, and {none} without a table");
+    assert_eq!(spent(400_000, Config::new().optimization(hatchery::Optimization::None)), many);
+    let engine = Engine::new(&Config::new().interruption(Interruption::Fuel)).expect("an engine");
+    let limits = Limits::new().fuel(none).max_exceptions(1 << 16);
+    let prepared = Linker::<()>::new(&engine).prepare_with(&module(&engine, &catches(400_000)), limits);
+    let mut instance = prepared.expect("no imports").instantiate(()).expect("an instance");
+    let error = call(&mut instance, "run", &[Val::I32(CAUGHT)]).expect_err("stopped");
+    assert_eq!(error.trap(), Some(Trap::OutOfFuel));
+}
+
+/// A table that grows is looked at, and paid for, from then on.
+#[test]
+fn a_table_that_grows_makes_references_dearer() {
+    let engine = Engine::new(&Config::new().interruption(Interruption::Fuel)).expect("an engine");
+    let limits = Limits::new().fuel(1 << 40).max_exceptions(1 << 16);
+    let text = r#"(module (tag $e) (table $t 0 exnref) (table $other 0 funcref)
+        (func $throw (throw $e))
+        (func (export "catch") (local exnref)
+          (block $h (result exnref) (try_table (catch_ref $e $h) (call $throw)) (unreachable)) (local.set 0))
+        (func (export "grow") (param i32) (drop (table.grow $t (ref.null exn) (local.get 0))))
+        (func (export "grow-other") (param i32) (drop (table.grow $other (ref.null func) (local.get 0)))))"#;
+    let prepared = Linker::<()>::new(&engine).prepare_with(&module(&engine, text), limits).expect("no imports");
+    let mut instance = prepared.instantiate(()).expect("an instance");
+    let catch = |instance: &mut Instance<()>| {
+        let before = instance.fuel();
+        call(instance, "catch", &[]).expect("caught");
+        before - instance.fuel()
+    };
+    let first = catch(&mut instance);
+    call(&mut instance, "grow-other", &[Val::I32(9000)]).expect("grown");
+    assert_eq!(catch(&mut instance), first);
+    call(&mut instance, "grow", &[Val::I32(9000)]).expect("grown");
+    assert!(catch(&mut instance) > first);
+}

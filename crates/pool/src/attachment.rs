@@ -11,6 +11,7 @@ use crate::ground::Core;
 use crate::pages::PageSet;
 use crate::record::Record;
 use crate::reset::Milestone;
+use crate::room::Survey;
 use crate::stock::{Pristine, Source, Stock};
 use crate::sys::Access;
 use core::ops::Range;
@@ -18,7 +19,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use hatchery_alloc::{FaultVerdict, GrowError, PAGE, PrepareError, RegionKind, Template};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Which pages are writable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,6 +182,8 @@ pub(crate) struct Attachment {
     pub(crate) charge: AtomicUsize,
     /// Kernel mappings, about.
     pub(crate) mappings: usize,
+    /// What was found when a growth last lacked memory.
+    pub(crate) survey: Mutex<Survey>,
 }
 
 // SAFETY: its pointers are to its own slot, to the pristine view that it keeps alive, and to its record (P6);
@@ -246,6 +249,7 @@ impl Attachment {
             surplus,
             charge: AtomicUsize::new(charge),
             mappings: 0,
+            survey: Mutex::default(),
         }
     }
 

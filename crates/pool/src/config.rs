@@ -113,7 +113,8 @@ impl Default for WorkingSets {
 /// What a pool is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolOptions {
-    /// The slots. A template gets the smallest that it fits and of which there is one.
+    /// The slots. A template gets the smallest that it fits and of which there is one. Classes without slots count for
+    /// nothing.
     pub classes: Vec<Class>,
     /// How released slots become clean.
     pub reset: Reset,
@@ -127,7 +128,7 @@ pub struct PoolOptions {
     pub working_sets: WorkingSets,
     /// Whether resets are checked.
     pub verify: Verify,
-    /// Shards of free slots, rounded up to a power of two; as many threads do not disturb each other.
+    /// Shards of free slots, rounded up to a power of two and 4,096 at most; as many threads do not disturb each other.
     pub shards: usize,
 }
 
@@ -168,6 +169,9 @@ pub enum PoolError {
         /// How many there can be.
         limit: usize,
     },
+    /// No class has a slot.
+    #[error("a pool without slots has nothing to give")]
+    NoSlots,
     /// A slot is larger than working sets can describe.
     #[error("slots of {slot_bytes} bytes are larger than {limit}")]
     SlotTooLarge {

@@ -35,6 +35,7 @@ mod pool;
 mod record;
 mod registry;
 mod reset;
+mod room;
 mod slow;
 mod steps;
 mod stock;

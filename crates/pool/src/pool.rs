@@ -39,7 +39,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// When the slots do not fit the address space, or the kernel lacks what the reset needs.
+    /// When there are no slots, they do not fit the address space, or the kernel lacks what the reset needs.
     pub fn new(options: PoolOptions) -> Result<Pool, PoolError> {
         let seed = match options.placement {
             Placement::NextAvailable => None,
@@ -47,6 +47,9 @@ impl Pool {
         };
         let shards = Shards::new(options.shards, seed);
         let core = Core::new(options)?;
+        if core.slots() == 0 {
+            return Err(PoolError::NoSlots);
+        }
         let registry = Mutex::new(Registry::new(&core, seed));
         // SAFETY: a null pointer is all zeros.
         let records = unsafe { Box::<[AtomicPtr<Record>]>::new_zeroed_slice(core.slots()).assume_init() };
@@ -58,17 +61,21 @@ impl Pool {
         most_slots(slot_bytes)
     }
 
+    /// Slots of all classes.
+    pub fn slots(&self) -> usize {
+        self.core.slots()
+    }
+
     /// What it was made of.
     pub fn options(&self) -> &PoolOptions {
         &self.core.options
     }
 
-    /// Bytes that warm slots are charged for. Looks at every slot.
-    pub(crate) fn warm_charges(&self) -> usize {
+    /// The records of all slots that were ever used.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
         let records = self.records.iter().map(|record| record.load(Ordering::Acquire)).filter(|r| !r.is_null());
         // SAFETY: records live as long as the pool (P6) and are only ever shared.
-        let records = records.map(|record| unsafe { &*record });
-        records.filter(|r| r.state() == State::Warm).map(|r| r.ledger.charge.load(Ordering::Relaxed)).sum()
+        records.map(|record| unsafe { &*record })
     }
 
     /// What it did and has. Looks at every slot.
@@ -77,9 +84,7 @@ impl Pool {
         let (templates, bytes_charged) = (self.registry().len(), self.core.resident.taken());
         let mut metrics = Metrics { slots, templates, bytes_charged, ..Metrics::default() };
         let mut seen = 0;
-        for record in self.records.iter().map(|record| record.load(Ordering::Acquire)).filter(|r| !r.is_null()) {
-            // SAFETY: records live as long as the pool (P6) and are only ever shared.
-            let record = unsafe { &*record };
+        for record in self.records() {
             metrics.add(record.state(), &record.ledger, PAGE);
             seen += 1;
         }
@@ -259,7 +264,7 @@ unsafe impl InstanceAllocator for Pool {
         loop {
             match a.grow(&self.core, region, accessible) {
                 // Warm slots are charged for, and nobody's.
-                Err(GrowError::Memory { .. }) if self.make_room(a.uncharged(region, accessible)) => {}
+                Err(GrowError::Memory { .. }) if self.make_room(a, a.uncharged(region, accessible)) => {}
                 result => return result,
             }
         }

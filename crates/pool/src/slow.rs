@@ -186,16 +186,6 @@ impl Pool {
         false
     }
 
-    /// Evicts a warm slot, if as many as there are would make room for this many bytes: a guest that asks for what cannot
-    /// be had costs others nothing.
-    #[cold]
-    pub(crate) fn make_room(&self, bytes: usize) -> bool {
-        let warm = self.warm_charges();
-        let resident = &self.core.resident;
-        let free = resident.limit().saturating_sub(resident.taken());
-        bytes <= free.saturating_add(warm) && self.evict_any()
-    }
-
     /// Makes a warm slot that the caller owns cold, for anybody.
     fn cool(&self, index: u32) {
         if self.detach(self.record(index), State::Warm) {

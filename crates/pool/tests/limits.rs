@@ -14,17 +14,70 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[test]
-fn no_class_and_no_slot_are_pools_too() {
-    let sample = Sample::image(1);
-    let none = Pool::new(PoolOptions { classes: vec![], ..options(Reset::WorkingSet, 0) }).expect("pool");
-    let refused = LayoutRefused::Slot { needed: SLOT_PAGES * PAGE, limit: 0 };
-    assert_eq!(none.validate(sample.template.layout()), Err(refused));
-    let empty = pool(Reset::WorkingSet, 0);
-    assert_eq!(empty.validate(sample.template.layout()), Ok(()));
-    assert!(matches!(empty.allocate(&sample.template), Err(AllocateError::Exhausted { limit: 0 })));
-    assert_eq!(empty.metrics().slots, 0);
-    let waited = allocate_blocking(&empty, &sample.template, Some(Duration::from_millis(1)));
-    assert!(matches!(waited, Err(AllocateError::Exhausted { limit: 0 })));
+fn a_pool_without_slots_is_refused() {
+    let class = |slots, pages| Class { slots, slot_bytes: pages * PAGE };
+    for classes in [vec![], vec![class(0, SLOT_PAGES)], vec![class(0, 1), class(0, 1000)]] {
+        let refused = Pool::new(PoolOptions { classes, ..options(Reset::WorkingSet, 0) });
+        assert!(matches!(refused, Err(PoolError::NoSlots)), "{refused:?}");
+    }
+}
+
+/// Who asks for a slot that only a class without slots would have is told so, and waits for nothing.
+#[test]
+fn a_class_without_slots_counts_for_nothing() {
+    let (sample, class) = (Sample::image(1), |slots, pages| Class { slots, slot_bytes: pages * PAGE });
+    let tuned = |classes| {
+        let pool = Pool::new(PoolOptions { classes, ..options(Reset::WorkingSet, 0) }).expect("pool");
+        let mut tuning =
+            Tuning { reservation: 4 << 30, guard: 1 << 20, explicit_bounds: false, explicit_growth: false };
+        pool.tune(&mut tuning);
+        (pool, tuning.reservation)
+    };
+    let small = class(3, SLOT_PAGES / 2);
+    let (pool, reservation) = tuned(vec![class(0, SLOT_PAGES), small, class(0, 2 << 20)]);
+    assert_eq!(reservation, tuned(vec![small]).1);
+    let (needed, limit) = (SLOT_PAGES * PAGE, SLOT_PAGES / 2 * PAGE);
+    let refused = pool.validate(sample.template.layout());
+    assert_eq!(refused, Err(LayoutRefused::Slot { needed, limit }));
+    let waited = allocate_blocking(&pool, &sample.template, None);
+    assert!(matches!(waited, Err(AllocateError::Layout(_))), "{waited:?}");
+    assert_eq!(pool.metrics().slots, 3);
+}
+
+/// A guest's growth that cannot be had does not look at every slot, however often it is asked for.
+#[test]
+fn a_growth_that_fails_costs_little_whatever_the_number_of_slots() {
+    const SLOTS: usize = 2000;
+    let sample = Sample::new(2, &[], 1, Hints::default());
+    let each = sample.template.layout().accessible_bytes();
+    let unverified = PoolOptions::new(SLOTS, SLOT_PAGES * PAGE);
+    let pool = Pool::new(PoolOptions { max_resident_bytes: SLOTS * each, ..unverified }).expect("pool");
+    let (mut one, mut other) = (Use::new(&pool, &sample), Use::new(&pool, &sample));
+    // Without a model each, which has all bytes.
+    let rest: Vec<_> = (2..SLOTS).map(|_| pool.allocate(&sample.template).expect("a slot")).collect();
+    let time = |each: &mut dyn FnMut()| {
+        let start = Instant::now();
+        (0..200).for_each(|_| each());
+        start.elapsed()
+    };
+    let look = time(&mut || assert_eq!(pool.metrics().live, SLOTS));
+    let growth = time(&mut || assert!(!one.grow(2, 60)));
+    assert!(growth < look / 2, "200 growths took {growth:?}, and 200 looks at all slots {look:?}");
+    for slot in rest {
+        // SAFETY: the slot is the pool's and ours, and nothing refers to it.
+        #[expect(unsafe_code, reason = "releases a slot")]
+        unsafe {
+            pool.release(slot);
+        }
+    }
+    // Who has failed finds what became warm since in a while, others at once.
+    assert!(other.grow(2, 20));
+    let start = Instant::now();
+    while !one.grow(2, 20) {
+        assert!(start.elapsed() < Duration::from_secs(20), "warm slots are never given up");
+    }
+    one.release();
+    other.release();
 }
 
 #[test]

@@ -112,7 +112,10 @@ pub enum CallError {
     /// The thread cannot be prepared for guest code.
     #[error("cannot handle faults of guest code on this thread: {0}")]
     Thread(#[source] std::io::Error),
-    /// There is no guest stack.
+    /// The call was suspended, and the thread that is to go on with it cannot be prepared for guest code.
+    #[error("cannot go on with the call, as faults of guest code cannot be handled on this thread: {0}")]
+    Stranded(#[source] std::io::Error),
+    /// There is no guest stack. The guest was never entered before: otherwise it would have one.
     #[error(transparent)]
     Stack(#[from] StackError),
     /// The function is of another prepared image, which may be of the same modules.

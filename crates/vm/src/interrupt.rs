@@ -5,9 +5,9 @@
 //! instance lives, and changes it under its lock.
 
 use crate::poll::Poll;
+use crate::timer::{Ticket, Timer};
 use hatchery_image::TrapCode;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Asks an instance to stop, from any thread, also after the instance is gone.
@@ -24,7 +24,8 @@ impl InterruptHandle {
     }
 
     /// Ends what is running when `after` has passed with [`TrapCode::DeadlineExceeded`]; `None` takes an
-    /// earlier deadline back.
+    /// earlier deadline back. Where the thread that waits for it cannot be started, it passes at once;
+    /// [`start_timer`](crate::start_timer) tells before.
     pub fn set_deadline(&self, after: Option<Duration>) {
         self.0.set_deadline(after);
     }
@@ -67,7 +68,8 @@ impl State {
                 (self.closed, self.touched) = (true, true);
                 if poll.close(code).is_err() {
                     let old = self.ticket.take();
-                    self.ticket = Some(Timer::global().exchange(old, Instant::now() + AGAIN, cell));
+                    let again = Timer::global().and_then(|timer| timer.exchange(old, Instant::now() + AGAIN, cell));
+                    self.ticket = again.ok();
                 }
             }
             None => {
@@ -75,6 +77,15 @@ impl State {
                 // Where it stays closed, the handler of the next fault tries again.
                 self.closed = self.closed && poll.open().is_err();
             }
+        }
+    }
+
+    /// Has the timer look at the cell at its deadline. Where there is no timer nobody would notice that it passes: so it has.
+    fn await_deadline(&mut self, deadline: Instant, cell: &Arc<Cell>) {
+        let old = self.ticket.take();
+        match Timer::global().and_then(|timer| timer.exchange(old, deadline, cell)) {
+            Ok(ticket) => self.ticket = Some(ticket),
+            Err(_) => (self.deadline, self.passed) = (None, true),
         }
     }
 }
@@ -119,8 +130,7 @@ impl Cell {
         if let Some(deadline) = state.deadline
             && state.ticket.is_none_or(|ticket| deadline < ticket.at)
         {
-            let old = state.ticket.take();
-            state.ticket = Some(Timer::global().exchange(old, deadline, self));
+            state.await_deadline(deadline, self);
         }
         state.publish(self);
     }
@@ -129,8 +139,10 @@ impl Cell {
     pub(crate) fn retire(&self) -> bool {
         let mut state = self.lock();
         (state.cancelled, state.passed, state.deadline) = (false, false, None);
-        if let Some(ticket) = state.ticket.take() {
-            Timer::global().forget(ticket);
+        if let Some(ticket) = state.ticket.take()
+            && let Ok(timer) = Timer::global()
+        {
+            timer.forget(ticket);
         }
         let (poll, touched) = (state.poll.take(), state.touched);
         poll.is_none_or(|poll| {
@@ -139,8 +151,8 @@ impl Cell {
         })
     }
 
-    /// The timer's look at the cell; gives the time of the next one.
-    fn look(&self, ticket: Ticket, now: Instant, timer: &'static Timer, this: &Arc<Cell>) {
+    /// The timer's look at the cell.
+    pub(crate) fn look(self: &Arc<Cell>, ticket: Ticket, now: Instant) {
         let mut state = self.lock();
         if state.ticket == Some(ticket) {
             state.ticket = None;
@@ -151,117 +163,12 @@ impl Cell {
         }
         if state.reason().is_some() {
             // Also where the page could not be closed the last time. If it cannot be now, there is a ticket again.
-            state.publish(this);
+            state.publish(self);
         }
         // It was moved since: calls that each set one do not each go to the timer.
         if let (Some(deadline), None) = (state.deadline, state.ticket) {
-            state.ticket = Some(timer.exchange(None, deadline, this));
+            state.await_deadline(deadline, self);
         }
-    }
-}
-
-/// A place in the timer's list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Ticket {
-    at: Instant,
-    number: u64,
-}
-
-/// One thread for all deadlines of the process, started by the first.
-///
-/// A forked child has neither the thread nor, maybe, the lock, which another thread may have held: it gets a timer of its own.
-/// Deadlines that were set before do not pass in the child.
-///
-/// Locks are taken in the order cell, timer; the thread holds its own only while it looks at its list.
-struct Timer {
-    process: u32,
-    list: Mutex<List>,
-    changed: Condvar,
-}
-
-/// How many forks, each of the one before, have deadlines.
-const GENERATIONS: usize = 16;
-
-#[derive(Default)]
-struct List {
-    cells: BTreeMap<Ticket, Weak<Cell>>,
-    next: u64,
-    running: bool,
-}
-
-impl Timer {
-    fn global() -> &'static Timer {
-        static TIMERS: [OnceLock<Timer>; GENERATIONS] = [const { OnceLock::new() }; GENERATIONS];
-        let process = std::process::id();
-        let new = || Timer { process, list: Mutex::default(), changed: Condvar::new() };
-        let [first, later @ ..] = &TIMERS;
-        let first = first.get_or_init(new);
-        let mut others = later.iter().map(|timer| timer.get_or_init(new));
-        if first.process == process { first } else { others.find(|timer| timer.process == process).unwrap_or(first) }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, List> {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Replaces a ticket by one for this time.
-    fn exchange(&'static self, old: Option<Ticket>, at: Instant, cell: &Arc<Cell>) -> Ticket {
-        let mut list = self.lock();
-        if let Some(old) = old {
-            list.cells.remove(&old);
-        }
-        list.next += 1;
-        let ticket = Ticket { at, number: list.next };
-        list.cells.insert(ticket, Arc::downgrade(cell));
-        if !list.running {
-            // Without a thread the deadline would pass unnoticed; the next one tries again.
-            let thread = std::thread::Builder::new().name("hatchery-timer".into());
-            list.running = thread.spawn(move || self.run()).is_ok();
-        }
-        let first = list.cells.first_key_value().is_some_and(|(first, _)| *first == ticket);
-        drop(list);
-        if first {
-            self.changed.notify_one();
-        }
-        ticket
-    }
-
-    fn forget(&self, ticket: Ticket) {
-        self.lock().cells.remove(&ticket);
-    }
-
-    fn run(&'static self) {
-        loop {
-            let (ticket, cell, now) = self.next_due();
-            if let Some(cell) = cell.upgrade() {
-                cell.look(ticket, now, self, &cell);
-            }
-        }
-    }
-
-    /// Waits until a ticket is due and takes it off the list.
-    fn next_due(&self) -> (Ticket, Weak<Cell>, Instant) {
-        let mut list = self.lock();
-        loop {
-            let now = Instant::now();
-            let wait = match list.cells.first_key_value() {
-                Some((first, _)) if first.at <= now => {
-                    let (ticket, cell) = list.cells.pop_first().expect("there is a first");
-                    return (ticket, cell, now);
-                }
-                Some((first, _)) => first.at - now,
-                None => Duration::from_secs(3600),
-            };
-            list = self.changed.wait_timeout(list, wait).unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
-impl Timer {
-    /// Tickets of one cell, for tests.
-    #[cfg(test)]
-    fn tickets_of(&self, cell: &Arc<Cell>) -> usize {
-        self.lock().cells.values().filter(|weak| std::ptr::eq(weak.as_ptr(), Arc::as_ptr(cell))).count()
     }
 }
 
@@ -270,6 +177,7 @@ impl Timer {
 mod tests {
     use super::*;
     use crate::poll::{Polled, REFUSED};
+    use crate::timer::{THREADLESS, start_timer};
     use core::sync::atomic::Ordering;
     use hatchery_image::abi::HEADER_BYTES;
     use std::ptr::NonNull;
@@ -283,6 +191,10 @@ mod tests {
         test(&cell, &poll);
         assert!(cell.retire(), "the page can be opened");
         assert_eq!(pages[..], [0; HEADER_BYTES], "whoever is next finds both pages as they were");
+    }
+
+    fn timer() -> &'static Timer {
+        Timer::global().expect("no fork")
     }
 
     /// Whether the page can be read, as the kernel has it.
@@ -359,6 +271,21 @@ mod tests {
         });
     }
 
+    /// Runs a test in a forked child, which has no timer yet.
+    fn in_a_child(test: impl FnOnce(&Arc<Cell>, &Poll)) {
+        // SAFETY: the child uses what is its own alone, and ends without running destructors.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| with_cell(test)));
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(i32::from(outcome.is_err())) };
+        }
+        let mut status = 1;
+        // SAFETY: waits for our own child.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!(status, 0, "the test fails in the child");
+    }
+
     #[test]
     fn deadlines_pass_in_a_forked_child() {
         // The parent's thread runs.
@@ -366,22 +293,54 @@ mod tests {
             cell.set_deadline(Some(Duration::from_millis(1)));
             wait_for(poll);
         });
-        // SAFETY: the child uses what is its own alone, and ends without running destructors.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            let outcome = std::panic::catch_unwind(|| {
-                with_cell(|cell, poll| {
-                    cell.set_deadline(Some(Duration::from_millis(1)));
-                    wait_for(poll);
-                });
-            });
-            // SAFETY: ends the process.
-            unsafe { libc::_exit(i32::from(outcome.is_err())) };
-        }
-        let mut status = 1;
-        // SAFETY: waits for our own child.
-        unsafe { libc::waitpid(child, &raw mut status, 0) };
-        assert_eq!(status, 0, "no deadline passes in the child");
+        in_a_child(|cell, poll| {
+            cell.set_deadline(Some(Duration::from_millis(1)));
+            wait_for(poll);
+        });
+    }
+
+    #[test]
+    fn a_deadline_that_nobody_would_notice_has_passed() {
+        in_a_child(|cell, poll| {
+            THREADLESS.store(true, Ordering::SeqCst);
+            assert!(start_timer().is_err());
+            for _ in 0..2 {
+                cell.set_deadline(Some(Duration::from_secs(60)));
+                assert_eq!(poll.request(), Some(TrapCode::DeadlineExceeded));
+                assert_eq!((cell.reason(), is_open(poll)), (Some(TrapCode::DeadlineExceeded), false));
+                cell.answered(TrapCode::DeadlineExceeded);
+                assert_eq!((cell.reason(), is_open(poll)), (None, true));
+            }
+            cell.set_deadline(None);
+            assert_eq!(poll.request(), None);
+            // As soon as there can be a thread, there is one.
+            THREADLESS.store(false, Ordering::SeqCst);
+            cell.set_deadline(Some(Duration::from_secs(60)));
+            assert_eq!((cell.reason(), poll.request()), (None, None));
+            cell.set_deadline(Some(Duration::from_millis(1)));
+            wait_for(poll);
+        });
+    }
+
+    /// Runs a test in a fork of a fork of as many more.
+    fn so_many_forks_away(forks: usize, test: &dyn Fn(&Arc<Cell>, &Poll)) {
+        in_a_child(|cell, poll| {
+            if forks == 0 {
+                return test(cell, poll);
+            }
+            cell.set_deadline(Some(Duration::from_millis(1)));
+            wait_for(poll);
+            so_many_forks_away(forks - 1, test);
+        });
+    }
+
+    #[test]
+    fn a_deadline_in_the_fork_of_too_many_has_passed() {
+        so_many_forks_away(crate::timer::GENERATIONS, &|cell, poll| {
+            assert!(start_timer().is_err());
+            cell.set_deadline(Some(Duration::from_secs(60)));
+            assert_eq!(poll.request(), Some(TrapCode::DeadlineExceeded));
+        });
     }
 
     #[test]
@@ -399,11 +358,11 @@ mod tests {
             for _ in 0..1000 {
                 cell.set_deadline(Some(Duration::from_secs(60)));
             }
-            assert_eq!(Timer::global().tickets_of(cell), 1);
+            assert_eq!(timer().tickets_of(cell), 1);
             cell.set_deadline(Some(Duration::from_millis(5)));
-            assert_eq!(Timer::global().tickets_of(cell), 1);
+            assert_eq!(timer().tickets_of(cell), 1);
             wait_for(poll);
-            assert_eq!(Timer::global().tickets_of(cell), 0);
+            assert_eq!(timer().tickets_of(cell), 0);
         });
     }
 
@@ -434,7 +393,7 @@ mod tests {
             kept = Some(InterruptHandle(cell.clone()));
         });
         let handle = kept.expect("kept");
-        assert_eq!(Timer::global().tickets_of(&handle.0), 0);
+        assert_eq!(timer().tickets_of(&handle.0), 0);
         handle.cancel();
         handle.set_deadline(Some(Duration::from_millis(1)));
     }

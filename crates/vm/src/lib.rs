@@ -12,6 +12,7 @@ mod beside;
 mod builtins;
 mod call;
 mod capture;
+mod exception_roots;
 mod exceptions;
 mod exports;
 mod externref;
@@ -35,6 +36,7 @@ mod table;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod timer;
 
 pub use access::{Access, AccessError};
 pub use call::{CallError, Callee, CalleeError, Trap};
@@ -55,3 +57,4 @@ pub use steps::{StepError, StepFailure};
 pub use striped::{Handle, Striped};
 pub use suspended::CallFuture;
 pub use templates::{Isolation, Templates};
+pub use timer::start_timer;

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "holds code and closure addresses")]
 
 use crate::call::{Callee, CalleeError};
+use crate::exception_roots::ExceptionItems;
 use crate::exports::Exports;
 use crate::host::{HostFunction, HostTable, ImportError};
 use crate::limits::Limits;
@@ -117,6 +118,8 @@ pub(crate) struct PreparedCore {
     pub(crate) main_memories: Box<[Option<MemoryId>]>,
     /// By core instance.
     pub(crate) exports: Box<[Exports]>,
+    /// Where references to exceptions can be.
+    pub(crate) exception_items: OnceLock<ExceptionItems>,
     /// See [`Prepared::keep`].
     pub(crate) kept: OnceLock<Box<dyn Any + Send + Sync>>,
 }
@@ -179,6 +182,7 @@ impl<T: 'static> Prepared<T> {
             import_types,
             main_memories,
             exports,
+            exception_items: OnceLock::new(),
             kept: OnceLock::new(),
         };
         Ok(Prepared { core: Arc::new(core), handles: Arc::default(), template, data: PhantomData })

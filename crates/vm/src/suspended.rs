@@ -93,6 +93,7 @@ impl<T> Future for CallFuture<'_, T> {
         let this = &mut *self;
         assert!(this.state != State::Done, "a call is not polled after it has ended");
         loop {
+            let resumed = this.state == State::Suspended;
             let progress = if this.state == State::New {
                 match this.begin() {
                     Ok(progress) => progress,
@@ -114,8 +115,10 @@ impl<T> Future for CallFuture<'_, T> {
                 Progress::Done(Ok(())) => return this.finish(Ok(())),
                 Progress::Done(Err(unwind)) => {
                     this.state = State::Done;
-                    let error = this.access.inner().ended(*unwind);
-                    return this.finish(Err(error));
+                    return this.finish(Err(match this.access.inner().ended(*unwind) {
+                        CallError::Thread(source) if resumed => CallError::Stranded(source),
+                        error => error,
+                    }));
                 }
             }
         }

@@ -41,6 +41,14 @@ impl Inner {
         Ok(self.element(id, index))
     }
 
+    /// All elements. Nothing writes the table while the slice lives.
+    pub(crate) fn table_words(&self, id: TableId) -> &[u64] {
+        let (at, length) = (self.element(id, 0), self.table_length(id));
+        // SAFETY: I2, I5: that many elements are in the state, which is readable (G3); built-ins and the host, who write
+        // them, and guest code do so at other times (I3).
+        unsafe { core::slice::from_raw_parts(self.at(at).cast::<u64>(), length as usize) }
+    }
+
     pub(crate) fn table_get(&self, id: TableId, index: u64) -> Result<u64, AccessError> {
         Ok(self.load(self.element_in_bounds(id, index)?))
     }
@@ -74,6 +82,7 @@ impl Inner {
         let new = old.checked_add(delta).filter(|new| *new <= limit || delta == 0)?;
         self.write_words(id, old, delta, word).ok()?;
         self.store(u64::from(place.length_offset), new).ok()?;
+        self.note_longer_table(id, delta);
         Some(old)
     }
 

@@ -95,7 +95,7 @@ pub(crate) fn may_go_on<T>(access: &Access<'_, T>) -> Result<(), Error> {
 fn cannot_go_on() -> Error {
     Error::message(
         ErrorKind::Poisoned,
-        "the component instance cannot go on: a destructor that the host function ran trapped or was given up",
+        "the component instance cannot go on: a destructor that the host function ran did not return",
     )
 }
 
@@ -103,18 +103,34 @@ impl<T: 'static> AsAccess for Caller<'_, T> {
     type Data = T;
 
     fn guarded<R>(&mut self, run: impl FnOnce(&mut Access<'_, T>) -> Result<R, Error>) -> Result<R, Error> {
-        let mut access = self.vm.reborrow();
+        let access = self.vm.reborrow();
         if HostState::of(&access)?.is_poisoned() {
             return Err(poisoned());
         }
-        let result = run(&mut access);
-        if result.as_ref().is_err_and(Error::is_fatal) {
-            HostState::of(&access)?.poison();
-            if let Some(ended) = &mut self.ended {
-                **ended = true;
-            }
-        }
+        let mut inside = Inside { access, ended: self.ended.as_deref_mut(), returned: false };
+        let result = run(&mut inside.access);
+        inside.returned = !result.as_ref().is_err_and(Error::is_fatal);
         result
+    }
+}
+
+/// A call of the instance that a host function makes. When it is dropped without having returned, by a panic too, which the
+/// host function may catch, the instance is not used again.
+struct Inside<'a, T> {
+    access: Access<'a, T>,
+    ended: Option<&'a mut bool>,
+    returned: bool,
+}
+
+impl<T> Drop for Inside<'_, T> {
+    fn drop(&mut self) {
+        if self.returned {
+            return;
+        }
+        HostState::of(&self.access).into_iter().for_each(HostState::poison);
+        if let Some(ended) = &mut self.ended {
+            **ended = true;
+        }
     }
 }
 

@@ -71,7 +71,7 @@ impl ResourceAny {
     /// When it is borrowed, is lent to a call that has not returned, or was passed on or dropped already, or the destructor
     /// traps.
     pub fn resource_drop(self, mut cx: impl AsContext) -> Result<(), Error> {
-        let Kind::Guest { resource, number, .. } = self.kind else { return Ok(()) };
+        let Kind::Guest { resource, .. } = self.kind else { return Ok(()) };
         if !self.owned {
             return Err(Error::message(ErrorKind::Usage, "a borrowed resource cannot be dropped"));
         }
@@ -83,7 +83,7 @@ impl ResourceAny {
             self.take(HostState::of(access)?)?;
             let result = access.call(&callee, &mut [RawVal::from_i32(self.rep as i32)]).map_err(Error::from_call);
             if result.as_ref().is_err_and(|error| !error.is_fatal()) {
-                HostState::of(access)?.put_back(number);
+                self.put_back(HostState::of(access)?);
             }
             result
         })
@@ -105,6 +105,13 @@ impl ResourceAny {
             Removal::Done => Ok(()),
             Removal::Missing => Err(gone()),
             Removal::Lent => Err(lent()),
+        }
+    }
+
+    /// Gives it back to the host, from which it was just taken.
+    fn put_back(&self, state: &HostState) {
+        if let Kind::Guest { number, .. } = self.kind {
+            state.put_back(number);
         }
     }
 

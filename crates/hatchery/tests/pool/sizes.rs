@@ -131,16 +131,34 @@ fn nothing_and_the_most_are_sizes_too() {
 }
 
 #[test]
-fn a_pool_without_slots_is_exhausted() {
-    let engine = engine(Pooling::new(0));
-    let prepared = prepared(&engine, "(module (memory 1))");
-    let refused = [prepared.instantiate(()), prepared.instantiate_blocking((), Some(Duration::from_millis(2)))];
-    for error in refused.map(|refused| refused.expect_err("there is none")) {
-        assert_eq!(error.kind(), ErrorKind::Exhausted);
-        assert!(error.to_string().contains("all 0 slots"), "{error}");
+fn a_pool_without_slots_is_refused() {
+    for pooling in [Pooling::new(0), Pooling::new(0).class(0, 64 << 20)] {
+        let error = Engine::new(&config(pooling)).expect_err("there is nothing to wait for");
+        assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
     }
-    let m = metrics(&engine);
-    assert_eq!((m.slots, m.live, m.withdrawn, m.affinity_hits + m.affinity_misses, m.bytes_charged), (0, 0, 0, 0, 0));
+}
+
+/// Slots of one's own size only: code is compiled for those that there are, not for the usual ones.
+#[test]
+fn a_class_without_slots_counts_for_nothing() {
+    let engine = engine(Pooling::new(0).class(2, 64 << 20));
+    let prepared = prepared(&engine, "(module (memory (export \"memory\") 1))");
+    let held: Vec<_> = (0..2).map(|_| prepared.instantiate(()).expect("an instance")).collect();
+    let refused = prepared.instantiate_blocking((), Some(Duration::from_millis(2))).expect_err("both are in use");
+    assert_eq!(refused.kind(), ErrorKind::Exhausted);
+    assert_eq!(metrics(&engine).live, held.len());
+    let large =
+        Module::new(&engine, "(module (memory 4000))").map(|module| Linker::<()>::new(&engine).prepare(&module));
+    let error = large.and_then(|prepared| prepared.map(drop)).expect_err("it fits no slot that there is");
+    assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+}
+
+#[test]
+fn as_many_shards_as_can_be_named_are_as_many_as_there_can_be() {
+    for shards in [0, 1 << 40, usize::MAX] {
+        let engine = engine(Pooling::new(1).shards(shards));
+        prepared(&engine, "(module (memory 1))").instantiate(()).expect("an instance");
+    }
 }
 
 #[test]

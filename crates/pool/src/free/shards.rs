@@ -69,6 +69,9 @@ impl Set {
 /// Sets of one shard.
 const SETS: usize = 16;
 
+/// Most shards. Each has more than a kilobyte, and whoever finds nothing in its own looks at all.
+const MOST_SHARDS: usize = 4096;
+
 #[derive(Debug)]
 #[repr(align(128))]
 struct Shard {
@@ -92,13 +95,14 @@ fn places(key: usize) -> (usize, usize) {
 }
 
 impl Shards {
-    /// A power of two of shards; with a seed, cells are chosen at random.
+    /// A power of two of shards, whatever is asked for; with a seed, cells are chosen at random.
     pub(crate) fn new(count: usize, seed: Option<u64>) -> Shards {
+        let count = count.clamp(1, MOST_SHARDS).next_power_of_two();
         let shard = |i: usize| Shard {
             sets: core::array::from_fn(|_| Set::new()),
             random: AtomicUsize::new((seed.unwrap_or(0) as usize ^ i.wrapping_mul(0x9e37_79b9)) | 1),
         };
-        Shards { shards: (0..count.max(1).next_power_of_two()).map(shard).collect(), seed }
+        Shards { shards: (0..count).map(shard).collect(), seed }
     }
 
     #[inline]
@@ -203,6 +207,13 @@ mod tests {
         assert!(shards.give(other, 6, |i| displaced.push(i)));
         assert_eq!(displaced, [5]);
         assert_eq!((shards.take(0x20), shards.take(other)), (None, Some(6)));
+    }
+
+    #[test]
+    fn any_number_of_shards_can_be_asked_for() {
+        for (count, shards) in [(0, 1), (1, 1), (5, 8), (MOST_SHARDS, MOST_SHARDS), (usize::MAX, MOST_SHARDS)] {
+            assert_eq!(Shards::new(count, None).shards.len(), shards);
+        }
     }
 
     #[test]

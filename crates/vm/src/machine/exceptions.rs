@@ -65,16 +65,16 @@ pub(crate) unsafe fn find(record: NonNull<TaskRecord>, tag: TagId) -> Fate {
     }
 }
 
-/// Shows the words of the stack from a landing's frame outwards. What guest code that goes on there, and its callers, keep in
+/// The words of the stack from a landing's frame outwards. What guest code that goes on there, and its callers, keep in
 /// registers is among them.
 ///
 /// # Safety
 ///
-/// The record is live and this thread's, and the landing is of a frame on its stack.
-pub(crate) unsafe fn words(record: NonNull<TaskRecord>, landing: Landing, see: &mut dyn FnMut(u64)) {
+/// The record is live and this thread's, and the landing is of a frame on its stack, for as long as the words are read.
+pub(crate) unsafe fn words(record: NonNull<TaskRecord>, landing: Landing) -> impl Iterator<Item = u64> {
     // SAFETY: promised.
     let stack = unsafe { Stack::of(record.as_ptr()) };
-    stack.words(landing.sp).for_each(|word| see(word as u64));
+    stack.words(landing.sp).map(|word| word as u64)
 }
 
 /// Goes on at a landing, with the exception's reference and values.

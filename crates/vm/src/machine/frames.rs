@@ -54,8 +54,8 @@ impl Stack {
     }
 
     /// All words from an address on.
-    pub(super) fn words(&self, from: usize) -> impl Iterator<Item = usize> {
-        (from.next_multiple_of(WORD)..self.top).step_by(WORD).map_while(|address| self.word(address))
+    pub(super) fn words(self, from: usize) -> impl Iterator<Item = usize> {
+        (from.next_multiple_of(WORD)..self.top).step_by(WORD).map_while(move |address| self.word(address))
     }
 }
 

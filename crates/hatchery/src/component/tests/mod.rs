@@ -5,6 +5,7 @@ mod accepted;
 mod adapted;
 mod build;
 mod description;
+mod entering;
 mod handles;
 mod imports;
 mod initialized;
