@@ -20,10 +20,10 @@ use std::sync::Arc;
 ///
 /// Guests, and the host functions that they call, run on stacks of their own, which a guest may use up to the last bytes. A
 /// handler that the host or one of its libraries installs for any signal therefore has to be installed with `SA_ONSTACK`, as
-/// the engine's own are: each thread that has run a guest has a signal stack of 64 KiB or more. A handler without it runs on the guest's
-/// stack. Where the guest has left no room for the kernel's part, the signal is lost and the guest traps with
-/// [`StackOverflow`](crate::Trap::StackOverflow); where it has left none for the handler's, the process is aborted. Blocking such
-/// signals on the threads that run guests is as good.
+/// the engine's own are: each thread that has run a guest has a signal stack of 64 KiB or more. A handler without it runs on
+/// the guest's stack. Where the guest has left no room for the kernel's part, the signal is lost and the guest traps with
+/// [`StackOverflow`](crate::Trap::StackOverflow); where it has left none for the handler's, the process is aborted. Blocking
+/// such signals on the threads that run guests is as good.
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) inner: Arc<Inner>,
