@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "memory changes hands here: the trait is unsafe to implement and partly to call")]
 
 use crate::layout::SlotLayout;
+use crate::queue::Lack;
 use crate::template::Template;
 use crate::wait::Waiters;
 use core::ops::Range;
@@ -296,7 +297,7 @@ pub enum AllocateError {
 impl AllocateError {
     /// Whether there may be a slot when another was released.
     pub fn passes(&self) -> bool {
-        matches!(self, AllocateError::Exhausted { .. } | AllocateError::Memory { .. })
+        Lack::of(self).is_some()
     }
 }
 

@@ -19,8 +19,8 @@ pub enum Learning {
     /// It may; how long a use takes then tells something about earlier ones.
     #[default]
     Free,
-    /// The pages in [`Hints::written`] are all it may ever assume: no use of a slot has an influence on the timing of
-    /// a later one.
+    /// The pages in [`Hints::written`] are all it may ever assume: what one use of a slot writes and how far it grows has no
+    /// influence on the timing of a later one.
     Frozen,
 }
 

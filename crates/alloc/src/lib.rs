@@ -26,6 +26,7 @@ pub mod conformance;
 mod hints;
 mod layout;
 mod on_demand;
+mod queue;
 mod sys;
 mod template;
 mod touched;

@@ -291,7 +291,9 @@ unsafe impl InstanceAllocator for OnDemand {
         self.validate(template.layout())?;
         let limit = self.options.max_live;
         let live = Live::new(&self.live, limit).ok_or(AllocateError::Exhausted { limit })?;
-        let state = Box::new(map(template, &self.options, live)?);
+        // What was counted for a slot that could not be mapped is free again: others may have found all in use meanwhile.
+        let mapped = map(template, &self.options, live).inspect_err(|_| self.waiters.call());
+        let state = Box::new(mapped?);
         let base = state.reservation.base();
         let token = SlotToken(Box::into_raw(state) as u64);
         // SAFETY: the reservation is new, in the state that `map` describes, and known to nobody else.

@@ -3,14 +3,19 @@
 //! Nothing is lost between the two sides: who waits registers, then tries, then sleeps; who releases puts
 //! the slot where it can be found, then looks whether anybody is registered. All four steps are sequentially
 //! consistent, so at least one of the two sees the other.
+//!
+//! A release calls one of those who wait, the one who has waited longest. For that one it may be too little and
+//! for another enough, so a call goes from one to the next: to those who want something else, until it has served somebody;
+//! then to those who lack memory, of which one slot may have held enough for several. So each template is asked for once
+//! for each release.
 
 use crate::allocator::{AllocateError, InstanceAllocator, Slot};
+use crate::queue::{Call, Lack, Outcome, Queue, Sleeper, State, Waiter};
 use crate::template::Template;
 use core::future::Future;
 use core::pin::Pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use core::task::{Context, Poll, Waker};
-use std::collections::BTreeMap;
+use core::task::{Context, Poll};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,7 +33,7 @@ pub fn allocate_blocking(
 ) -> Result<Slot, AllocateError> {
     match (allocator.allocate(template), allocator.waiters()) {
         (Err(error), Some(waiters)) if error.passes() => {
-            let waited = waiters.wait(timeout, || attempt(allocator, template));
+            let waited = waiters.wait(timeout, key_of(template), || allocator.allocate(template));
             waited.unwrap_or(Err(error))
         }
         (result, _) => result,
@@ -47,24 +52,22 @@ pub fn allocate_async<'a, A: InstanceAllocator + ?Sized>(
 ) -> impl Future<Output = Result<Slot, AllocateError>> + Send + 'a {
     async move {
         match allocator.waiters() {
-            Some(waiters) => waiters.poll(move || attempt(allocator, template)).await,
+            Some(waiters) => waiters.poll(key_of(template), move || allocator.allocate(template)).await,
             None => allocator.allocate(template),
         }
     }
 }
 
-/// `None` where it is worth waiting.
-fn attempt(
-    allocator: &(impl InstanceAllocator + ?Sized),
-    template: &Arc<Template>,
-) -> Option<Result<Slot, AllocateError>> {
-    Some(allocator.allocate(template)).filter(|result| !result.as_ref().is_err_and(AllocateError::passes))
+/// What a template is known by among those who wait, each of whom keeps it.
+fn key_of(template: &Arc<Template>) -> usize {
+    Arc::as_ptr(template) as usize
 }
 
 /// Those who wait for a slot of an allocator; its part of [`allocate_blocking`] and [`allocate_async`].
 ///
 /// Whoever implements an allocator keeps one, [shows](InstanceAllocator::waiters) it, and [calls](Waiters::call) it when
-/// a slot was released, or when memory was that slots share.
+/// a slot was released, or memory that slots share; and when either is back that had been taken for an attempt which
+/// failed, or was in nobody's list for another reason: who tried meanwhile found it missing.
 #[derive(Debug, Default)]
 pub struct Waiters {
     registered: AtomicUsize,
@@ -72,28 +75,13 @@ pub struct Waiters {
     turn: Condvar,
 }
 
-/// Numbered tickets: the lowest number has waited longest.
-#[derive(Debug, Default)]
-struct Queue {
-    next: u64,
-    waiting: BTreeMap<u64, Waiter>,
-}
-
-#[derive(Debug)]
-enum Waiter {
-    /// Sleeps on the condition variable.
-    Thread,
-    /// Wants to be polled.
-    Task(Waker),
-    /// Was told to try again.
-    Called,
-}
-
 /// One who waits. Leaving gives a call that came too late to the next one.
 #[derive(Debug)]
 struct Ticket<'a> {
     waiters: &'a Waiters,
     number: u64,
+    /// What led to the attempt that is being made.
+    call: Option<Call>,
 }
 
 impl Waiters {
@@ -106,48 +94,53 @@ impl Waiters {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the one who has waited longest that there may be a slot. One load where nobody waits.
+    /// Tells the one who has waited longest that there may be a slot, who tells others if it is of no use. One load where
+    /// nobody waits. Not under a lock that `allocate` takes: what is woken may run at once.
     ///
-    /// What made the slot available comes before, and is sequentially consistent or under a lock that `allocate` takes.
+    /// What made the slot available comes before, and is sequentially consistent or under such a lock.
     #[inline]
     pub fn call(&self) {
         if self.registered.load(Ordering::SeqCst) > 0 {
-            self.call_next();
+            self.pass(Call::default(), 0);
         }
     }
 
     #[cold]
-    fn call_next(&self) {
-        let mut queue = self.queue();
-        let next = queue.waiting.values_mut().find(|waiter| !matches!(waiter, Waiter::Called));
-        let Some(next) = next else { return };
-        let told = core::mem::replace(next, Waiter::Called);
-        drop(queue);
+    fn pass(&self, call: Call, from: u64) {
+        let told = self.queue().pass(call, from, Outcome::Failed);
+        self.wake(told);
+    }
+
+    fn wake(&self, told: Option<Sleeper>) {
         match told {
-            Waiter::Task(waker) => waker.wake(),
-            _ => self.turn.notify_all(),
+            Some(Sleeper::Task(waker)) => waker.wake(),
+            Some(Sleeper::Thread) => self.turn.notify_all(),
+            None => (),
         }
     }
 
-    fn register(&self, waiter: Waiter) -> Ticket<'_> {
+    fn register(&self, template: usize, sleeper: Sleeper) -> Ticket<'_> {
         let mut queue = self.queue();
-        let number = queue.next;
-        queue.next += 1;
-        queue.waiting.insert(number, waiter);
+        let number = queue.enter(template, sleeper);
         self.registered.fetch_add(1, Ordering::SeqCst);
-        Ticket { waiters: self, number }
+        Ticket { waiters: self, number, call: None }
     }
 
-    /// Blocks until `attempt` has a result or time is up; then `None`.
-    fn wait<R>(&self, timeout: Option<Duration>, mut attempt: impl FnMut() -> Option<R>) -> Option<R> {
+    /// Blocks until `allocate` has a result that does not pass, or time is up; then `None`.
+    fn wait(
+        &self,
+        timeout: Option<Duration>,
+        template: usize,
+        mut allocate: impl FnMut() -> Result<Slot, AllocateError>,
+    ) -> Option<Result<Slot, AllocateError>> {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let ticket = self.register(Waiter::Thread);
+        let mut ticket = self.register(template, Sleeper::Thread);
         loop {
-            if let Some(result) = attempt() {
+            if let Some(result) = ticket.attempt(&mut allocate) {
                 return Some(result);
             }
             let mut queue = self.queue();
-            while !matches!(queue.waiting.get(&ticket.number), Some(Waiter::Called)) {
+            while !queue.is_called(ticket.number) {
                 // Without an end that can be expressed, wake up now and then.
                 let left =
                     until.map_or(Duration::from_secs(3600), |until| until.saturating_duration_since(Instant::now()));
@@ -156,23 +149,56 @@ impl Waiters {
                 }
                 queue = self.turn.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
             }
-            queue.waiting.insert(ticket.number, Waiter::Thread);
+            drop(queue);
+            ticket.wait_again(Sleeper::Thread);
         }
     }
 
-    /// A future of what `attempt` returns.
-    fn poll<R, F: FnMut() -> Option<R>>(&self, attempt: F) -> Attempts<'_, F> {
-        Attempts { waiters: self, ticket: None, attempt }
+    /// A future of what `allocate` returns that does not pass.
+    fn poll<F>(&self, template: usize, allocate: F) -> Attempts<'_, F>
+    where
+        F: FnMut() -> Result<Slot, AllocateError>,
+    {
+        Attempts { waiters: self, template, ticket: None, allocate }
+    }
+}
+
+impl Ticket<'_> {
+    /// Before another attempt: a call that comes from here on is one more.
+    fn wait_again(&mut self, sleeper: Sleeper) {
+        // Dropped when the queue is free again: a waker may be the last that keeps a slot.
+        let before = self.waiters.queue().wait_again(self.number, sleeper);
+        if let Some(State::Called(call)) = before {
+            self.call = Some(call);
+        }
+    }
+
+    /// Tries, and passes on the call that led to it; `None` where it is worth waiting.
+    fn attempt(
+        &mut self,
+        allocate: &mut impl FnMut() -> Result<Slot, AllocateError>,
+    ) -> Option<Result<Slot, AllocateError>> {
+        let result = allocate();
+        let outcome = match &result {
+            Ok(_) => Outcome::Served,
+            Err(error) => Lack::of(error).map_or(Outcome::Failed, Outcome::Without),
+        };
+        let call = self.call.take();
+        let told = self.waiters.queue().answer(self.number, call, outcome);
+        self.waiters.wake(told);
+        (!matches!(outcome, Outcome::Without(_))).then_some(result)
     }
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let waiter = self.waiters.queue().waiting.remove(&self.number);
+        let waiter = self.waiters.queue().leave(self.number);
         self.waiters.registered.fetch_sub(1, Ordering::SeqCst);
-        if matches!(waiter, Some(Waiter::Called)) {
-            // Maybe this one did not need the call, or gave up: somebody else may.
-            self.waiters.call();
+        // Maybe this one did not need the call, or gave up: somebody else may. One is left that led to an attempt where
+        // that panicked.
+        let late = waiter.and_then(Waiter::into_call);
+        for call in [self.call.take(), late].into_iter().flatten() {
+            self.waiters.pass(call, self.number + 1);
         }
     }
 }
@@ -181,29 +207,29 @@ impl Drop for Ticket<'_> {
 #[derive(Debug)]
 struct Attempts<'a, F> {
     waiters: &'a Waiters,
+    template: usize,
     ticket: Option<Ticket<'a>>,
-    attempt: F,
+    allocate: F,
 }
 
 impl<F> Unpin for Attempts<'_, F> {}
 
-impl<R, F: FnMut() -> Option<R>> Future for Attempts<'_, F> {
-    type Output = R;
+impl<F: FnMut() -> Result<Slot, AllocateError>> Future for Attempts<'_, F> {
+    type Output = Result<Slot, AllocateError>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
-        let waiters = self.waiters;
-        let waiting = Waiter::Task(context.waker().clone());
-        match &self.ticket {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let sleeper = Sleeper::Task(context.waker().clone());
+        let ticket = match &mut this.ticket {
             Some(ticket) => {
-                // Dropped when the queue is free again: it may be the last that keeps a slot.
-                let old = waiters.queue().waiting.insert(ticket.number, waiting);
-                drop(old);
+                ticket.wait_again(sleeper);
+                ticket
             }
-            None => self.ticket = Some(waiters.register(waiting)),
-        }
-        match (self.attempt)() {
+            None => this.ticket.insert(this.waiters.register(this.template, sleeper)),
+        };
+        match ticket.attempt(&mut this.allocate) {
             Some(result) => {
-                self.ticket = None;
+                this.ticket = None;
                 Poll::Ready(result)
             }
             None => Poll::Pending,

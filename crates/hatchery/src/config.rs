@@ -123,6 +123,19 @@ pub enum Speculation {
     Unguarded,
 }
 
+/// What is done to a guest's stack before another instance gets it. No guest can read what is left on one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Scrub {
+    /// Nothing, as long as calls stay within 64 KiB. What was used beyond is given back to the system, if it was
+    /// noticed: calls that nest deeply are, but code can be made that steps over where one looks.
+    #[default]
+    Keep,
+    /// All of it is zeroed or given back to the system, for one system call for each instance. With
+    /// [`Learning::Frozen`](crate::Learning::Frozen) it is in any case.
+    Discard,
+}
+
 /// How an [`Engine`](crate::Engine) compiles and runs.
 ///
 /// ```
@@ -145,6 +158,7 @@ pub struct Config {
     pub(crate) table_room: Option<u64>,
     pub(crate) stack_bytes: Option<usize>,
     pub(crate) stacks: Option<usize>,
+    pub(crate) scrub_stacks: Scrub,
     pub(crate) max_core_instances: Option<usize>,
     pub(crate) max_functions: Option<usize>,
     pub(crate) max_code_bytes: Option<u64>,
@@ -181,6 +195,7 @@ impl Config {
             table_room: None,
             stack_bytes: None,
             stacks: None,
+            scrub_stacks: Scrub::default(),
             max_core_instances: None,
             max_functions: None,
             max_code_bytes: None,
@@ -216,6 +231,8 @@ impl Config {
         /// Most guest stacks at a time, in use and kept for reuse; 10,000 unless set, or as many as a pool has slots, if these
         /// are more.
         stacks: usize = Some;
+        /// What is done to a guest's stack before another instance gets it.
+        scrub_stacks: Scrub = std::convert::identity;
         /// Most core instances that are linked into one module; 10,000 unless set.
         max_core_instances: usize = Some;
         /// Most functions in one module, over all its instances; 1,000,000 unless set.

@@ -1,10 +1,18 @@
 //! Conversions at the border: the face's plain types from and to the lower crates' own.
 
-use crate::config::{Bounds, Config, Cpu, Determinism, Interruption, Optimization, Speculation, Version};
+use crate::config::{Bounds, Config, Cpu, Determinism, Interruption, Optimization, Scrub, Speculation, Version};
 use crate::val::{FuncType, ValType};
 use hatchery_compile::Budget;
 use hatchery_image as image;
 use hatchery_vm::{HostSignature, HostType};
+
+/// What is done to stacks.
+pub(crate) fn scrub(scrub: Scrub) -> hatchery_vm::Scrub {
+    match scrub {
+        Scrub::Keep => hatchery_vm::Scrub::Keep,
+        Scrub::Discard => hatchery_vm::Scrub::Discard,
+    }
+}
 
 /// The choices of a compilation under this configuration.
 pub(crate) fn tunables(config: &Config) -> image::Tunables {

@@ -3,7 +3,7 @@
 use crate::config::{Allocation, Bounds, Config, Interruption};
 use crate::convert;
 use crate::error::{Error, ErrorKind};
-use crate::metrics::PoolMetrics;
+use crate::metrics::{PoolMetrics, StackMetrics};
 use hatchery_alloc::{InstanceAllocator, OnDemand, Tuning};
 use hatchery_compile::Budget;
 use hatchery_image::Tunables;
@@ -15,6 +15,15 @@ use std::sync::Arc;
 /// Compiles modules and owns what their instances share: an allocator and a pool of stacks.
 ///
 /// Cloning it is cheap and gives another handle of the same engine.
+///
+/// # Signals
+///
+/// Guests, and the host functions that they call, run on stacks of their own, which a guest may use up to the last bytes. A
+/// handler that the host or one of its libraries installs for any signal therefore has to be installed with `SA_ONSTACK`, as
+/// the engine's own are: each thread that has run a guest has a signal stack of 64 KiB or more. A handler without it runs on
+/// the guest's stack. Where the guest has left no room for the kernel's part, the signal is lost and the guest traps with
+/// [`StackOverflow`](crate::Trap::StackOverflow); where it has left none for the handler's, the process is aborted. Blocking
+/// such signals on the threads that run guests is as good.
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) inner: Arc<Inner>,
@@ -53,6 +62,7 @@ impl Engine {
         // Whoever gets a slot should get a stack.
         let slots = pool.as_ref().map_or(0, |pool| pool.slots());
         stacks.limit = config.stacks.unwrap_or(stacks.limit.max(slots));
+        stacks.scrub = convert::scrub(config.scrub_stacks);
         let stacks = Arc::new(StackPool::new(stacks).map_err(|e| Error::source_of(ErrorKind::Usage, e))?);
         if config.interruption == Interruption::Deadline {
             let failed = |e| Error::source_of(ErrorKind::Host, e).context("starting the thread that watches deadlines");
@@ -74,9 +84,16 @@ impl Engine {
         self.inner.pool.as_ref().map(|pool| PoolMetrics::new(&pool.report()))
     }
 
-    /// Gives up the pool's slots that are kept for modules which nobody can instantiate any more.
+    /// The stacks of guests, which are no part of a pool's slots.
+    pub fn stack_metrics(&self) -> StackMetrics {
+        StackMetrics::new(&self.inner.stacks)
+    }
+
+    /// Gives up the pool's slots that are kept for modules which nobody can instantiate any more, and all stacks that no
+    /// instance has.
     pub fn trim_pool(&self) {
         self.inner.pool.iter().for_each(|pool| pool.trim());
+        self.inner.stacks.trim();
     }
 }
 

@@ -8,8 +8,11 @@ pub enum Learning {
     /// about them.
     #[default]
     Free,
-    /// It does not: all it assumes is what the module brought with it, for each instance anew. No instance has an influence
-    /// on the timing of a later one; pages that the module does not say fault when they are first written, every time.
+    /// It does not: all it assumes is what the module brought with it, for each instance anew. What an instance writes, how far
+    /// it grows its memories and how deep it goes on its stack has no influence on the timing of a later one; pages that the
+    /// module does not say fault when they are first written, every time. With
+    /// [`Reset::WorkingSet`](crate::Reset::WorkingSet), pages that are only read stay mapped for later instances of the same tag;
+    /// with the other resets nothing does.
     Frozen,
 }
 

@@ -64,7 +64,9 @@ mod val;
 
 pub use artifact::Artifact;
 pub use caller::Caller;
-pub use config::{Allocation, Bounds, Config, Cpu, Determinism, Interruption, Optimization, Speculation, Version};
+pub use config::{
+    Allocation, Bounds, Config, Cpu, Determinism, Interruption, Optimization, Scrub, Speculation, Version,
+};
 pub use context::AsContext;
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Trap};
@@ -78,7 +80,7 @@ pub use learned::Learned;
 pub use limits::Limits;
 pub use linker::{HostFuture, IntoFunc, Linker};
 pub use memory::{Global, GuestMemory, Memory, Table};
-pub use metrics::PoolMetrics;
+pub use metrics::{PoolMetrics, StackMetrics};
 pub use module::{InstanceRef, Module, ModuleRef, ModuleSet};
 pub use pooling::{Discovery, Placement, Pooling, Reset, Verify, WorkingSets};
 pub use prepared::Prepared;

@@ -1,4 +1,4 @@
-//! What a pool did and has, as numbers.
+//! What an engine has, as numbers; and what its pool did.
 
 /// What a pool did and has. Taken while other threads go on, so the numbers may be of slightly different moments; none
 /// is ever negative, and what counts events never decreases.
@@ -42,6 +42,26 @@ pub struct PoolMetrics {
     pub bytes_charged: usize,
     /// Bytes that live and warm slots have resident of their own, about: their working sets, and all of a slot without one.
     pub bytes_resident: usize,
+}
+
+/// The stacks of an engine's guests. An instance has one from its first call until it is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct StackMetrics {
+    /// Stacks that are mapped; [`Config::stacks`](crate::Config::stacks) limits them.
+    pub mapped: usize,
+    /// Those of them that no instance has.
+    pub idle: usize,
+    /// Bytes that those that are mapped can make resident. While they are idle it is 64 KiB each, about, whatever it was before.
+    pub bytes_mapped: u64,
+}
+
+impl StackMetrics {
+    pub(crate) fn new(stacks: &hatchery_vm::StackPool) -> StackMetrics {
+        let mapped = stacks.mapped();
+        let bytes_mapped = (mapped as u64).saturating_mul(stacks.config().usable() as u64);
+        StackMetrics { mapped, idle: stacks.idle(), bytes_mapped }
+    }
 }
 
 impl PoolMetrics {

@@ -201,7 +201,8 @@ impl Pooling {
         placement: Placement = std::convert::identity;
         /// Most slots that stay mapped for one prepared module while they are free; 1,024 unless set.
         warm_per_module: usize = Some;
-        /// Most bytes that all slots together may make resident; unlimited unless set.
+        /// Most bytes that all slots together may make resident; unlimited unless set. The stacks of guests come on top:
+        /// see [`Config::stacks`](crate::Config::stacks) and [`Engine::stack_metrics`](crate::Engine::stack_metrics).
         resident_bytes: u64 = Some;
         /// Bounds and pace of working sets.
         working_sets: WorkingSets = std::convert::identity;

@@ -254,6 +254,7 @@ unsafe impl InstanceAllocator for Pool {
                 return Ok(self.hand_out(record, a, State::Warm));
             }
             self.shelve(index);
+            self.waiters.call();
         }
         self.allocate_slowly(template)
     }
@@ -265,7 +266,13 @@ unsafe impl InstanceAllocator for Pool {
             match a.grow(&self.core, region, accessible) {
                 // Warm slots are charged for, and nobody's.
                 Err(GrowError::Memory { .. }) if self.make_room(a, a.uncharged(region, accessible)) => {}
-                result => return result,
+                result => {
+                    if matches!(result, Err(GrowError::System { .. })) {
+                        // What it was charged for is free again, which others may have found missing meanwhile.
+                        self.waiters.call();
+                    }
+                    return result;
+                }
             }
         }
     }

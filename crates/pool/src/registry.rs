@@ -2,6 +2,7 @@
 
 use crate::free::Indices;
 use crate::ground::Core;
+use crate::slow::Without;
 use crate::stock::{Stock, key_of};
 use core::cmp::Reverse;
 use core::sync::atomic::Ordering;
@@ -97,8 +98,23 @@ impl Registry {
         self.stocks.len()
     }
 
+    /// Takes a cold slot of a class, and charges for it: both or neither.
+    ///
+    /// # Errors
+    ///
+    /// Which of the two there is not.
+    pub(crate) fn take_cold(&mut self, core: &Core, class: usize, charge: usize) -> Result<u32, Without> {
+        if self.cold[class].len() == 0 {
+            return Err(Without::Slots);
+        }
+        if !core.resident.take(charge) {
+            return Err(Without::Memory);
+        }
+        Ok(self.place(core, class).expect("one of those that were there"))
+    }
+
     /// Takes a cold slot of a class, as the placement wants it.
-    pub(crate) fn take_cold(&mut self, core: &Core, class: usize) -> Option<u32> {
+    fn place(&mut self, core: &Core, class: usize) -> Option<u32> {
         let cold = &mut self.cold[class];
         let taken = match &mut self.random {
             None => cold.take_next(),

@@ -19,7 +19,8 @@ use std::sync::Arc;
 const RETRIES: usize = 3;
 
 /// Why a class has no slot for a template.
-enum Without {
+#[derive(Debug)]
+pub(crate) enum Without {
     /// All slots are in use.
     Slots,
     /// The slots in use may fill the memory.
@@ -44,7 +45,7 @@ impl Pool {
         // What threads have put aside under keys that were changed meanwhile is found by the second attempt.
         for drained in [false, true] {
             if drained {
-                self.shards.drain(|index| self.shelve(index));
+                self.gather();
             }
             if let Some(index) = classes.clone().find_map(|class| self.take_warm(&stock, class)) {
                 return Ok(self.hand_out_warm(index));
@@ -72,8 +73,33 @@ impl Pool {
         self.hand_out(record, a, State::Warm)
     }
 
+    /// Puts what threads have put aside into the stacks of its templates.
+    fn gather(&self) {
+        let mut moved = false;
+        self.shards.drain(|index| {
+            self.shelve(index);
+            moved = true;
+        });
+        self.call_after(moved);
+    }
+
+    /// Calls who waits, if a free slot was in this thread's hands: others may have found it in no list.
+    fn call_after(&self, moved: bool) {
+        if moved {
+            self.waiters.call();
+        }
+    }
+
     /// A warm slot of a stock, in a class, from the stack or any thread's shard.
     fn take_warm(&self, stock: &Stock, class: usize) -> Option<u32> {
+        let mut moved = false;
+        let taken = self.find_warm(stock, class, &mut moved);
+        self.call_after(moved);
+        taken
+    }
+
+    /// The same under the registry's lock, where nobody may be called; says whether slots were moved on the way.
+    fn find_warm(&self, stock: &Stock, class: usize, moved: &mut bool) -> Option<u32> {
         if let Some(index) = stock.stacks[class].pop(self) {
             return Some(index);
         }
@@ -87,16 +113,25 @@ impl Pool {
                 return Some(index);
             }
             self.shelve(index);
+            *moved = true;
         }
         None
+    }
+
+    /// A warm slot of a class, of the stock that was used least recently.
+    fn take_oldest(&self, class: usize) -> Option<u32> {
+        let mut moved = false;
+        let taken = self.registry().evict(class, |stock| self.find_warm(stock, class, &mut moved));
+        self.call_after(moved);
+        taken
     }
 
     /// Maps a slot of a class for a template: a cold one, or one that another template gives up.
     fn attach_in(&self, class: usize, stock: &Arc<Stock>) -> Result<Slot, Without> {
         self.evict_forgotten();
-        let index = self.find_cold(class).ok_or(Without::Slots)?;
-        let record = self.record(index);
-        self.charge(record, stock)?;
+        let charge = stock.template.layout().accessible_bytes();
+        let record = self.record(self.find_cold(class, charge)?);
+        record.ledger.charge.store(charge, Ordering::Relaxed);
         let surplus = !take_share(&stock.kept, self.core.options.max_warm_per_template);
         stock.attached.fetch_add(1, Ordering::Relaxed);
         let now = self.core.tick();
@@ -112,19 +147,6 @@ impl Pool {
         }
     }
 
-    /// Charges a cold slot for what the template's slots have; where that is too much, the slot is given back.
-    fn charge(&self, record: &Record, stock: &Stock) -> Result<(), Without> {
-        let charge = stock.template.layout().accessible_bytes();
-        while !self.core.resident.take(charge) {
-            if !self.evict_any() {
-                self.registry().give_cold(&self.core, record.index);
-                return Err(Without::Memory);
-            }
-        }
-        record.ledger.charge.store(charge, Ordering::Relaxed);
-        Ok(())
-    }
-
     fn attach_trying(&self, record: &Record, stock: &Arc<Stock>, surplus: bool) -> io::Result<Box<Attachment>> {
         let mut attached = attach(&self.core, record, stock, surplus, Thrift::Usual);
         for _ in 0..RETRIES {
@@ -136,6 +158,7 @@ impl Pool {
             let charge = stock.template.layout().accessible_bytes();
             let charged = record.ledger.charge.swap(charge, Ordering::Relaxed);
             self.core.resident.give(charged.saturating_sub(charge));
+            self.waiters.call();
             self.evict_any();
             attached = attach(&self.core, record, stock, surplus, Thrift::Utmost);
         }
@@ -152,45 +175,54 @@ impl Pool {
         self.hand_out(record, a, State::Cold)
     }
 
-    /// A cold slot of a class that the caller then owns, made by eviction or scrubbing if there is none.
-    fn find_cold(&self, class: usize) -> Option<u32> {
+    /// A cold slot of a class that the caller then owns, and is charged for; made by eviction or scrubbing if there is none.
+    ///
+    /// It is taken together with the memory for it, so that nobody who waits finds one of them missing because it is in the
+    /// hands of somebody else who waits, for the other: two such would call each other without end.
+    fn find_cold(&self, class: usize, charge: usize) -> Result<u32, Without> {
         loop {
-            let mut registry = self.registry();
-            if let Some(index) = registry.take_cold(&self.core, class) {
-                return Some(index);
-            }
-            let Some(index) = registry.evict(class, |stock| self.take_warm(stock, class)) else {
-                drop(registry);
-                return self.scrub_one(class);
+            let taken = self.registry().take_cold(&self.core, class, charge);
+            let Err(without) = taken else { return taken };
+            let more = match without {
+                Without::Memory => self.evict_any(),
+                _ => self.evict_from(class) || self.scrub(class),
             };
-            drop(registry);
-            let record = self.record(index);
-            // SAFETY: it was just taken from its stock (P2).
-            let a = unsafe { self.attachment(record) }.expect("a warm slot is attached");
-            self.core.haste.note(a.uses);
-            if self.detach(record, State::Warm) {
-                return Some(index);
+            if !more {
+                return Err(without);
             }
         }
     }
 
+    /// Evicts one warm slot of a class, for another template; `false` if there is none.
+    fn evict_from(&self, class: usize) -> bool {
+        let Some(index) = self.take_oldest(class) else { return false };
+        // SAFETY: it was just taken from its stock (P2).
+        let a = unsafe { self.attachment(self.record(index)) }.expect("a warm slot is attached");
+        self.core.haste.note(a.uses);
+        self.cool(index);
+        true
+    }
+
     /// Evicts one warm slot, of whatever class; `false` if there is none.
     pub(crate) fn evict_any(&self) -> bool {
-        for class in 0..self.core.classes.len() {
-            let evicted = self.registry().evict(class, |stock| self.take_warm(stock, class));
-            if let Some(index) = evicted {
-                self.cool(index);
-                return true;
-            }
-        }
-        false
+        let evicted = (0..self.core.classes.len()).find_map(|class| self.take_oldest(class));
+        evicted.is_some_and(|index| {
+            self.cool(index);
+            true
+        })
     }
 
     /// Makes a warm slot that the caller owns cold, for anybody.
     fn cool(&self, index: u32) {
         if self.detach(self.record(index), State::Warm) {
-            self.registry().give_cold(&self.core, index);
+            self.give_cold(index);
         }
+    }
+
+    /// Puts a cold slot that the caller owns where everybody finds it, and tells who waits.
+    fn give_cold(&self, index: u32) {
+        self.registry().give_cold(&self.core, index);
+        self.waiters.call();
     }
 
     /// Evicts warm slots of some templates that nobody can ask for any more.
@@ -209,7 +241,7 @@ impl Pool {
 
     /// Gives up the warm slots of all templates that nobody can ask for any more, and with them the templates.
     pub fn trim(&self) {
-        self.shards.drain(|index| self.shelve(index));
+        self.gather();
         for _ in 0..2 {
             let all = self.registry().len();
             let forgotten = self.registry().sweep(all);
@@ -219,7 +251,7 @@ impl Pool {
 
     /// Gives up all warm slots.
     pub fn evict_warm(&self) {
-        self.shards.drain(|index| self.shelve(index));
+        self.gather();
         let stocks: Vec<_> = self.registry().stocks().cloned().collect();
         stocks.iter().for_each(|stock| self.evict_all(stock));
     }
@@ -267,26 +299,30 @@ impl Pool {
         record.ledger.withdrawals.add(1);
         tracing::warn!(slot = record.index, %why, "slot withdrawn");
         self.registry().withdrawn.push(record.index);
-        if let Some(index) = self.scrub_one(record.class as usize) {
-            self.registry().give_cold(&self.core, index);
+        if !self.scrub(record.class as usize) {
+            // Whoever tries next may succeed.
+            self.waiters.call();
         }
     }
 
-    /// Replaces a withdrawn slot of a class whole; the caller then owns it, cold.
-    fn scrub_one(&self, class: usize) -> Option<u32> {
-        let index = {
-            let mut registry = self.registry();
-            let at = registry.withdrawn.iter().rposition(|index| self.core.class_of(*index) == class)?;
-            registry.withdrawn.swap_remove(at)
-        };
+    /// Replaces a withdrawn slot of a class whole, which then is cold; `false` if there is none, or the kernel refuses.
+    fn scrub(&self, class: usize) -> bool {
+        let Some(index) = self.take_withdrawn(class) else { return false };
         let record = self.record(index);
         if self.core.space.vanish(self.whole(record)).is_err() {
             self.registry().withdrawn.push(index);
-            return None;
+            return false;
         }
         self.settle_accounts(record);
         record.pass(State::Withdrawn, State::Cold);
-        Some(index)
+        self.give_cold(index);
+        true
+    }
+
+    fn take_withdrawn(&self, class: usize) -> Option<u32> {
+        let mut registry = self.registry();
+        let at = registry.withdrawn.iter().rposition(|index| self.core.class_of(*index) == class)?;
+        Some(registry.withdrawn.swap_remove(at))
     }
 
     /// After a release whose reset failed.
@@ -295,16 +331,14 @@ impl Pool {
         self.forget(record);
         record.pass(State::Live, State::Withdrawn);
         self.withdraw(record, failure);
-        self.waiters.call();
     }
 
     /// After the release of a slot beyond what its template may keep.
     #[cold]
     pub(crate) fn retire(&self, record: &Record) {
         if self.detach(record, State::Live) {
-            self.registry().give_cold(&self.core, record.index);
+            self.give_cold(record.index);
         }
-        self.waiters.call();
     }
 
     /// Compares a slot that was just reset, and that the caller owns, with its template.

@@ -86,6 +86,30 @@ fn a_frozen_template_grows_in_the_same_way_every_time() {
 }
 
 #[test]
+fn a_frozen_template_keeps_no_page_of_what_uses_grew_and_wrote() {
+    for reset in Reset::ALL {
+        let pool = pool(reset, 1);
+        for grown in [None, Some(20)] {
+            let grown = grown.map(|pages| (MEMORY + 16) * PAGE..(MEMORY + pages) * PAGE).into_iter().collect();
+            let sample = sample(Hints { learning: Learning::Frozen, grown, ..Hints::default() });
+            for _ in 0..3 {
+                let mut used = Use::new(&pool, &sample);
+                assert!(used.grow(2, 60));
+                used.write_pages((0..60).map(|page| MEMORY + page), 7);
+                let memory = used.base() + MEMORY * PAGE..used.base() + (MEMORY + 60) * PAGE;
+                assert_eq!(common::resident(memory.clone()), 60 * PAGE);
+                used.release();
+                // Verification reads what is accessible, tails that stay included.
+                let tail = memory.start + 20 * PAGE..memory.end;
+                assert_eq!(common::resident(tail), 0, "{reset}: the next one could tell by its faults");
+                assert_eq!(common::copied(memory), 0, "{reset}: and by those of its writes");
+            }
+            pool.evict_warm();
+        }
+    }
+}
+
+#[test]
 fn a_tail_stays_up_to_its_bound() {
     let working_sets = WorkingSets { max_tail_bytes: 10 * PAGE, ..WorkingSets::default() };
     let pool = Pool::new(PoolOptions { working_sets, ..options(Reset::WorkingSet, 1) }).expect("pool");

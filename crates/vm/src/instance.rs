@@ -27,7 +27,7 @@ use crate::externref::ExternRefs;
 use crate::header::{Vmctx, Words};
 use crate::host::Pending;
 use crate::interrupt::{self, InterruptHandle};
-use crate::machine::{GuestContext, Progress, Resume, Task, TaskRecord, resume};
+use crate::machine::{GuestContext, Progress, Resume, Scrub, Task, TaskRecord, resume};
 use crate::prepared::{Prepared, PreparedCore};
 use crate::striped::Handle;
 use core::cell::{Cell, OnceCell, RefCell, UnsafeCell};
@@ -35,7 +35,7 @@ use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::Range;
 use core::ptr::NonNull;
-use hatchery_alloc::{AllocateError, PrepareError, Slot};
+use hatchery_alloc::{AllocateError, Learning, PrepareError, Slot};
 use hatchery_image::{Image, TrapCode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,8 +137,12 @@ impl Inner {
     #[cold]
     #[inline(never)]
     pub(crate) fn attach(&self) -> Result<NonNull<TaskRecord>, CallError> {
+        let scrub = match self.slot().template().hints().learning {
+            Learning::Free => Scrub::Keep,
+            Learning::Frozen => Scrub::Discard,
+        };
         // SAFETY: the prepared image keeps the pool and the instance that, until after `drop` has ended the task.
-        let task = unsafe { Task::new(&self.prepared.stacks) }?;
+        let task = unsafe { Task::new(&self.prepared.stacks, scrub) }?;
         let record = task.record();
         // SAFETY: the record is the task's, which is idle.
         unsafe { (*record.as_ptr()).fuel = self.fuel.get() };

@@ -8,13 +8,14 @@ mod oracle;
 mod residue;
 mod sizes;
 mod snapshots;
+mod stacks;
 mod steady;
 mod threads;
 
 use hatchery::{
     Allocation, Bounds, Config, Engine, Error, ErrorKind, Extern, HostFuture, Instance, Interruption, Isolation,
-    Learning, Limits, Linker, Module, Placement, PoolMetrics, Pooling, Prepared, Reset, SnapshotOptions, Trap, Val,
-    Verify, WasmValues, WorkingSets,
+    Learning, Limits, Linker, Module, Placement, PoolMetrics, Pooling, Prepared, Reset, Scrub, SnapshotOptions, Trap,
+    Val, Verify, WasmValues, WorkingSets,
 };
 use std::time::Duration;
 

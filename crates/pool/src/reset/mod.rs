@@ -171,8 +171,9 @@ fn take_tails(core: &Core, a: &mut Attachment) -> io::Result<()> {
 fn cut_tail(core: &Core, a: &Attachment, region: &RegionState, from: usize) -> io::Result<()> {
     let tail = region.offset + from..region.offset + region.mapped();
     let bytes = tail.len();
-    if core.resident.is_limited() {
-        // What is not charged any more must not stay resident, zeros or not.
+    if core.resident.is_limited() || a.stock.is_frozen() {
+        // What is not charged any more must not stay resident, zeros or not; and the next to grow must not see, by what
+        // it need not wait for, what the last one did there.
         core.space.decommit(a.place(tail.clone()))?;
     }
     core.space.protect(a.place(tail), crate::sys::Access::None)?;

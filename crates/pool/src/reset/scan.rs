@@ -11,6 +11,10 @@ use std::io;
 
 /// Resets an open slot by a scan.
 pub(super) fn reset(core: &Core, a: &mut Attachment) -> Result<(), Failure> {
+    if a.stock.is_frozen() {
+        // Pages that are put back stay private: the next use would write them without a fault.
+        return Ok(decommit(core, a)?);
+    }
     let written = written(core, a)?;
     if written.len() > core.options.working_sets.max_pages {
         return Ok(decommit(core, a)?);

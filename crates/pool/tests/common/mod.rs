@@ -226,12 +226,24 @@ pub(crate) fn access(address: usize) -> &'static str {
 
 /// Bytes of a range of addresses that are in memory or swapped out, whoever may access them.
 pub(crate) fn resident(range: Range<usize>) -> usize {
+    // The two highest bits of an entry.
+    pages_with(range, |entry| entry >> 62 != 0)
+}
+
+/// Bytes of a range of addresses that are private copies: in memory, not of a file, and not the page of zeros that readers
+/// of nothing share.
+pub(crate) fn copied(range: Range<usize>) -> usize {
+    // Present; of a file or shared; mapped by this process alone, which the page of zeros never is.
+    pages_with(range, |entry| entry >> 63 != 0 && entry >> 61 & 1 == 0 && entry >> 56 & 1 != 0)
+}
+
+fn pages_with(range: Range<usize>, what: impl Fn(u64) -> bool) -> usize {
     use std::os::unix::fs::FileExt;
     let map = std::fs::File::open("/proc/self/pagemap").expect("pagemap");
     let mut entries = vec![0; range.len() / PAGE * 8];
     map.read_exact_at(&mut entries, (range.start / PAGE * 8) as u64).expect("an entry for each page");
-    // The two highest bits of an entry, which is little-endian.
-    entries.chunks(8).filter(|entry| entry[7] & 0xc0 != 0).count() * PAGE
+    let entries = entries.chunks(8).map(|entry| u64::from_le_bytes(entry.try_into().expect("eight bytes")));
+    entries.filter(|entry| what(*entry)).count() * PAGE
 }
 
 /// Kernel mappings and open files of this process.

@@ -119,6 +119,7 @@ pub(super) unsafe fn judge(task: *mut TaskRecord, cause: Cause, at: &mut Interru
     // SAFETY: as above; the walk wants the contexts of all activations live, which they are in the chain.
     unsafe {
         (*task).fault = Fault { end, address };
+        (*task).overflowed |= matches!(end, End::Trap(TrapCode::StackOverflow));
         backtrace::walk(task, Origin::Fault { pc, sp, fp });
     }
     at.land(landing, sys::FAULTED);

@@ -55,6 +55,7 @@ mod fault;
 mod frames;
 mod signals;
 mod stack;
+mod stacks;
 mod suspend;
 mod task;
 mod thread;
@@ -63,7 +64,8 @@ mod x86_64;
 
 pub use backtrace::{Backtrace, Frame};
 pub use signals::install as handle_faults;
-pub use stack::{Scrub, StackConfig, StackError, StackPool};
+pub use stack::{Scrub, StackConfig, StackError};
+pub use stacks::StackPool;
 pub use unwind::HostFailure;
 
 pub(crate) use activation::{Entry, Ready, Trampoline, enter, raise};

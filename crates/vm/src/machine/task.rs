@@ -5,7 +5,8 @@
 use super::activation::Activation;
 use super::backtrace::Trace;
 use super::fault::Fault;
-use super::stack::{GuestStack, StackError, StackPool};
+use super::stack::{GuestStack, Scrub, StackError};
+use super::stacks::StackPool;
 use super::suspend::{self, Progress, Resume};
 use super::unwind::Raise;
 use hatchery_image::abi;
@@ -35,6 +36,8 @@ pub(crate) struct TaskRecord {
     pub(super) root: Activation,
     /// Where a suspended stack continues.
     pub(super) suspended: usize,
+    /// Whether the signal handler saw an overflow.
+    pub(super) overflowed: bool,
     /// What the signal handler saw last.
     pub(super) fault: Fault,
     /// What a host function raised last.
@@ -80,6 +83,7 @@ impl TaskRecord {
             lowest: stack.lowest(),
             root: Activation::NONE,
             suspended: 0,
+            overflowed: false,
             fault: Fault::NONE,
             raised: None,
             trace: Trace::empty(),
@@ -102,6 +106,8 @@ pub(crate) struct Task {
     /// Outlives the task.
     pool: NonNull<StackPool>,
     stack: ManuallyDrop<GuestStack>,
+    /// What is done to it at the end.
+    scrub: Scrub,
     record: NonNull<TaskRecord>,
 }
 
@@ -110,7 +116,7 @@ pub(crate) struct Task {
 unsafe impl Send for Task {}
 
 impl Task {
-    /// Attaches a stack of the pool.
+    /// Attaches a stack of the pool, to which this is done when it is given back.
     ///
     /// # Errors
     ///
@@ -119,8 +125,8 @@ impl Task {
     /// # Safety
     ///
     /// The pool outlives the task: an instance keeps it, so that no counter is shared with other threads.
-    pub(crate) unsafe fn new(pool: &StackPool) -> Result<Task, StackError> {
-        let stack = pool.acquire()?;
+    pub(crate) unsafe fn new(pool: &StackPool, scrub: Scrub) -> Result<Task, StackError> {
+        let stack = pool.acquire(scrub)?;
         // SAFETY: the record fits into the accessible part, whose end is a multiple of the page size, so that it
         // is in bounds and aligned; no frame is live on a stack from the pool.
         let record = unsafe {
@@ -128,7 +134,7 @@ impl Task {
             place.write(TaskRecord::new(&stack));
             place
         };
-        Ok(Task { pool: NonNull::from(pool), stack: ManuallyDrop::new(stack), record })
+        Ok(Task { pool: NonNull::from(pool), stack: ManuallyDrop::new(stack), scrub, record })
     }
 
     /// The record, at the same address for as long as the task exists.
@@ -157,7 +163,11 @@ impl Drop for Task {
             return pool.lose(stack);
         }
         // SAFETY: the record is initialized, and with the task idle nothing refers to it any more.
-        unsafe { self.record.drop_in_place() };
-        pool.release(stack);
+        let overflowed = unsafe {
+            let overflowed = self.record.as_ref().overflowed;
+            self.record.drop_in_place();
+            overflowed
+        };
+        pool.release(stack, self.scrub, overflowed);
     }
 }

@@ -158,7 +158,8 @@ fn a_task_further_out_is_busy() {
 fn a_dropped_task_gives_its_stack_back() {
     let pool = pool();
     // SAFETY: the pool is dropped after them.
-    let [first, second] = [(); 2].map(|()| unsafe { Task::new(&pool) }.expect("task").record());
+    let [first, second] =
+        [(); 2].map(|()| unsafe { Task::new(&pool, crate::machine::Scrub::Keep) }.expect("task").record());
     assert_eq!(first, second);
     assert_eq!(pool.mapped(), 1);
 }

@@ -389,7 +389,7 @@ impl Session {
         // SAFETY: the slot is boxed and released when the session is dropped, after its task; so is the program.
         let context = Box::new(unsafe { GuestContext::new(&program, &raw const *slot) });
         // SAFETY: the session keeps the pool.
-        let task = unsafe { Task::new(pool) }.expect("task");
+        let task = unsafe { Task::new(pool, crate::machine::Scrub::Keep) }.expect("task");
         Session {
             task,
             stacks: Arc::clone(pool),

@@ -65,7 +65,7 @@ fn paths() {
     let attached = best(200_000, |times| {
         for _ in 0..times {
             // SAFETY: the pool outlives it.
-            drop(std::hint::black_box(unsafe { Task::new(&pool) }.expect("task")));
+            drop(std::hint::black_box(unsafe { Task::new(&pool, crate::machine::Scrub::Keep) }.expect("task")));
         }
     });
     eprintln!("attach and detach a stack {attached:8.1} ns");

@@ -1,7 +1,7 @@
 //! What happens to the process: handlers that were there before, and faults that are nobody's trap.
 
 use super::guest::{Function, SLOT, Session};
-use crate::machine::{HostFailure, Raise, Reason, StackConfig, StackPool, raise};
+use crate::machine::{HostFailure, Raise, Reason, Scrub, StackConfig, StackPool, raise};
 use libc::{c_int, c_void, siginfo_t};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
@@ -264,9 +264,9 @@ fn stacks_that_were_reserved_and_not_used_go_with_their_pool() {
     exits("stacks_that_were_reserved_and_not_used_go_with_their_pool", SURVIVED, || {
         let pool = StackPool::new(StackConfig { guest: STACK, ..StackConfig::default() }).expect("pool");
         let before = mapped();
-        let stacks: Vec<_> = (0..4).map(|_| pool.acquire().expect("stack")).collect();
+        let stacks: Vec<_> = (0..4).map(|_| pool.acquire(Scrub::Keep).expect("stack")).collect();
         assert!(mapped() - before >= 7 * STACK, "of one, two and four, three are left");
-        stacks.into_iter().for_each(|stack| pool.release(stack));
+        stacks.into_iter().for_each(|stack| pool.release(stack, Scrub::Keep, false));
         drop(pool);
         assert!(mapped().abs_diff(before) < STACK);
     });

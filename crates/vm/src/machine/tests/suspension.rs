@@ -227,7 +227,7 @@ fn a_dropped_task_cancels_its_suspended_call() {
         assert!(matches!(session.start(Function::Import, 0), Progress::Suspended));
         // The task of another session takes this one's place, so that this one's is dropped first and alone.
         // SAFETY: the pool is dropped after it.
-        let other = unsafe { crate::machine::Task::new(&pool) }.expect("task");
+        let other = unsafe { crate::machine::Task::new(&pool, crate::machine::Scrub::Keep) }.expect("task");
         drop(std::mem::replace(&mut session.task, other));
     }
     assert_eq!(CANCELLED.load(Ordering::Relaxed), 10);
