@@ -31,6 +31,7 @@
 //! ```
 
 mod artifact;
+mod backtrace;
 mod caller;
 pub mod component;
 mod config;
@@ -52,16 +53,18 @@ mod module;
 mod pooling;
 mod prepared;
 mod raw;
+mod shown;
 mod snapshot;
 mod typed;
 mod val;
 
 pub use artifact::Artifact;
+pub use backtrace::Frame;
 pub use caller::Caller;
 pub use config::{Allocation, Bounds, Config, Cpu, Determinism, Interruption, Optimization, Speculation, Version};
 pub use context::AsContext;
 pub use engine::Engine;
-pub use error::{Error, ErrorKind, Frame, Trap};
+pub use error::{Error, ErrorKind, Trap};
 pub use func::{Func, TypedFunc};
 pub use inspection::{CoreInstanceEntry, ExportEntry, FileRange, ImportEntry, Inspection, PlanStep, SlotRange};
 pub use instance::{Extern, Instance};
@@ -75,6 +78,7 @@ pub use metrics::PoolMetrics;
 pub use module::{InstanceRef, Module, ModuleRef, ModuleSet};
 pub use pooling::{Discovery, Placement, Pooling, Reset, Verify, WorkingSets};
 pub use prepared::Prepared;
+pub use shown::Shown;
 pub use snapshot::{InitImports, SnapshotOptions, SnapshotReport, SnapshotStop};
 pub use typed::{WasmValue, WasmValues};
 pub use val::{ExternRef, FuncRef, FuncType, Val, ValType};

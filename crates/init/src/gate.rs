@@ -2,14 +2,18 @@
 
 use crate::image;
 use crate::policy::ImportPolicy;
-use hatchery_image::Image;
+use hatchery_image::{Image, Shown};
 use hatchery_vm::{HostFunction, HostSignature};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An import may be called, and the host does not define it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown import: `{module}` `{name}` is allowed during initialization, but it is not defined")]
+#[error(
+    "unknown import: `{}` `{}` is allowed during initialization, but it is not defined",
+    Shown(module),
+    Shown(name)
+)]
 pub struct UnknownImport {
     /// The import's module name.
     pub module: Arc<str>,
@@ -20,7 +24,7 @@ pub struct UnknownImport {
 /// What the guest gets from an import that is denied: the end of its call, which guest code cannot catch. Host code
 /// further out could, so the gate's count is what tells.
 #[derive(Debug, thiserror::Error)]
-#[error("the import `{module}` `{name}` is not allowed during initialization at build time")]
+#[error("the import `{}` `{}` is not allowed during initialization at build time", Shown(module), Shown(name))]
 struct Denied {
     module: Arc<str>,
     name: Arc<str>,
