@@ -59,7 +59,8 @@ pub enum Interruption {
     None,
     /// By a deadline, or by [`InterruptHandle::cancel`](crate::InterruptHandle::cancel).
     Deadline,
-    /// By running out of fuel, which is spent one unit an instruction, the same on every machine.
+    /// By running out of fuel, the same on every machine. An instruction takes a unit; one that fills, copies or initializes
+    /// many bytes of a memory takes another for each 64 of them, and of a table for each 8 elements.
     Fuel,
 }
 
