@@ -1,5 +1,8 @@
 //! The values that options take.
 
+use std::env::VarError;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,24 +13,33 @@ pub(crate) struct Dir {
     pub(crate) guest: String,
 }
 
-/// `HOST` or `HOST::GUEST`.
-pub(crate) fn dir(text: &str) -> Result<Dir, String> {
-    let (host, guest) = text.split_once("::").unwrap_or((text, text));
-    match (host, guest) {
-        ("", _) => Err("the host directory is missing in front of `::`".into()),
-        (_, "") => Err("the guest's name for the directory is missing behind `::`".into()),
-        _ => Ok(Dir { host: host.into(), guest: guest.into() }),
+/// `HOST` or `HOST::GUEST`. The host may have any name for it.
+pub(crate) fn dir(text: OsString) -> Result<Dir, String> {
+    let bytes = text.as_bytes();
+    let separator = bytes.windows(2).position(|pair| pair == b"::");
+    let (host, guest) = separator.map_or((bytes, bytes), |at| (&bytes[..at], &bytes[at + 2..]));
+    match (host, std::str::from_utf8(guest)) {
+        (b"", _) => Err("the host directory is missing in front of `::`".into()),
+        (_, Ok("")) => Err("the guest's name for the directory is missing behind `::`".into()),
+        (_, Err(_)) => Err("the guest's name for the directory must be UTF-8; give it one behind `::`".into()),
+        (_, Ok(guest)) => Ok(Dir { host: OsStr::from_bytes(host).into(), guest: guest.into() }),
     }
 }
 
 /// `NAME=VALUE`, or `NAME` for the value that the host has.
-pub(crate) fn env(text: &str) -> Result<(String, String), String> {
+pub(crate) fn env(text: OsString) -> Result<(String, String), String> {
+    let text = text.into_string().map_err(|_| "a program's environment is UTF-8, and this is not")?;
     match text.split_once('=') {
         Some(("", _)) => Err("the variable's name is missing in front of `=`".into()),
         Some((name, value)) => Ok((name.into(), value.into())),
-        None => match std::env::var(text) {
-            Ok(value) => Ok((text.into(), value)),
-            Err(_) => Err(format!("the host has no variable `{text}`; give it a value with `{text}=VALUE`")),
+        None => match std::env::var(&text) {
+            Ok(value) => Ok((text, value)),
+            Err(VarError::NotPresent) => {
+                Err(format!("the host has no variable `{text}`; give it a value with `{text}=VALUE`"))
+            }
+            Err(VarError::NotUnicode(_)) => {
+                Err(format!("a program's environment is UTF-8, and the host's value of `{text}` is not"))
+            }
         },
     }
 }
@@ -81,10 +93,19 @@ mod tests {
 
     #[test]
     fn a_directory_has_the_same_name_unless_given_another() {
-        assert_eq!(dir("/tmp"), Ok(Dir { host: "/tmp".into(), guest: "/tmp".into() }));
-        assert_eq!(dir("a::/b"), Ok(Dir { host: "a".into(), guest: "/b".into() }));
-        assert!(dir("::b").is_err());
-        assert!(dir("a::").is_err());
+        assert_eq!(dir("/tmp".into()), Ok(Dir { host: "/tmp".into(), guest: "/tmp".into() }));
+        assert_eq!(dir("a::/b".into()), Ok(Dir { host: "a".into(), guest: "/b".into() }));
+        assert!(dir("::b".into()).is_err());
+        assert!(dir("a::".into()).is_err());
+    }
+
+    #[test]
+    fn the_host_s_names_need_not_be_utf8_and_the_guest_s_are() {
+        let bytes = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
+        assert_eq!(dir(bytes(b"d\xff::/d")), Ok(Dir { host: bytes(b"d\xff").into(), guest: "/d".into() }));
+        assert!(dir(bytes(b"d\xff")).unwrap_err().contains("behind `::`"));
+        assert!(dir(bytes(b"d::\xff")).unwrap_err().contains("must be UTF-8"));
+        assert!(env(bytes(b"A=\xff")).unwrap_err().contains("UTF-8"));
     }
 
     #[test]
@@ -106,8 +127,8 @@ mod tests {
 
     #[test]
     fn a_variable_without_a_value_must_exist() {
-        assert_eq!(env("A=b=c"), Ok(("A".into(), "b=c".into())));
-        assert!(env("=x").is_err());
-        assert!(env("HATCHERY_NO_SUCH_VARIABLE").is_err());
+        assert_eq!(env("A=b=c".into()), Ok(("A".into(), "b=c".into())));
+        assert!(env("=x".into()).is_err());
+        assert!(env("HATCHERY_NO_SUCH_VARIABLE".into()).unwrap_err().contains("no variable"));
     }
 }

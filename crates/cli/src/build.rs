@@ -2,8 +2,10 @@
 
 use crate::choices::Choices;
 use crate::init::Init;
-use crate::load::{self, Program};
+use crate::load::{self, Program, Purpose, is_standard};
+use crate::output::Output;
 use anyhow::{Context, bail};
+use hatchery::Interruption;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,10 +13,10 @@ use std::process::ExitCode;
 ///
 /// The artifact has the code, for this machine or the one that --cpu names, and everything else that `hatchery run` needs to start at once. It is an
 /// ELF file, which objdump, gdb and perf can read. It is written beside its name and then renamed, so that
-/// programs that run from an older one go on.
+/// programs that run from an older one go on. What is no file (a device, a pipe) is written to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Build {
-    /// The artifact; beside FILE, with the extension .hatch, unless given
+    /// The artifact, or - for standard output; beside FILE, with the extension .hatch, unless given
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
 
@@ -24,17 +26,20 @@ pub(crate) struct Build {
     #[command(flatten)]
     init: Init,
 
-    /// The program: a module or a component, in the binary (.wasm) or the text format (.wat)
+    /// The program: a module or a component, in the binary (.wasm) or the text format (.wat); - for standard input
     file: PathBuf,
 }
 
 impl Build {
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
-        let output = self.output.clone().unwrap_or_else(|| self.file.with_extension("hatch"));
-        let Program::Source(bytes) = load::read(&self.file)? else {
+        self.check_stoppable()?;
+        let output = self.output()?;
+        let Program::Source(bytes) = load::read(&self.file, Purpose::Look)? else {
             bail!("`{}` is an artifact already", self.file.display());
         };
-        if is_same(&self.file, &output) {
+        if let Output::At(path) = &output
+            && is_same(&self.file, path)
+        {
             bail!("the artifact would replace `{}`; name another file with -o", self.file.display());
         }
         if !self.init.is_wanted() {
@@ -43,11 +48,38 @@ impl Build {
         }
         let (engine, program) = load::compile(&self.choices.config(), &self.file, &bytes, None)?;
         let program = self.init.run(&engine, program)?;
-        program.save(&output).with_context(|| format!("cannot write `{}`", output.display()))?;
+        output
+            .put(|file| program.save(file), || program.serialize())
+            .with_context(|| format!("cannot write {output}"))?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Where the artifact goes: what is named, or else a file beside the program's.
+    fn output(&self) -> anyhow::Result<Output> {
+        if let Some(path) = &self.output {
+            return Output::of(path.clone());
+        }
+        let is_stream = std::fs::metadata(&self.file).is_ok_and(|found| !found.is_file() && !found.is_dir());
+        if is_standard(&self.file) || is_stream {
+            bail!("`{}` is no file that an artifact could be beside; name one with -o", self.file.display());
+        }
+        Ok(Output::At(self.file.with_extension("hatch")))
+    }
+
+    /// Errors when a limit of the initialization would not be noticed by the code.
+    fn check_stoppable(&self) -> anyhow::Result<()> {
+        let (option, how, name, needed) = match (self.init.init_timeout, self.init.init_fuel) {
+            (Some(_), _) => ("--init-timeout", "by a deadline", "deadline", Interruption::Deadline),
+            (_, Some(_)) => ("--init-fuel", "by fuel", "fuel", Interruption::Fuel),
+            _ => return Ok(()),
+        };
+        if self.choices.config().interrupted_by() != needed {
+            bail!("the program is not compiled to be stopped {how}, as {option} needs it: add `--interruption {name}`");
+        }
+        Ok(())
     }
 }
 
 fn is_same(a: &Path, b: &Path) -> bool {
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+    !is_standard(a) && matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

@@ -25,7 +25,8 @@ const EXTENSION: &str = "hatch";
 
 /// Manage the cache of compiled programs
 ///
-/// `hatchery run` keeps what it compiles in HATCHERY_CACHE_DIR, or else in `hatchery` in the user's cache directory.
+/// `hatchery run` keeps what it compiles in HATCHERY_CACHE_DIR, or else in `hatchery` in the user's cache directory. Where it
+/// cannot, programs run all the same; with HATCHERY_LOG=warn in the environment it says why.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CacheVerb {
     #[command(subcommand)]

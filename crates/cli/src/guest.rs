@@ -24,7 +24,7 @@ impl Args for Guest {
     fn augment_args(command: Command) -> Command {
         let list = Arg::new(LIST)
             .value_name("FILE")
-            .help("The program; what follows it are its arguments, whatever they look like")
+            .help("The program; what follows it are its arguments, whatever they look like. - is standard input")
             .required(true)
             .num_args(1..)
             .trailing_var_arg(true)
@@ -40,11 +40,14 @@ impl Args for Guest {
 
 impl FromArgMatches for Guest {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut list = matches.get_many::<OsString>(LIST).into_iter().flatten();
-        let file = list.next().ok_or_else(|| clap::Error::new(ErrorKind::MissingRequiredArgument))?;
-        refuse_option(file)?;
-        let utf8 = |arg: &OsString| arg.clone().into_string().map_err(|_| clap::Error::new(ErrorKind::InvalidUtf8));
-        Ok(Self { file: file.into(), args: list.map(utf8).collect::<Result<_, _>>()? })
+        let list: Vec<&OsString> = matches.get_many(LIST).into_iter().flatten().collect();
+        let [file, args @ ..] = &list[..] else {
+            return Err(clap::Error::new(ErrorKind::MissingRequiredArgument));
+        };
+        if !follows_separator(std::env::args_os(), list.len()) {
+            refuse_option(file)?;
+        }
+        Ok(Self { file: file.into(), args: args.iter().map(|arg| utf8(arg)).collect::<Result<_, _>>()? })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -53,10 +56,25 @@ impl FromArgMatches for Guest {
     }
 }
 
+/// Whether `--` stands in front of the list that a line ends with: then nothing of it was meant as an option. The parser does
+/// not say.
+fn follows_separator(line: impl ExactSizeIterator<Item = OsString>, list: usize) -> bool {
+    let before = line.len().checked_sub(list + 1);
+    before.is_some_and(|at| line.into_iter().nth(at).is_some_and(|argument| argument == "--"))
+}
+
+fn utf8(argument: &OsStr) -> Result<String, clap::Error> {
+    argument.to_str().map(str::to_owned).ok_or_else(|| {
+        let message = format!("a program's arguments are UTF-8, and {argument:?} is not\n");
+        clap::Error::raw(ErrorKind::InvalidUtf8, message)
+    })
+}
+
 /// A list that may contain anything may begin with what was meant as an option. A parser that knows only options says what
 /// is wrong with it.
 fn refuse_option(file: &OsStr) -> Result<(), clap::Error> {
-    if !file.as_encoded_bytes().starts_with(b"-") {
+    // Alone, it is standard input.
+    if !file.as_encoded_bytes().starts_with(b"-") || file == "-" {
         return Ok(());
     }
     let run = Run::augment_args(Command::new("run"));
@@ -65,5 +83,25 @@ fn refuse_option(file: &OsStr) -> Result<(), clap::Error> {
     match strict.try_get_matches_from([file]) {
         Err(error) if error.kind() == ErrorKind::UnknownArgument => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_separator_counts_only_directly_in_front_of_the_list() {
+        let check = |line: &[&str], list, expected| {
+            let line: Vec<OsString> = line.iter().map(OsString::from).collect();
+            assert_eq!(follows_separator(line.into_iter(), list), expected);
+        };
+        check(&["hatchery", "run", "--", "-x.wat"], 1, true);
+        check(&["hatchery", "run", "--no-cache", "--", "-x.wat", "a", "b"], 3, true);
+        check(&["hatchery", "run", "--", "--", "a"], 2, true);
+        check(&["hatchery", "run", "-x", "--", "a"], 3, false);
+        check(&["hatchery", "run", "x.wat"], 1, false);
+        check(&["x.wat"], 1, false);
+        check(&[], 1, false);
     }
 }

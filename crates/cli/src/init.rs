@@ -3,6 +3,7 @@
 use crate::args;
 use crate::invoke::export;
 use crate::program::Compiled;
+use crate::shown::lines;
 use anyhow::{Context, bail};
 use hatchery::component::{self, Component};
 use hatchery::{Engine, InitImports, Limits, Linker, Module, SnapshotOptions, SnapshotReport};
@@ -41,11 +42,11 @@ pub(crate) struct Init {
     ///
     /// Copying what the last step left may take as long; when it does not suffice, nothing is built.
     #[arg(long, value_name = "TIME", value_parser = args::duration, requires = "init")]
-    init_timeout: Option<Duration>,
+    pub(crate) init_timeout: Option<Duration>,
 
     /// Give up an initialization step after this many instructions; for --interruption fuel
     #[arg(long, value_name = "UNITS", requires = "init", conflicts_with = "init_timeout")]
-    init_fuel: Option<u64>,
+    pub(crate) init_fuel: Option<u64>,
 }
 
 /// What a program sees at build time: the same whenever it is built.
@@ -204,7 +205,7 @@ fn permits(scope: Scope, of: Option<&str>, name: &str, draws: bool) -> anyhow::R
 
 fn print(report: &SnapshotReport) {
     // With standard error closed there is nobody left to tell.
-    let _ = writeln!(std::io::stderr(), "initialization: {report:#}");
+    let _ = writeln!(std::io::stderr(), "initialization: {}", lines(&format!("{report:#}")));
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 
 use crate::choices::Choices;
 use crate::heat_map;
-use crate::load::{self, Program};
+use crate::load::{self, Program, Purpose};
 use crate::program::Compiled;
-use crate::shown::Shown;
 use crate::world;
 use anyhow::Context;
-use hatchery::{Engine, Inspection};
+use hatchery::{Engine, Inspection, Shown};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -16,7 +15,7 @@ use std::process::ExitCode;
 /// Show what a program is made of
 ///
 /// Sections, slot layout, working set, initialization plan, imports and exports. A program that is no artifact is compiled
-/// first, under the choices given.
+/// first, under the choices given. An artifact may be for another CPU.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Inspect {
     /// Print one JSON object
@@ -34,13 +33,13 @@ pub(crate) struct Inspect {
     #[command(flatten)]
     choices: Choices,
 
-    /// The artifact, or a program in the binary (.wasm) or the text format (.wat)
+    /// The artifact, or a program in the binary (.wasm) or the text format (.wat); - for standard input
     file: PathBuf,
 }
 
 impl Inspect {
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
-        let program = match load::read(&self.file)? {
+        let program = match load::read(&self.file, Purpose::Look)? {
             Program::Artifact(artifact) => {
                 let engine = Engine::new(&artifact.config())?;
                 Compiled::of_artifact(artifact, &engine)

@@ -3,14 +3,17 @@
 #![expect(unsafe_code, reason = "opens artifacts that the user names, and those of the user's own cache")]
 
 use crate::cache::Cache;
+use crate::output::Output;
 use crate::program::{Compiled, Source, is_component};
 use crate::progress;
 use anyhow::{Context, bail};
 use hatchery::component::ComponentSource;
 use hatchery::{Artifact, Config, Engine, ModuleSet};
+use rustix::fs::MemfdFlags;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
 
 /// What is in a file.
 pub(crate) enum Program {
@@ -20,17 +23,41 @@ pub(crate) enum Program {
     Source(Vec<u8>),
 }
 
+/// What a program is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It is to run.
+    Run,
+    /// It is looked at: an artifact may be for another CPU.
+    Look,
+}
+
+/// Whether a path means standard input or output.
+pub(crate) fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// A file by its name, or standard input.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    if is_standard(path) { io::stdin().as_fd().try_clone_to_owned().map(File::from) } else { File::open(path) }
+}
+
 /// Reads a program; what it is, its first bytes tell.
-pub(crate) fn read(path: &Path) -> anyhow::Result<Program> {
+pub(crate) fn read(path: &Path, purpose: Purpose) -> anyhow::Result<Program> {
     let cannot_read = || format!("cannot read `{}`", path.display());
-    let mut file = File::open(path).with_context(cannot_read)?;
+    let mut file = open(path).with_context(cannot_read)?;
     // With room to spare, one read is enough.
     let mut bytes = Vec::with_capacity(2 * Artifact::RECOGNIZED_BY);
-    file.by_ref().take(Artifact::RECOGNIZED_BY as u64).read_to_end(&mut bytes).with_context(cannot_read)?;
+    Read::by_ref(&mut file).take(Artifact::RECOGNIZED_BY as u64).read_to_end(&mut bytes).with_context(cannot_read)?;
     if Artifact::recognizes(&bytes) {
+        let file = if is_standard(path) || !file.metadata().with_context(cannot_read)?.is_file() {
+            Mappable::InMemory(in_memory(&bytes, file).with_context(cannot_read)?)
+        } else {
+            Mappable::Named(path)
+        };
         // SAFETY: whoever names a file to be run trusts it, as with any program; that nobody writes to it meanwhile
         // is the same trust, and neither `build` nor the cache ever does.
-        let artifact = unsafe { Artifact::open(path) };
+        let artifact = unsafe { file.open(purpose) };
         return Ok(Program::Artifact(artifact.with_context(|| format!("cannot open `{}`", path.display()))?));
     }
     file.read_to_end(&mut bytes).with_context(cannot_read)?;
@@ -44,6 +71,40 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Program> {
         bail!("`{}` is no WebAssembly: neither the binary nor the text format, and no artifact", path.display());
     }
     Ok(Program::Source(bytes))
+}
+
+/// An artifact's file.
+enum Mappable<'a> {
+    Named(&'a Path),
+    /// Only this process has it.
+    InMemory(File),
+}
+
+impl Mappable<'_> {
+    /// # Safety
+    ///
+    /// Nobody may write to the file; and whoever wrote it is trusted with the user's rights, if it is to run.
+    unsafe fn open(&self, purpose: Purpose) -> Result<Artifact, hatchery::Error> {
+        let path = match self {
+            Mappable::Named(path) => path.to_path_buf(),
+            Mappable::InMemory(file) => PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())),
+        };
+        // SAFETY: the caller's promise.
+        unsafe {
+            match purpose {
+                Purpose::Run => Artifact::open(path),
+                Purpose::Look => Artifact::open_to_read(path),
+            }
+        }
+    }
+}
+
+/// A file with what comes from a stream, of which these are the first bytes: a pipe cannot be mapped.
+fn in_memory(first: &[u8], mut rest: File) -> io::Result<File> {
+    let mut file = File::from(rustix::fs::memfd_create("hatchery-artifact", MemfdFlags::CLOEXEC)?);
+    file.write_all(first)?;
+    io::copy(&mut rest, &mut file)?;
+    Ok(file)
 }
 
 /// What is to be compiled of these bytes.
@@ -85,12 +146,12 @@ pub(crate) fn compile(
 }
 
 /// Compiles into a file what nobody runs now.
-pub(crate) fn save(config: &Config, path: &Path, bytes: &[u8], output: &Path) -> anyhow::Result<()> {
+pub(crate) fn save(config: &Config, path: &Path, bytes: &[u8], output: &Output) -> anyhow::Result<()> {
     let source = source(&Engine::new(config)?, path, bytes)?;
-    match progress::show(|progress| source.save(output, progress)) {
-        Err(error) if error.io_kind().is_some() => {
-            Err(error).with_context(|| format!("cannot write `{}`", output.display()))
-        }
+    let saved =
+        progress::show(|progress| output.put(|file| source.save(file, progress), || source.serialize(progress)));
+    match saved {
+        Err(error) if error.io_kind().is_some() => Err(error).with_context(|| format!("cannot write {output}")),
         result => result.with_context(|| cannot_compile(path)),
     }
 }

@@ -13,6 +13,7 @@ mod init;
 mod inspect;
 mod invoke;
 mod load;
+mod output;
 mod program;
 mod progress;
 mod report;
@@ -26,11 +27,17 @@ use std::process::ExitCode;
 
 /// Run WebAssembly from known-clean instances.
 #[derive(Debug, Parser)]
-#[command(name = "hatchery", version, max_term_width = 100)]
+#[command(name = "hatchery", version, max_term_width = 100, after_help = ENVIRONMENT)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
 }
+
+/// What else there is to be set.
+const ENVIRONMENT: &str = "\
+Environment:
+  HATCHERY_CACHE_DIR  Where `hatchery run` keeps what it compiled
+  HATCHERY_LOG        Which events to print to standard error: warn says why the cache is of no use";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -46,7 +53,8 @@ fn listen() {
     const VARIABLE: &str = "HATCHERY_LOG";
     if std::env::var_os(VARIABLE).is_some() {
         let filter = tracing_subscriber::EnvFilter::from_env(VARIABLE);
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let colours = report::wants_colours();
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     }
 }
 

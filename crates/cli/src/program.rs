@@ -43,9 +43,25 @@ impl Source {
             Source::Component(source) => source.save_with(path, progress),
         }
     }
+
+    /// The bytes that [`save`](Source::save) writes.
+    pub(crate) fn serialize(&self, progress: Progress<'_>) -> Result<Vec<u8>, Error> {
+        match self {
+            Source::Module(set) => set.serialize_with(progress),
+            Source::Component(source) => source.serialize_with(progress),
+        }
+    }
 }
 
 impl Compiled {
+    /// The bytes that [`save`](Compiled::save) writes.
+    pub(crate) fn serialize(&self) -> Result<Vec<u8>, Error> {
+        match self {
+            Compiled::Module(module) => module.serialize(),
+            Compiled::Component(component) => component.serialize(),
+        }
+    }
+
     /// What is in an artifact, for an engine that it fits.
     pub(crate) fn of_artifact(artifact: Artifact, engine: &Engine) -> Result<Compiled, Error> {
         if artifact.is_component() {

@@ -4,12 +4,15 @@ use crate::args::{self, Dir};
 use crate::cache::Cache;
 use crate::guest::{self, Guest};
 use crate::invoke::{self, Call};
-use crate::load::{self, Program};
+use crate::load::{self, Program, Purpose};
 use crate::program::Compiled;
 use crate::report;
 use anyhow::{Context, anyhow, bail};
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use hatchery::component::{self, Component};
-use hatchery::{Artifact, Config, Engine, ErrorKind, Extern, Instance, Interruption, Limits, Linker, Val, ValType};
+use hatchery::{
+    Artifact, Config, Engine, ErrorKind, Extern, Instance, Interruption, Limits, Linker, Shown, Val, ValType,
+};
 use hatchery_wasi::{AddressRule, DirPerms, FilePerms, I32Exit, Network, WasiCtx, WasiCtxBuilder};
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,12 +21,12 @@ use std::time::Duration;
 /// Run a program
 ///
 /// FILE is a WebAssembly module or component in the binary (.wasm) or the text format (.wat), or an artifact that
-/// `hatchery build` made. The exit status is the program's own; a trap is 134 and prints a backtrace.
+/// `hatchery build` made; `-` is standard input. The exit status is the program's own; a trap is 134 and prints a backtrace.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = guest::USAGE)]
 pub(crate) struct Run {
     /// Give the program a directory of the host, under another name if there is one
-    #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = args::dir)]
+    #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = OsStringValueParser::new().try_map(args::dir))]
     dirs: Vec<Dir>,
 
     /// Let a component use these network addresses, such as 127.0.0.1:8080, 10.0.0.0/8 or *:443, and look names up
@@ -31,14 +34,15 @@ pub(crate) struct Run {
     net: Vec<AddressRule>,
 
     /// Set a variable of the program's environment; without a value, pass on the host's
-    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = args::env)]
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().try_map(args::env))]
     env: Vec<(String, String)>,
 
     /// Stop the program after this long, such as 10s or 500ms
     #[arg(long, value_name = "TIME", value_parser = args::duration)]
     timeout: Option<Duration>,
 
-    /// Stop the program after this many instructions
+    /// Stop the program after this many instructions; one that fills or copies much counts once more for each 64 bytes of a
+    /// memory, or 8 elements of a table
     #[arg(long, value_name = "UNITS", conflicts_with = "timeout")]
     fuel: Option<u64>,
 
@@ -155,7 +159,7 @@ impl Run {
     }
 
     fn load(&self) -> anyhow::Result<(Engine, Compiled)> {
-        match load::read(&self.guest.file)? {
+        match load::read(&self.guest.file, Purpose::Run)? {
             Program::Artifact(artifact) => self.take(artifact),
             Program::Source(bytes) => {
                 let cache = if self.no_cache { None } else { Cache::of_user() };
@@ -271,7 +275,7 @@ fn exports(instance: &mut Instance<WasiCtx>) -> String {
         .exports()
         .into_iter()
         .filter(|(_, item)| matches!(item, Extern::Func(_)))
-        .map(|(name, _)| format!("`{name}`"))
+        .map(|(name, _)| format!("`{}`", Shown(&name)))
         .collect();
     let more = names.len().saturating_sub(10);
     names.truncate(10);

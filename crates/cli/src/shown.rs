@@ -1,19 +1,12 @@
-//! Names that guests chose, for a terminal.
+//! Messages for a terminal: what guests chose of them tells it nothing.
 
-use std::fmt::{self, Display, Write};
+use hatchery::Shown;
 
-/// Shows a name with control characters escaped: it is one line, and tells the terminal nothing.
-pub(crate) struct Shown<'a>(pub(crate) &'a str);
-
-impl Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.0.chars().any(char::is_control) {
-            return f.pad(self.0);
-        }
-        self.0
-            .chars()
-            .try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) })
-    }
+/// A message with the control characters of its lines escaped. Names in it are one line each already; tabs are those of a
+/// program's text.
+pub(crate) fn lines(text: &str) -> String {
+    let line = |line: &str| line.split('\t').map(|part| Shown(part).to_string()).collect::<Vec<_>>().join("\t");
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -21,8 +14,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_tells_the_terminal_nothing() {
-        assert_eq!(Shown("\u{1b}]0;x\u{7}\n  [1] func é").to_string(), r"\u{1b}]0;x\u{7}\n  [1] func é");
-        assert_eq!(format!("{:<6}|", Shown("run")), "run   |");
+    fn a_message_keeps_its_lines_and_tells_the_terminal_nothing() {
+        assert_eq!(lines("one\u{1b}[2J\n\ttwo\u{7}é\r\n"), "one\\u{1b}[2J\n\ttwo\\u{7}é\\r\n");
     }
 }

@@ -1,5 +1,6 @@
 //! `hatchery wast`: runs specification scripts.
 
+use crate::load;
 use anyhow::Context;
 use hatchery::{Allocation, Bounds, Config};
 use std::io::Write;
@@ -15,7 +16,7 @@ pub(crate) struct Wast {
     #[arg(long)]
     explicit_bounds: bool,
 
-    /// The scripts
+    /// The scripts; - for standard input
     #[arg(required = true, value_name = "FILES")]
     files: Vec<PathBuf>,
 }
@@ -27,8 +28,8 @@ impl Wast {
         let mut total = hatchery_wast::Counts::default();
         let mut out = std::io::stdout().lock();
         for path in &self.files {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the script `{}`", path.display()))?;
+            let text = load::open(path).and_then(std::io::read_to_string);
+            let text = text.with_context(|| format!("cannot read the script `{}`", path.display()))?;
             let report = hatchery_wast::run(&config, &path.display().to_string(), &text);
             for failure in &report.failures {
                 writeln!(out, "{failure}")?;

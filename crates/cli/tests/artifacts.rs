@@ -121,6 +121,11 @@ fn what_is_built_for_another_machine_is_not_run_on_this_one() {
     if output.status.code() != Some(0) {
         fails(&output, &["cannot open `add.hatch`", "needs CPU features that this machine lacks"]);
     }
+    // But looked at.
+    let output = hatchery(at, &["inspect", "--verify", "add.hatch"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text.contains("avx512f") && text.contains("every hash is right"), "{text}");
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 
 fn hatchery(directory: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hatchery"));
-    command.args(args).current_dir(directory).env_remove("HATCHERY_LOG").output().expect("output")
+    command.args(args).current_dir(directory).env_remove("HATCHERY_LOG");
+    command.env("HATCHERY_CACHE_DIR", directory.join("cache")).output().expect("output")
 }
 
 /// A directory with this program in it.

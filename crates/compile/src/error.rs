@@ -1,7 +1,7 @@
 //! Why there is no image.
 
 use hatchery_image::artifact::ArtifactError;
-use hatchery_image::{InstanceId, LayoutError};
+use hatchery_image::{InstanceId, LayoutError, Shown};
 
 /// Why no slot can hold what would be compiled: what is needed and what the limit is.
 pub type Refusal = Box<dyn std::error::Error + Send + Sync>;
@@ -70,7 +70,7 @@ pub enum CompileError {
 #[non_exhaustive]
 pub enum LinkError {
     /// Nothing has this name where the import looks for it.
-    #[error("unknown import: `{module}` `{name}` of core instance {} is not there", .instance.0)]
+    #[error("unknown import: `{}` `{}` of core instance {} is not there", Shown(module), Shown(name), .instance.0)]
     UnknownImport {
         /// The importing instance.
         instance: InstanceId,
@@ -80,7 +80,7 @@ pub enum LinkError {
         name: String,
     },
     /// What has this name is of another type.
-    #[error("incompatible import type: `{module}` `{name}` of core instance {} must be {expected}, found {found}", .instance.0)]
+    #[error("incompatible import type: `{}` `{}` of core instance {} must be {expected}, found {found}", Shown(module), Shown(name), .instance.0)]
     IncompatibleImport {
         /// The importing instance.
         instance: InstanceId,
@@ -94,7 +94,7 @@ pub enum LinkError {
         found: String,
     },
     /// The host provides functions only.
-    #[error("unknown import: `{module}` `{name}` of core instance {} is {expected}, and the host provides only functions", .instance.0)]
+    #[error("unknown import: `{}` `{}` of core instance {} is {expected}, and the host provides only functions", Shown(module), Shown(name), .instance.0)]
     HostImportNotFunction {
         /// The importing instance.
         instance: InstanceId,
@@ -106,7 +106,7 @@ pub enum LinkError {
         expected: String,
     },
     /// The host can hold no references to exceptions.
-    #[error("import `{module}` `{name}` of core instance {} takes or returns references to exceptions, which the host cannot have", .instance.0)]
+    #[error("import `{}` `{}` of core instance {} takes or returns references to exceptions, which the host cannot have", Shown(module), Shown(name), .instance.0)]
     HostImportOfExceptions {
         /// The importing instance.
         instance: InstanceId,

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::module::{Module, ModuleSet};
 use hatchery_image::Image;
-use hatchery_image::artifact::{self, ArtifactError, Durability, Note, OpenOptions};
+use hatchery_image::artifact::{self, ArtifactError, Durability, Note, OpenOptions, Purpose};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -48,9 +48,27 @@ impl Artifact {
         unsafe { Artifact::open_as(path.as_ref(), &OpenOptions::default()) }
     }
 
+    /// As [`open`](Artifact::open), to look at what is in it: the artifact may be for another CPU, and nothing of it is mapped
+    /// executable. What is made of it can be inspected and verified; preparing it is an error of the kind
+    /// [`Usage`](ErrorKind::Usage).
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Artifact::open), except for the CPU.
+    ///
     /// # Safety
     ///
-    /// As for [`Artifact::open`].
+    /// Nobody may write to the file while anything that was made of it exists, as for [`open`](Artifact::open). What it
+    /// contains is not trusted.
+    pub unsafe fn open_to_read(path: impl AsRef<Path>) -> Result<Artifact, Error> {
+        let options = OpenOptions { purpose: Purpose::Read, ..OpenOptions::default() };
+        // SAFETY: the caller's promise; none of the code runs.
+        unsafe { Artifact::open_as(path.as_ref(), &options) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Artifact::open`], or as for [`Artifact::open_to_read`] where the options are for that.
     unsafe fn open_as(path: &Path, options: &OpenOptions) -> Result<Artifact, Error> {
         // What is mapped may vanish from now on.
         hatchery_vm::handle_faults().map_err(|error| Error::source_of(ErrorKind::Host, error))?;
@@ -123,8 +141,8 @@ impl Module {
         unsafe { Artifact::open(path) }?.into_module(engine)
     }
 
-    /// Writes the compiled module to a new file beside `path`, and puts that in the place of whatever is there:
-    /// who has the old file open keeps it.
+    /// Writes the compiled module to a new file beside `path`, and puts that in the place of the file that is there:
+    /// who has the old file open keeps it. What is no file (a device, a pipe) is written to.
     ///
     /// # Errors
     ///

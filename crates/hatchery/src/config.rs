@@ -61,8 +61,9 @@ pub enum Interruption {
     /// deadlines; it starts with the first such engine. A forked child needs one of its own, which its first deadline
     /// starts, and passes at once where that fails.
     Deadline,
-    /// By running out of fuel, which is spent one unit an instruction, the same on every machine. Instructions that do much
-    /// at once, such as `memory.copy`, cost more, and so do exceptions that are caught with a reference.
+    /// By running out of fuel, the same on every machine. An instruction takes a unit; one that fills, copies or initializes
+    /// many bytes of a memory takes another for each 64 of them, and of a table for each 8 elements. Exceptions that
+    /// are caught with a reference cost more, too.
     Fuel,
 }
 

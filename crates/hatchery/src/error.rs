@@ -1,6 +1,6 @@
 //! The one error type, opaque, with a kind.
 
-use crate::frame::{Frame, write_backtrace};
+use crate::backtrace::{Frame, write_backtrace};
 use hatchery_image::TrapCode;
 use hatchery_init::ScheduleError;
 use hatchery_vm::{Backtrace, CallError, StackError, StepError, StepFailure};
@@ -132,7 +132,7 @@ pub enum Trap {
 /// What the kinds carry.
 #[derive(Debug)]
 pub(crate) enum Detail {
-    Trap { trap: Trap, about: Option<u32>, backtrace: Vec<Frame> },
+    Trap { trap: Trap, about: Option<u32>, backtrace: Vec<Frame>, truncated: bool },
     Message(String),
     Source(Box<dyn StdError + Send + Sync>),
     Context { context: String, source: Error },
@@ -234,8 +234,9 @@ impl Error {
         let Some(trap) = Trap::from_code(code) else {
             return Error::message(ErrorKind::Bug, format!("a trap without a name: {code}"));
         };
+        let truncated = backtrace.is_truncated();
         let backtrace = backtrace.frames().iter().map(Frame::new).collect();
-        Error::new(ErrorKind::Trap, Detail::Trap { trap, about, backtrace })
+        Error::new(ErrorKind::Trap, Detail::Trap { trap, about, backtrace, truncated })
     }
 
     /// The same error, which left a guest in the middle of what it did.
@@ -281,6 +282,15 @@ impl Error {
         }
     }
 
+    /// Whether the guest's stack had more frames, further out, than [`backtrace`](Error::backtrace) has.
+    pub fn backtrace_is_truncated(&self) -> bool {
+        match &self.0.detail {
+            Detail::Trap { truncated, .. } => *truncated,
+            Detail::Context { source, .. } => source.backtrace_is_truncated(),
+            _ => false,
+        }
+    }
+
     /// The host function's error, if it is an `E`.
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         match &self.0.detail {
@@ -314,24 +324,32 @@ impl Error {
     }
 }
 
+/// What caused an error, outermost first, a sentence each. A cause that the message above it ends with is left out: whoever
+/// prints that one alone is told, too.
+fn causes(error: &dyn StdError) -> Vec<String> {
+    let (mut above, mut told, mut cause) = (error.to_string(), Vec::new(), error.source());
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !above.ends_with(&text) {
+            told.push(text.clone());
+        }
+        (above, cause) = (text, error.source());
+    }
+    told
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.detail {
-            Detail::Trap { trap, about, backtrace } => {
+            Detail::Trap { trap, about, backtrace, truncated } => {
                 write!(f, "wasm trap: {}", trap.code().describe(*about))?;
-                if f.alternate() { write_backtrace(f, backtrace) } else { Ok(()) }
+                if f.alternate() { write_backtrace(f, backtrace, *truncated) } else { Ok(()) }
             }
             Detail::Message(message) => f.write_str(message),
             Detail::Source(source) => {
                 source.fmt(f)?;
-                if f.alternate() {
-                    let mut cause = source.source();
-                    while let Some(error) = cause {
-                        write!(f, ": {error}")?;
-                        cause = error.source();
-                    }
-                }
-                Ok(())
+                let causes = if f.alternate() { causes(&**source) } else { Vec::new() };
+                causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
             }
             Detail::Context { context, source } => {
                 write!(f, "{context}: ")?;
@@ -476,12 +494,25 @@ mod tests {
     #[test]
     fn the_alternate_form_has_the_backtrace() {
         let frame = Frame { instance: Some("m".into()), function: 3, name: None, offset: Some(0x2a) };
-        let error =
-            Error::new(ErrorKind::Trap, Detail::Trap { trap: Trap::Unreachable, about: None, backtrace: vec![frame] });
-        assert_eq!(format!("{error}"), "wasm trap: unreachable");
-        assert_eq!(
-            format!("{error:#}"),
-            "wasm trap: unreachable\nwasm backtrace:\n    0:     0x2a: m!<wasm function 3>"
-        );
+        let trap = |truncated| {
+            let (trap, backtrace) = (Trap::Unreachable, vec![frame.clone()]);
+            Error::new(ErrorKind::Trap, Detail::Trap { trap, about: None, backtrace, truncated })
+        };
+        let text = "wasm trap: unreachable\nwasm backtrace:\n    0:     0x2a: m!<wasm function 3>";
+        assert_eq!(format!("{}", trap(false)), "wasm trap: unreachable");
+        assert_eq!(format!("{:#}", trap(false)), text);
+        assert_eq!(format!("{:#}", trap(true)), format!("{text}\n       ... more frames further out"));
+        assert!(trap(true).context("calling").backtrace_is_truncated());
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot write: {0}")]
+    struct Told(#[source] DiskFull);
+
+    #[test]
+    fn the_alternate_form_tells_each_cause_once() {
+        assert_eq!(format!("{:#}", Error::host(Told(DiskFull))), "cannot write: the disk is full");
+        let untold = Error::host(std::io::Error::other(Told(DiskFull)));
+        assert_eq!(format!("{untold:#}"), "cannot write: the disk is full");
     }
 }

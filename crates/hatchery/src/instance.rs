@@ -8,7 +8,7 @@ use crate::memory::{Global, Memory, Table};
 use crate::module::{InstanceRef, Module};
 use crate::prepared::check;
 use crate::typed::WasmValues;
-use hatchery_image::InstanceId;
+use hatchery_image::{InstanceId, Shown};
 use hatchery_init::Scheduler;
 use hatchery_vm::{Access, Export, Handle};
 use std::fmt;
@@ -82,12 +82,14 @@ impl<T: 'static> Instance<T> {
     /// When there is none, or it has other types; the message says which.
     pub fn func<P: WasmValues, R: WasmValues>(&mut self, name: &str) -> Result<TypedFunc<P, R>, Error> {
         match self.export(name) {
-            Some(Extern::Func(func)) => func.typed(self).map_err(|e| e.context(format!("cannot use `{name}`"))),
-            Some(_) => Err(Error::message(ErrorKind::Usage, format!("the export `{name}` is not a function"))),
+            Some(Extern::Func(func)) => {
+                func.typed(self).map_err(|e| e.context(format!("cannot use `{}`", Shown(name))))
+            }
+            Some(_) => Err(Error::message(ErrorKind::Usage, format!("the export `{}` is not a function", Shown(name)))),
             None => {
                 // Names are found in what was copied, functions in what is mapped.
                 check(&self.module)?;
-                Err(Error::message(ErrorKind::Usage, format!("there is no export `{name}`")))
+                Err(Error::message(ErrorKind::Usage, format!("there is no export `{}`", Shown(name))))
             }
         }
     }

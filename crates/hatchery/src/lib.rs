@@ -36,6 +36,7 @@
 struct Readme;
 
 mod artifact;
+mod backtrace;
 mod caller;
 pub mod component;
 mod config;
@@ -43,7 +44,6 @@ mod context;
 mod convert;
 mod engine;
 mod error;
-mod frame;
 mod func;
 mod inspection;
 mod instance;
@@ -58,11 +58,13 @@ mod module;
 mod pooling;
 mod prepared;
 mod raw;
+mod shown;
 mod snapshot;
 mod typed;
 mod val;
 
 pub use artifact::Artifact;
+pub use backtrace::Frame;
 pub use caller::Caller;
 pub use config::{
     Allocation, Bounds, Config, Cpu, Determinism, Interruption, Optimization, Scrub, Speculation, Version,
@@ -70,7 +72,6 @@ pub use config::{
 pub use context::AsContext;
 pub use engine::Engine;
 pub use error::{Error, ErrorKind, Trap};
-pub use frame::Frame;
 pub use func::{Func, TypedFunc};
 pub use inspection::{CoreInstanceEntry, ExportEntry, FileRange, ImportEntry, Inspection, PlanStep, SlotRange};
 pub use instance::{Extern, Instance};
@@ -84,6 +85,7 @@ pub use metrics::{PoolMetrics, StackMetrics};
 pub use module::{InstanceRef, Module, ModuleRef, ModuleSet};
 pub use pooling::{Discovery, Placement, Pooling, Reset, Verify, WorkingSets};
 pub use prepared::Prepared;
+pub use shown::Shown;
 pub use snapshot::{InitImports, SnapshotOptions, SnapshotReport, SnapshotStop};
 pub use typed::{WasmValue, WasmValues};
 pub use val::{ExternRef, FuncRef, FuncType, Val, ValType};

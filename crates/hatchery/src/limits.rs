@@ -45,7 +45,8 @@ impl Limits {
         /// more. Exceptions that are caught without a reference are not among them.
         max_exceptions: usize => exceptions;
         /// Fuel that an instance starts with, initialization included. Only engines with
-        /// [`Interruption::Fuel`](crate::Interruption::Fuel) use any.
+        /// [`Interruption::Fuel`](crate::Interruption::Fuel) use any: a unit an instruction, and more where one does much, as
+        /// said there.
         fuel: u64 => fuel;
         /// Time from instantiation until whatever the instance runs then is stopped. Only engines with
         /// [`Interruption::Deadline`](crate::Interruption::Deadline) look at the clock.

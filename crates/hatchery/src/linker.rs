@@ -10,6 +10,7 @@ use crate::prepared::Prepared;
 use crate::raw;
 use crate::typed::WasmValues;
 use crate::val::{FuncType, Val};
+use hatchery_image::Shown;
 use hatchery_image::abi::RawVal;
 use hatchery_vm::{HostContext, HostError, HostFunction, HostResult, HostScalar};
 use std::collections::HashMap;
@@ -166,7 +167,7 @@ impl<T: 'static> Linker<T> {
     pub(crate) fn define(&mut self, module: &str, name: &str, function: HostFunction<T>) -> Result<&mut Self, Error> {
         let functions = self.functions.entry(module.into()).or_default();
         if functions.contains_key(name) {
-            let message = format!("`{module}` `{name}` is defined twice");
+            let message = format!("`{}` `{}` is defined twice", Shown(module), Shown(name));
             return Err(Error::message(ErrorKind::Usage, message));
         }
         functions.insert(name.into(), function);
@@ -211,7 +212,9 @@ impl<T: 'static> Linker<T> {
     }
 
     fn missing(&self, module: &str, name: &str) -> Error {
-        let hint = match self.functions.get(module) {
+        let functions = self.functions.get(module);
+        let (module, name) = (Shown(module), Shown(name));
+        let hint = match functions {
             None => format!("nothing is defined for the module `{module}`"),
             Some(functions) => format!("the host defines {} other functions of `{module}`", functions.len()),
         };

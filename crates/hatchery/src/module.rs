@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::val::FuncType;
 use hatchery_compile::{CompileError, LinkSet, ModuleIndex};
-use hatchery_image::artifact::{self, Durability, HostImportRef};
+use hatchery_image::artifact::{self, Durability, HostImportRef, ImageParts};
 use hatchery_image::{Image, InstanceId};
 use hatchery_vm::Templates;
 use std::borrow::Cow;
@@ -216,13 +216,28 @@ impl ModuleSet {
     ///
     /// As for [`compile`](ModuleSet::compile) and [`Module::save`].
     pub fn save_with(&self, path: impl AsRef<Path>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<(), Error> {
-        let engine = &self.engine.inner;
-        let fits = |plan: &_| Ok(hatchery_vm::fits(&*engine.allocator, plan)?);
-        let parts = hatchery_compile::compile_parts(&self.set, &engine.tunables, &engine.budget, &fits, progress);
-        let parts = parts.map_err(compile_error)?;
+        let parts = self.parts(progress)?;
         artifact::encode(&parts)
             .and_then(|artifact| artifact.save(path.as_ref(), Durability::Synced))
             .map_err(artifact_error)
+    }
+
+    /// The bytes that [`save_with`](ModuleSet::save_with) writes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`compile`](ModuleSet::compile).
+    pub fn serialize_with(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Vec<u8>, Error> {
+        let parts = self.parts(progress)?;
+        let artifact = artifact::encode(&parts).map_err(artifact_error)?;
+        artifact.to_vec().map_err(|error| Error::source_of(ErrorKind::Host, error))
+    }
+
+    fn parts(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<ImageParts, Error> {
+        let engine = &self.engine.inner;
+        let fits = |plan: &_| Ok(hatchery_vm::fits(&*engine.allocator, plan)?);
+        let parts = hatchery_compile::compile_parts(&self.set, &engine.tunables, &engine.budget, &fits, progress);
+        parts.map_err(compile_error)
     }
 
     /// A name for what the set compiles to, in hexadecimal digits: it differs when the modules, the engine's

@@ -185,6 +185,7 @@ pub(crate) fn allocate_error(error: AllocateError) -> Error {
 
 fn prepare_error(error: PrepareImageError) -> Error {
     let kind = match error {
+        PrepareImageError::ReadOnly => ErrorKind::Usage,
         PrepareImageError::Import(_) => ErrorKind::Link,
         PrepareImageError::Layout(_)
         | PrepareImageError::Memory { .. }

@@ -1,13 +1,13 @@
 //! Initialization at build time.
 
 use crate::artifact::artifact_error;
+use crate::backtrace::{Frame, write_backtrace};
 use crate::error::{Error, ErrorKind, Trap};
-use crate::frame::{Frame, write_backtrace};
 use crate::limits::Limits;
 use crate::linker::Linker;
 use crate::module::{Inner, Module};
 use crate::prepared::{Prepared, allocate_error, check};
-use hatchery_image::{Image, InstanceId};
+use hatchery_image::{Image, InstanceId, Shown};
 use hatchery_init::{Budget, Gate, GateError, Hooks, InitExport, Job, Refusal, Request, SnapshotError, StopReason};
 use std::fmt;
 use std::sync::Arc;
@@ -304,7 +304,7 @@ impl fmt::Display for SnapshotReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (run, left) = (self.steps_run(), self.steps_left());
         write!(f, "ran {run} {} of initialization", if run == 1 { "step" } else { "steps" })?;
-        self.exports().try_for_each(|export| write!(f, ", called `{export}`"))?;
+        self.exports().try_for_each(|export| write!(f, ", called `{}`", Shown(export)))?;
         if left > 0 {
             write!(f, "; left {left} for instantiation")?;
         }
@@ -315,13 +315,14 @@ impl fmt::Display for SnapshotReport {
             write!(f, "\ntable {number} grew from {before} to {after} elements, which every instance needs now")?;
         }
         for (module, name, calls) in self.imports() {
+            let (module, name) = (Shown(module), Shown(name));
             write!(f, "\ncalled the import `{module}` `{name}` {calls} {}", if calls == 1 { "time" } else { "times" })?;
         }
         if let Some(stop) = self.stopped() {
             f.write_str("\n")?;
             stop.fmt(f)?;
         }
-        self.not_called().try_for_each(|export| write!(f, "\ndid not call `{export}`, which comes behind that"))
+        self.not_called().try_for_each(|export| write!(f, "\ndid not call `{}`, which comes behind that", Shown(export)))
     }
 }
 
@@ -360,24 +361,26 @@ impl<'a> SnapshotStop<'a> {
 impl fmt::Display for SnapshotStop<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.export() {
-            Some(name) => write!(f, "did not keep the call of `{name}`")?,
+            Some(name) => write!(f, "did not keep the call of `{}`", Shown(name))?,
             None => write!(f, "left {}", self.0.what)?,
         }
         if let Some(instance) = &self.0.instance_name {
-            write!(f, " of `{instance}`")?;
+            write!(f, " of `{}`", Shown(instance))?;
         }
         let frames = self.backtrace();
         match (&self.0.reason, frames.first()) {
             (StopReason::Denied { module, name, .. }, Some(frame)) => {
+                let (module, name) = (Shown(module), Shown(name));
                 write!(f, ": {} called the import `{module}` `{name}`, which is not allowed", frame.place())
             }
             (StopReason::Denied { module, name, .. }, None) => {
+                let (module, name) = (Shown(module), Shown(name));
                 write!(f, ": it called the import `{module}` `{name}`, which is not allowed")
             }
             (StopReason::Failed(failure), _) => write!(f, ": {failure}"),
         }?;
         if f.alternate() {
-            write_backtrace(f, &frames)?;
+            write_backtrace(f, &frames, false)?;
         }
         Ok(())
     }

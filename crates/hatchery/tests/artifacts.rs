@@ -133,6 +133,23 @@ fn a_set_opens_only_what_it_was_compiled_to() {
 }
 
 #[test]
+fn what_is_opened_to_be_read_is_not_run() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = saved(directory.path(), &Config::new());
+    // SAFETY: the test made the file, and nobody writes to it.
+    let artifact = unsafe { Artifact::open_to_read(&path) }.expect("opens");
+    let engine = engine(&artifact.config());
+    let module = artifact.into_module(&engine).expect("fits");
+    module.verify().expect("sound");
+    assert_eq!(module.inspect(), open(&engine, &path).expect("opens").inspect());
+    let mut linker = Linker::<()>::new(&engine);
+    linker.func("host", "step", || 1).expect("defined");
+    let error = linker.prepare(&module).expect_err("it cannot run");
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().contains("opened to be read"), "{error}");
+}
+
+#[test]
 fn an_inspection_tells_what_is_in_it() {
     let engine = engine(&Config::new());
     let found = Module::new(&engine, COUNTER).expect("compiles").inspect();

@@ -23,6 +23,8 @@ pub enum TextError {
 }
 
 /// The code of an image: position independent, read and executed, never written.
+///
+/// That of an image that was [opened to be read](crate::artifact::Purpose::Read) is not executable.
 #[derive(Debug)]
 pub struct Text {
     map: Option<Mmap>,
@@ -51,7 +53,7 @@ impl Text {
         Ok(Text { map: Some(map) })
     }
 
-    /// Code that is mapped executable already.
+    /// Code that is mapped already: executable, unless it is only to be read.
     pub(crate) fn mapped(map: Mmap) -> Text {
         Text { map: Some(map) }
     }

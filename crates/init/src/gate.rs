@@ -2,7 +2,7 @@
 
 use crate::image;
 use crate::policy::ImportPolicy;
-use hatchery_image::Image;
+use hatchery_image::{Image, Shown};
 use hatchery_vm::{HostFunction, HostSignature};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,11 @@ pub const GENERATION: (&str, &str) = ("hatchery:snapshot", "generation");
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GateError {
     /// The host does not define it.
-    #[error("unknown import: `{module}` `{name}` is allowed during initialization, but it is not defined")]
+    #[error(
+        "unknown import: `{}` `{}` is allowed during initialization, but it is not defined",
+        Shown(module),
+        Shown(name)
+    )]
     Unknown {
         /// The import's module name.
         module: Arc<str>,
@@ -34,7 +38,7 @@ pub enum GateError {
 /// What the guest gets from an import that is denied: the end of its call, which guest code cannot catch. Host code
 /// further out could, so the gate's count is what tells.
 #[derive(Debug, thiserror::Error)]
-#[error("the import `{module}` `{name}` is not allowed during initialization at build time")]
+#[error("the import `{}` `{}` is not allowed during initialization at build time", Shown(module), Shown(name))]
 struct Denied {
     module: Arc<str>,
     name: Arc<str>,

@@ -2,7 +2,7 @@
 
 use crate::image::{self, Referent};
 use core::fmt;
-use hatchery_image::{ExportItem, Image, MAX_RUNS};
+use hatchery_image::{ExportItem, Image, MAX_RUNS, Shown};
 use hatchery_vm::Access;
 
 /// Why an instance cannot be a snapshot.
@@ -73,8 +73,8 @@ impl fmt::Display for Root {
             ExportItem::Func(func) => ("function", func.code_offset),
         };
         match &self.name {
-            Some((Some(instance), name)) => write!(f, "the {kind} `{name}` of `{instance}`"),
-            Some((None, name)) => write!(f, "the {kind} `{name}`"),
+            Some((Some(instance), name)) => write!(f, "the {kind} `{}` of `{}`", Shown(name), Shown(instance)),
+            Some((None, name)) => write!(f, "the {kind} `{}`", Shown(name)),
             None => write!(f, "{kind} {number}"),
         }
     }

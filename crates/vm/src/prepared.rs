@@ -30,6 +30,9 @@ pub(crate) const FIRST_MEMORY_REGION: usize = 2;
 /// Why no instance of an image can ever be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareImageError {
+    /// Its code cannot run.
+    #[error("the image was opened to be read, so none of it can run")]
+    ReadOnly,
     /// The allocator does not give such slots.
     #[error(transparent)]
     Layout(#[from] LayoutRefused),
@@ -156,6 +159,9 @@ impl<T: 'static> Prepared<T> {
     ) -> Result<Prepared<T>, PrepareImageError> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let image = templates.image().clone();
+        if !image.is_runnable() {
+            return Err(PrepareImageError::ReadOnly);
+        }
         let lengths = initial_lengths(&image)?;
         check_limits(&image, &lengths, &limits)?;
         allocator.validate(&slot_layout(image.layout(), &lengths)?)?;

@@ -117,13 +117,19 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// Adds a variable to the environment.
+    /// Sets a variable of the environment, in the place of what it was before: of two with the same name, guests see the first.
     pub fn env(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> &mut Self {
-        self.env.push(format!("{}={}", name.as_ref(), value.as_ref()));
+        let name = name.as_ref();
+        let variable = format!("{name}={}", value.as_ref());
+        let is_same = |other: &&mut String| other.strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
+        match self.env.iter_mut().find(is_same) {
+            Some(earlier) => *earlier = variable,
+            None => self.env.push(variable),
+        }
         self
     }
 
-    /// Adds variables to the environment.
+    /// Sets variables of the environment.
     pub fn envs(&mut self, envs: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> &mut Self {
         for (name, value) in envs {
             self.env(name, value);
@@ -131,7 +137,7 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// Adds this process's variables, as far as they are UTF-8.
+    /// Sets this process's variables, as far as they are UTF-8.
     pub fn inherit_env(&mut self) -> &mut Self {
         let utf8 = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
         self.envs(std::env::vars_os().filter_map(utf8))

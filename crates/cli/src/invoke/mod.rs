@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use export::Export;
 use hatchery::component::{Component, Type, Val};
 use wasm_wave::ast::Node;
+use wasm_wave::lex::Keyword;
 use wasm_wave::parser::{ParserError, ParserErrorKind};
 use wasm_wave::untyped::UntypedFuncCall;
 use wave::{Ty, Value};
@@ -88,7 +89,11 @@ fn arguments_of(export: &Export, arguments: &str, before: usize) -> anyhow::Resu
     if nodes.len() > types.len() || nodes.len() + optional < types.len() {
         bail!("`{export}` takes {} arguments, but {} were given", types.len(), nodes.len());
     }
-    let params = call.to_wasm_params::<Value<'static>>(&types);
+    let params = match call.params_node() {
+        Some(_) => call.to_wasm_params::<Value<'static>>(&types),
+        // All of them can be left out.
+        None => Ok(types.iter().map(|_| Value::Read(Val::Option(None))).collect()),
+    };
     let params = params.map_err(|error| found.unexpected(&error, &nodes, &types))?;
     Ok(params.into_iter().map(Value::into_val).collect())
 }
@@ -119,12 +124,42 @@ impl Found<'_> {
         let mut arguments = nodes.iter().zip(types).zip(names);
         match arguments.find(|((node, _), _)| inside(node)) {
             Some(((node, ty), name)) => {
-                let expected = innermost(node, ty.clone(), &span, self.source);
-                let (place, what) = (self.place(error), what(error));
-                anyhow!("{place}: expected {} ({what}), in the argument `{name}` of `{}`", expected.0, self.export)
+                let (node, expected) = innermost(node, ty.clone(), &span, self.source);
+                let what = self.unknown_field(node, &expected).unwrap_or_else(|| what(error));
+                let hint = self.keyword(&span, &expected.0).unwrap_or_default();
+                let place = self.place(error);
+                anyhow!(
+                    "{place}: expected {} ({what}{hint}), in the argument `{name}` of `{}`",
+                    expected.0,
+                    self.export
+                )
             }
             None => self.unreadable(error),
         }
+    }
+
+    /// A field that is written, and that the type does not have.
+    fn unknown_field(&self, node: &Node, ty: &Ty) -> Option<String> {
+        let Type::Record(record) = &ty.0 else { return None };
+        let mut names = node.as_record(self.source).ok()?.map(|(name, _)| name);
+        let name = names.find(|name| record.fields().all(|field| field.name != *name))?;
+        Some(format!("there is no field `{name}`"))
+    }
+
+    /// How a case is written whose name means something else in WAVE, if that is what was found.
+    fn keyword(&self, span: &wasm_wave::lex::Span, ty: &Type) -> Option<String> {
+        let text = self.source.get(span.clone())?;
+        let name = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next()?;
+        Keyword::decode(name)?;
+        let is_case = match ty {
+            Type::Variant(variant) => variant.cases().any(|case| case.name == name),
+            Type::Enum(names) => names.names().any(|case| case == name),
+            // They can be written as what is in them.
+            Type::Option(option) => return self.keyword(span, &option.some()),
+            Type::Result(result) => return self.keyword(span, &result.ok()?),
+            _ => false,
+        };
+        is_case.then(|| format!("; the case is written `%{name}`"))
     }
 
     /// What was found, and where.
@@ -151,12 +186,12 @@ fn what(error: &ParserError) -> String {
     }
 }
 
-/// The type of the innermost part of a value that a span is in.
-fn innermost(node: &Node, ty: Ty, span: &wasm_wave::lex::Span, source: &str) -> Ty {
+/// The innermost part of a value that a span is in, and its type.
+fn innermost<'n>(node: &'n Node, ty: Ty, span: &wasm_wave::lex::Span, source: &str) -> (&'n Node, Ty) {
     let inside = |node: &Node| node.span().start <= span.start && span.end <= node.span().end;
     match parts(node, &ty, source).into_iter().find(|(part, _)| inside(part)) {
         Some((part, ty)) => innermost(part, ty, span, source),
-        None => ty,
+        None => (node, ty),
     }
 }
 

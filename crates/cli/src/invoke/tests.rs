@@ -5,10 +5,11 @@ use hatchery::component::Linker;
 use hatchery::{Config, Engine};
 
 /// Types that functions can be of only when they are exported: name, definition.
-const NAMED: [(&str, &str); 5] = [
+const NAMED: [(&str, &str); 6] = [
     ("point", r#"(record (field "x" s32) (field "y" f64) (field "label" (option string)))"#),
     ("shape", r#"(variant (case "nothing") (case "circle" f32) (case "line" (tuple $point $point)))"#),
     ("color", r#"(enum "red" "light-green" "none")"#),
+    ("odd", r#"(variant (case "some" u8) (case "true"))"#),
     ("perms", r#"(flags "read" "write" "exec")"#),
     ("nested", r#"(record (field "items" (list $shape)) (field "by-name" (map string (list u8))))"#),
 ];
@@ -140,7 +141,8 @@ fn what_does_not_fit_is_shown_with_what_was_expected() {
     refused("(list u8 3)", "[1, 2]", &["`[1, 2]`", "expected 3 elements"]);
     refused("$point", "{x: 1}", &["missing field \"y\"", "expected record { x: s32"]);
     refused("$point", "{x: 1, y: 2, label: 3}", &["`3`", "expected option<string>"]);
-    refused("$point", "{x: 1, y: 2, z: 3}", &["expected record"]);
+    refused("$point", "{x: 1, y: 2, z: 3}", &["expected record", "(there is no field `z`)"]);
+    refused("(list $point)", "[{x: 1, y: 2}, {x: 1, y: 2, q: 3}]", &["`{x: 1, y: 2, q: 3}`", "no field `q`"]);
     refused("$shape", "square(1)", &["unknown case \"square\"", "expected variant { nothing, circle(f32)"]);
     refused("$shape", "circle", &["missing payload"]);
     refused("$shape", "line(({x: 1, y: 2}, {x: 3, y: true}))", &["`true`", "expected f64"]);
@@ -148,6 +150,39 @@ fn what_does_not_fit_is_shown_with_what_was_expected() {
     refused("$perms", "{run}", &["unknown case \"run\"", "expected flags { read, write, exec }"]);
     refused("(map string u32)", "{1: 2}", &["`1`", "expected string"]);
     refused("(result u32 (error string))", "err(1)", &["`1`", "expected string"]);
+}
+
+#[test]
+fn how_a_case_is_written_that_is_a_keyword_is_said() {
+    refused("$color", "none", &["`none` at character 3", "the case is written `%none`"]);
+    refused("(list $color)", "[red, none]", &["the case is written `%none`"]);
+    refused("(option $odd)", "true", &["the case is written `%true`"]);
+    refused("$odd", "some(1)", &["the case is written `%some`"]);
+    same("$odd", &["%some(1)", "%true"]);
+    // Others are no cases.
+    for (ty, argument) in [("$color", "true"), ("u32", "none"), ("$odd", "none")] {
+        let error = returned(ty, argument);
+        assert!(error.starts_with("error: ") && !error.contains("is written `%"), "{error}");
+    }
+}
+
+#[test]
+fn optional_parameters_can_all_be_left_out() {
+    let text = r#"(component
+        (core module $m (func (export "f") (param i32 i32 i32 i32)))
+        (core instance $i (instantiate $m))
+        (func (export "one") (param "a" (option u64)) (canon lift (core func $i "g")))
+        (func (export "two") (param "a" (option u32)) (param "b" (option u32)) (canon lift (core func $i "f"))))"#;
+    let text = text.replace("(core module $m ", "(core module $m (func (export \"g\") (param i32 i64)) ");
+    let engine = Engine::new(&Config::new()).expect("an engine");
+    let component = Component::new(&engine, text).expect("compiles");
+    let params = |text: &str| {
+        let call = Call::parse(&component, text).expect("a call");
+        call.params.iter().map(|value| show(Some(value)).expect("text")).collect::<Vec<_>>()
+    };
+    assert_eq!(params("one()"), ["none"]);
+    assert_eq!(params("two()"), ["none", "none"]);
+    assert_eq!(params("two(1)"), ["some(1)", "none"]);
 }
 
 #[test]

@@ -3,15 +3,20 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Runs the command in a directory that has its cache, too.
-pub(crate) fn hatchery(directory: &Path, args: &[&str]) -> Output {
+/// The command in a directory that has its cache, too.
+pub(crate) fn command(directory: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hatchery"));
     command
         .args(args)
         .current_dir(directory)
         .env_remove("HATCHERY_LOG")
         .env("HATCHERY_CACHE_DIR", directory.join("cache"));
-    command.output().expect("output")
+    command
+}
+
+/// Runs the command in a directory that has its cache, too.
+pub(crate) fn hatchery(directory: &Path, args: &[&str]) -> Output {
+    command(directory, args).output().expect("output")
 }
 
 /// It succeeded and printed exactly this.

@@ -1,6 +1,7 @@
 //! Which proposals are supported, and what is wrong with a binary that needs others.
 
 use crate::error::CompileError;
+use hatchery_image::Shown;
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 /// Which WebAssembly a binary is validated as.
@@ -64,7 +65,8 @@ pub(crate) struct Refusal<'a> {
 impl Refusal<'_> {
     /// Why `error` came up: the binary is invalid in any case, or it needs a proposal.
     pub(crate) fn explain(&self, error: &wasmparser::Error) -> CompileError {
-        let message = error.message().to_owned();
+        // It may have names in it, which whoever wrote the module chose.
+        let message = Shown(error.message()).to_string();
         let (module, offset) = (self.module, usize::try_from(error.offset()).unwrap_or(usize::MAX));
         match self.missing_proposal() {
             Some(proposal) => CompileError::Unsupported { module, proposal, offset, message },

@@ -11,7 +11,7 @@ use crate::signature;
 use cranelift_codegen::ir::{Signature, SourceLoc, UserFuncName};
 use cranelift_codegen::isa::TargetIsa;
 use hatchery_image::{
-    DataSegmentId, DefinedTable, ElemSegmentId, FuncType, FunctionId, Global, MemoryId, MemoryPlace, TableId,
+    DataSegmentId, DefinedTable, ElemSegmentId, FuncType, FunctionId, Global, MemoryId, MemoryPlace, Shown, TableId,
     TablePlace, TagId, Tunables, TypeId, ValType,
 };
 use wasmparser::Operator;
@@ -129,7 +129,7 @@ impl<'a> Env<'a> {
         CompileError::Invalid {
             module: self.instance.module,
             offset: error.offset() as usize,
-            message: error.message().to_owned(),
+            message: Shown(error.message()).to_string(),
         }
     }
 

@@ -109,8 +109,8 @@ impl Component {
         Ok(Component::new_described(module, meta))
     }
 
-    /// Writes the compiled component to a new file beside `path`, and puts that in the place of whatever is there:
-    /// who has the old file open keeps it.
+    /// Writes the compiled component to a new file beside `path`, and puts that in the place of the file that is there:
+    /// who has the old file open keeps it. What is no file (a device, a pipe) is written to.
     ///
     /// # Errors
     ///

@@ -109,7 +109,8 @@ impl<'a> Exports<'a> {
 
     fn missing(&self, name: &str) -> Error {
         let names: Vec<&str> = self.exports.iter().map(|(name, _)| &**name).take(20).collect();
-        let message = format!("there is no export `{name}`; there are: {}", names.join(", "));
+        let known = if names.is_empty() { "there are none".into() } else { format!("there are: {}", names.join(", ")) };
+        let message = format!("there is no export `{name}`; {known}");
         Error::message(ErrorKind::Usage, message)
     }
 }

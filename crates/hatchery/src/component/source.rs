@@ -137,6 +137,17 @@ impl ComponentSource {
         artifact.save(path.as_ref(), Durability::Synced).map_err(artifact_error)
     }
 
+    /// The bytes that [`save_with`](ComponentSource::save_with) writes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`compile`](ComponentSource::compile).
+    pub fn serialize_with(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Vec<u8>, Error> {
+        let (parts, _) = self.parts(progress)?;
+        let artifact = encode(&parts).map_err(artifact_error)?;
+        artifact.to_vec().map_err(|error| Error::source_of(ErrorKind::Host, error))
+    }
+
     fn parts(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<(ImageParts, Meta), Error> {
         let (set, meta) = translate(&self.bytes)?;
         let parts = compile(&self.engine, set, &meta, progress);

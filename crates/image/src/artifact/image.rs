@@ -6,7 +6,7 @@ use super::cpu::IsaFlags;
 use super::decode::{ExportRef, HostImportRef, LearnedKind};
 use super::error::ArtifactError;
 use super::list::List;
-use super::open::Note;
+use super::open::{Note, Purpose};
 use super::parts::ImageParts;
 use super::records::{
     DataSegmentRecord, ElemSegmentRecord, ExportRecord, GlobalRecord, ImportRecord, InstanceRecord, LearnedRecord,
@@ -45,6 +45,7 @@ pub struct Image {
     /// The metadata behind the surface.
     pub(super) code_map: Option<Mmap>,
     pub(super) text: Text,
+    pub(super) purpose: Purpose,
     pub(super) pages: Pages,
     pub(super) layout: LayoutPlan,
     pub(super) tunables: Tunables,

@@ -58,7 +58,7 @@ pub use error::ArtifactError;
 pub use forge::{Sections, forge};
 pub use image::{CoreInstanceRef, ElemSegmentRef, Image, MappedRanges};
 pub use list::List;
-pub use open::{FileTrust, Note, OpenOptions, RECOGNIZED_BY, is_artifact};
+pub use open::{FileTrust, Note, OpenOptions, Purpose, RECOGNIZED_BY, is_artifact};
 pub use parts::{CodeSymbol, ImageParts};
 pub use pins::cache_key;
 pub use root::VERSION;

@@ -33,9 +33,21 @@ pub enum FileTrust {
     Immutable,
 }
 
+/// What an artifact is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Purpose {
+    /// Instances are made of it.
+    #[default]
+    Run,
+    /// It is looked at. It may be for another CPU, and none of it is mapped executable: see [`Image::is_runnable`].
+    Read,
+}
+
 /// What an artifact must be to be opened.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
+    /// What it is opened for.
+    pub purpose: Purpose,
     /// Whether the file stays as it is.
     pub trust: FileTrust,
     /// The choices it must have been compiled under, if that matters.
@@ -79,8 +91,8 @@ impl Image {
     ///
     /// # Errors
     ///
-    /// When it is no artifact, is damaged where opening looks, or was not made for this machine, this
-    /// version or these options. Nothing but the root and the surface is looked at: [`Image::verify`]
+    /// When it is no artifact, is damaged where opening looks, or was not made for this system, this
+    /// version, these options or, unless it is only read, this CPU. Nothing but the root and the surface is looked at: [`Image::verify`]
     /// looks at the rest.
     ///
     /// # Safety
@@ -109,6 +121,9 @@ impl Image {
         let file_bytes = regular_file_bytes(&file)?;
         let root = RootRecord::read(&first_page(&file)?).map(Box::new)?;
         root.check(file_bytes)?;
+        if options.purpose == Purpose::Run {
+            root.check_cpu()?;
+        }
         let tunables = pins::decode(&root.tunables)?;
         options.tunables.iter().try_for_each(|expected| pins::compare(&tunables, expected))?;
         options.source.iter().try_for_each(|expected| root.check_source(expected))?;
@@ -118,7 +133,8 @@ impl Image {
         let surface = Surface::new(&root, surface)?;
         let mut notes = Vec::new();
         // SAFETY: nobody writes to the file while the view exists, by the caller's promise.
-        let (text, code_map) = unsafe { (map_text(&file, &root, &mut notes)?, map_code_tables(&file, &root)?) };
+        let (text, code_map) =
+            unsafe { (map_text(&file, &root, options.purpose, &mut notes)?, map_code_tables(&file, &root)?) };
         let maps = code_map.as_deref().unwrap_or(&[]);
         // SAFETY: the image drops the watch before its mappings. Reading maps is sound whatever they contain, and code that
         // reads as zeros does not run.
@@ -135,6 +151,7 @@ impl Image {
             surface,
             code_map,
             text,
+            purpose: options.purpose,
             tunables,
             notes,
         })
@@ -155,6 +172,11 @@ impl Image {
 }
 
 impl Image {
+    /// Whether its code can run: it was not opened to be read only.
+    pub fn is_runnable(&self) -> bool {
+        self.purpose == Purpose::Run
+    }
+
     /// Errors unless it was compiled under these choices, naming the first that differs.
     ///
     /// # Errors
@@ -195,14 +217,24 @@ fn first_page(file: &File) -> Result<Vec<u8>, ArtifactError> {
 /// # Safety
 ///
 /// Nobody may write to the file while the text exists.
-unsafe fn map_text(file: &File, root: &RootRecord, notes: &mut Vec<Note>) -> Result<Text, ArtifactError> {
+unsafe fn map_text(
+    file: &File,
+    root: &RootRecord,
+    purpose: Purpose,
+    notes: &mut Vec<Note>,
+) -> Result<Text, ArtifactError> {
     let bytes = root.text.bytes.get() as usize;
     if bytes == 0 {
         return copy_text(&[]);
     }
-    // SAFETY: the caller's promise. The root's check found the range inside the file.
-    let mapped = unsafe { MmapOptions::new().offset(TEXT_START).len(bytes).map_exec(file) };
-    text_or_copy(mapped, file, bytes, notes)
+    let mut range = MmapOptions::new();
+    range.offset(TEXT_START).len(bytes);
+    match purpose {
+        // SAFETY: the caller's promise. The root's check found the range inside the file.
+        Purpose::Run => text_or_copy(unsafe { range.map_exec(file) }, file, bytes, notes),
+        // SAFETY: as above.
+        Purpose::Read => unsafe { range.map(file) }.map(Text::mapped).map_err(ArtifactError::system("map the text")),
+    }
 }
 
 /// The mapped text, or a copy of it where the file may not be executed.

@@ -176,7 +176,7 @@ impl RootRecord {
         Ok(root)
     }
 
-    /// Whether a file of this length, on this machine, can be what the root says.
+    /// Whether a file of this length, on this system, can be what the root says.
     ///
     /// # Errors
     ///
@@ -188,12 +188,14 @@ impl RootRecord {
         ArtifactError::same("contract of compiled code", Hex(self.abi.get()), Hex(ABI))?;
         ArtifactError::same("page size", self.page_bytes.get(), PAGE)?;
         pins::text("producer", &self.producer)?;
-        let missing = self.isa().missing_here();
-        if !missing.is_empty() {
-            return Err(ArtifactError::CpuFeatures { missing: missing.names() });
-        }
         self.check_sections(file_bytes)?;
         Table::ALL.iter().try_for_each(|table| self.range(*table).map(drop))
+    }
+
+    /// Errors unless this machine can run the code.
+    pub(super) fn check_cpu(&self) -> Result<(), ArtifactError> {
+        let missing = self.isa().missing_here();
+        if missing.is_empty() { Ok(()) } else { Err(ArtifactError::CpuFeatures { missing: missing.names() }) }
     }
 
     /// Sections follow each other without a gap, so that their hashes cover every byte.

@@ -1,12 +1,16 @@
-//! Putting an artifact where others will find it: whole, or not at all.
+//! Putting an artifact where others will find it: whole, or not at all; or into what is no file, such as a pipe.
 
 use super::encode::Encoded;
 use super::error::ArtifactError;
 use super::image::Image;
 use super::memfd;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -33,7 +37,8 @@ impl Drop for Temporary {
 
 impl Image {
     /// Writes the artifact to a new file beside `path` and renames it to `path`, so that whoever has the
-    /// old one open or mapped keeps it.
+    /// old one open or mapped keeps it. A link to a file stays: the file behind it is replaced. What is no file (a device, a
+    /// pipe) is written to.
     ///
     /// # Errors
     ///
@@ -54,8 +59,58 @@ impl Encoded<'_> {
     }
 }
 
-/// Puts a file with what `write` writes in the place of whatever is at `path`.
+/// Where an artifact goes.
+enum Target {
+    /// In the place of the file of this name, if there is one.
+    File(PathBuf),
+    /// Into what is there, which is no file: others have it open, and want it to stay.
+    Stream,
+}
+
+/// What saving to `path` means.
+fn target(path: &Path) -> io::Result<Target> {
+    // The kernel follows links here as it lets this user, and what it found is then asked for its name: following them
+    // ourselves could lead elsewhere, where others can change them.
+    let there = match rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(fd) => File::from(fd),
+        Err(Errno::NOENT) => return Ok(Target::File(path.to_owned())),
+        Err(error) => return Err(error.into()),
+    };
+    let metadata = there.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !metadata.is_file() {
+        return Ok(Target::Stream);
+    }
+    if !fs::symlink_metadata(path)?.is_symlink() {
+        return Ok(Target::File(path.to_owned()));
+    }
+    let name = fs::read_link(format!("/proc/self/fd/{}", there.as_raw_fd()))?;
+    match fs::symlink_metadata(&name) {
+        Ok(named) if (named.dev(), named.ino()) == (metadata.dev(), metadata.ino()) => Ok(Target::File(name)),
+        _ => Err(io::Error::other("the link leads to a file that has no name")),
+    }
+}
+
+/// Puts what `write` writes where `path` leads.
 fn place(
+    path: &Path,
+    durability: Durability,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), ArtifactError> {
+    match target(path).map_err(ArtifactError::system("write the artifact"))? {
+        Target::File(path) => replace(&path, durability, write),
+        Target::Stream => {
+            let stream = File::options().write(true).open(path);
+            let written = stream.and_then(|mut stream| write(&mut stream));
+            written.map_err(ArtifactError::system("write the artifact"))
+        }
+    }
+}
+
+/// Puts a file with what `write` writes in the place of whatever is at `path`.
+fn replace(
     path: &Path,
     durability: Durability,
     write: impl FnOnce(&mut File) -> io::Result<()>,
@@ -100,7 +155,7 @@ fn directory(path: &Path) -> &Path {
 /// A new file in the same directory, with a name that no other process or thread uses.
 fn create_beside(path: &Path) -> io::Result<(File, Temporary)> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let own = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let own = path.file_name().ok_or_else(|| io::Error::other("the path names no file"))?;
     loop {
         let mut name = OsString::from(".");
         name.push(own);

@@ -6,7 +6,7 @@ use super::function::Parts;
 use super::{HostFunction, HostSignature};
 use hatchery_image::abi::HostCall;
 use hatchery_image::artifact::HostImportRef;
-use hatchery_image::{HostAbi, Image};
+use hatchery_image::{HostAbi, Image, Shown};
 use std::sync::Arc;
 
 /// An import has no function of its type.
@@ -22,7 +22,9 @@ pub enum ImportError {
     },
     /// The types differ.
     #[error(
-        "incompatible import type for `{module}` `{name}`: it is imported as {expected}, and the host's is {found}"
+        "incompatible import type for `{}` `{}`: it is imported as {expected}, and the host's is {found}",
+        Shown(module),
+        Shown(name)
     )]
     Type {
         /// The import's module name.

@@ -1,5 +1,6 @@
-//! Where a guest was when it trapped.
+//! Where a guest was.
 
+use hatchery_image::Shown;
 use std::fmt;
 
 /// One frame of a guest's stack, innermost first in [`Error::backtrace`](crate::Error::backtrace).
@@ -22,11 +23,12 @@ impl Frame {
         }
     }
 
-    /// Module and function, as a backtrace has them: Rust's names as they were in the source.
+    /// Module and function, as a backtrace has them: Rust's names as they were in the source, and no name with control
+    /// characters, as guests choose them.
     pub fn place(&self) -> String {
-        let module = self.module().unwrap_or("<unknown>");
+        let module = Shown(self.module().unwrap_or("<unknown>"));
         match self.name() {
-            Some(name) => format!("{module}!{}", rustc_demangle::demangle(name)),
+            Some(name) => format!("{module}!{}", Shown(&rustc_demangle::demangle(name).to_string())),
             None => format!("{module}!<wasm function {}>", self.function),
         }
     }
@@ -62,10 +64,24 @@ impl fmt::Display for Frame {
     }
 }
 
-/// The frames, a line each, behind a line that says what they are.
-pub(crate) fn write_backtrace(f: &mut fmt::Formatter<'_>, frames: &[Frame]) -> fmt::Result {
+/// The frames, a line each, behind a line that says what they are; and whether there were more.
+pub(crate) fn write_backtrace(f: &mut fmt::Formatter<'_>, frames: &[Frame], truncated: bool) -> fmt::Result {
     if !frames.is_empty() {
         f.write_str("\nwasm backtrace:")?;
     }
-    frames.iter().enumerate().try_for_each(|(i, frame)| write!(f, "\n{i:5}: {frame}"))
+    frames.iter().enumerate().try_for_each(|(i, frame)| write!(f, "\n{i:5}: {frame}"))?;
+    if truncated { f.write_str("\n       ... more frames further out") } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_hostile_guests_are_one_line_without_control_characters() {
+        let name = Some("\u{1b}[2J\n    0: fake".into());
+        let frame = Frame { instance: Some("m\u{7}".into()), function: 3, name, offset: None };
+        assert_eq!(frame.place(), r"m\u{7}!\u{1b}[2J\n    0: fake");
+        assert!(!frame.to_string().contains(char::is_control));
+    }
 }
