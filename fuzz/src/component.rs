@@ -1,7 +1,7 @@
 //! Wasmtime as an oracle for components.
 
 use hatchery_fuzzing::ComponentOracle;
-use hatchery_fuzzing::component::{Answer, Call, Composition, Datum, Ending, FAILURE, Happening, Res, Ty};
+use hatchery_fuzzing::component::{Answer, Call, Composition, Datum, Ending, FAILURE, Happening, Other, Res, Ty};
 use hatchery_fuzzing::vocabulary::Trap;
 use std::slice::Iter;
 use std::sync::LazyLock;
@@ -53,6 +53,11 @@ fn linker(composition: &Composition) -> Linker<Host> {
         Ok(())
     };
     up.resource("res", ResourceType::host::<Res>(), dropped).expect("defined once");
+    let dropped = |mut cx: StoreContextMut<'_, Host>, rep| {
+        cx.data_mut().happened.push(Happening::DroppedOther(rep));
+        Ok(())
+    };
+    up.resource("other", ResourceType::host::<Other>(), dropped).expect("defined once");
     for (number, signature) in composition.imports.iter().enumerate() {
         let ty = signature.result.clone();
         up.func_new(&format!("f{number}"), move |mut cx, _, args, results| {
@@ -178,6 +183,10 @@ fn val(mut cx: impl AsContextMut, ty: &Ty, datum: &Datum) -> Val {
             Val::Flags((0..32).filter(|bit| bits >> bit & 1 == 1).map(|bit| format!("b{bit}")).collect())
         }
         // What is lent is owned until then, too.
+        (_, Datum::Other(rep)) => {
+            let resource = ResourceAny::try_from_resource(Resource::<Other>::new_own(*rep), &mut cx);
+            Val::Resource(resource.expect("nobody has it"))
+        }
         (_, Datum::Handle(rep)) => {
             let resource = ResourceAny::try_from_resource(Resource::<Res>::new_own(*rep), &mut cx);
             Val::Resource(resource.expect("nobody has it"))
@@ -230,7 +239,12 @@ fn datum(mut cx: impl AsContextMut, val: &Val) -> Datum {
         Val::Result(Ok(of)) => Datum::Case(0, payload(cx, of)),
         Val::Result(Err(of)) => Datum::Case(1, payload(cx, of)),
         Val::Flags(names) => Datum::Flags(names.iter().fold(0, |bits, name| bits | 1 << number(name))),
-        Val::Resource(resource) => Datum::Handle(resource.try_into_resource::<Res>(&mut cx).expect("the host's").rep()),
+        Val::Resource(resource) if resource.ty() == ResourceType::host::<Res>() => {
+            Datum::Handle(resource.try_into_resource::<Res>(&mut cx).expect("the host's").rep())
+        }
+        Val::Resource(resource) => {
+            Datum::Other(resource.try_into_resource::<Other>(&mut cx).expect("the host's").rep())
+        }
         other => panic!("{other:?} is of no type there is"),
     }
 }

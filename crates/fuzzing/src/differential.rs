@@ -1,12 +1,15 @@
 //! A program does the same in any of our modes and on another machine.
 
+use crate::compare::{Agreement, compare};
 use crate::host;
 use crate::interface::{self, Item};
+use crate::late::Late;
 use crate::modules;
 use crate::ours::{Mode, ours};
-use crate::program::{Event, Outcome, Program, disagreement};
+use crate::program::{Event, Outcome, Program, Starts};
 use crate::typed;
 use arbitrary::{Result as Random, Unstructured};
+use std::ops::AddAssign;
 use std::path::PathBuf;
 
 /// Another machine, which is right.
@@ -30,12 +33,24 @@ impl Oracle for OurOwn {
 pub struct Checked {
     /// Traces of ours that were compared.
     pub traces: usize,
-    /// Events of the oracle that all of them were compared with.
+    /// Events that all of them were compared in.
     pub events: usize,
-    /// Calls that returned.
+    /// Calls among them that returned.
     pub returned: usize,
-    /// Calls that trapped.
+    /// Calls among them that trapped.
     pub trapped: usize,
+    /// Traces that a limit cut short, and programs of which there is none as they exceed one.
+    pub limited: usize,
+}
+
+impl AddAssign for Checked {
+    fn add_assign(&mut self, other: Checked) {
+        self.traces += other.traces;
+        self.events += other.events;
+        self.returned += other.returned;
+        self.trapped += other.trapped;
+        self.limited += other.limited;
+    }
 }
 
 /// Runs a random program in a random mode of ours and on the oracle. Each bytes that `data` is another case.
@@ -45,30 +60,38 @@ pub struct Checked {
 /// When they disagree, or something blames ourselves.
 pub fn differential(data: &[u8], oracle: &dyn Oracle) -> Checked {
     let mut u = Unstructured::new(data);
-    let Ok((mode, program)) = case(&mut u) else { return Checked::default() };
+    let Ok((mode, program)) = case(&mut u, Late::of(data)) else { return Checked::default() };
+    let exceeded = Checked { limited: 1, ..Checked::default() };
     let traces = ours(&program, &mode);
     if traces.is_empty() {
-        return Checked::default();
+        return exceeded;
     }
-    let Some(expected) = oracle.trace(&program) else { return Checked::default() };
+    let Some(expected) = oracle.trace(&program) else { return exceeded };
+    let mut agreements = Vec::new();
     for (number, found) in traces.iter().enumerate() {
-        if let Some((found, expected)) = disagreement(found, &expected) {
-            keep(&program);
-            panic!("instance {number} in {mode:?} of {program:?}: {found:?}, expected {expected:?}");
+        match compare(found, &expected, &Event::Limit, |_, _, _| false) {
+            Ok(agreement) => agreements.push(agreement),
+            Err((found, expected)) => {
+                keep(&program);
+                panic!("instance {number} in {mode:?} of {program:?}: {found:?}, expected {expected:?}");
+            }
         }
     }
-    checked(traces.len(), &expected)
+    checked(&agreements, &expected)
 }
 
-fn checked(traces: usize, events: &[Event]) -> Checked {
+/// What was compared in all traces.
+fn checked(agreements: &[Agreement], expected: &[Event]) -> Checked {
+    let events = agreements.iter().map(|agreement| agreement.events).min().unwrap_or(0);
     let outcomes = || {
-        events.iter().filter_map(|event| match event {
+        expected[..events].iter().filter_map(|event| match event {
             Event::Called(_, _, outcome) => Some(outcome),
             _ => None,
         })
     };
     let returned = outcomes().filter(|outcome| matches!(outcome, Outcome::Values(_))).count();
-    Checked { traces, events: events.len(), returned, trapped: outcomes().count() - returned }
+    let limited = agreements.iter().filter(|agreement| agreement.limited).count();
+    Checked { traces: agreements.len(), events, returned, trapped: outcomes().count() - returned, limited }
 }
 
 /// Writes the modules to the folder that `HATCHERY_FUZZ_KEEP` names, for whoever looks into a finding.
@@ -80,10 +103,11 @@ fn keep(program: &Program) {
     }
 }
 
-fn case(u: &mut Unstructured<'_>) -> Random<(Mode, Program)> {
+fn case(u: &mut Unstructured<'_>, late: Late) -> Random<(Mode, Program)> {
     let canonical_nans = u.ratio(1, 4)?;
-    let mode = Mode::arbitrary(u, canonical_nans)?;
-    let program = program(u, canonical_nans)?;
+    let mode = Mode::arbitrary(u, canonical_nans, late)?;
+    let starts = if mode.has_snapshot() { Starts::Unobserved } else { Starts::Observed };
+    let program = Program { starts, ..program(u, canonical_nans)? };
     // Modules make their own NaNs canonical, but not those.
     let converted = program.modules.iter().any(|module| modules::converts_floats(module));
     Ok((if converted { mode.strict() } else { mode }, program))
@@ -93,7 +117,7 @@ fn case(u: &mut Unstructured<'_>) -> Random<(Mode, Program)> {
 /// of theirs when they start.
 fn program(u: &mut Unstructured<'_>, canonical_nans: bool) -> Random<Program> {
     let (seed, rounds) = (u.arbitrary()?, u.int_in_range(1..=3)?);
-    let mut program = Program { modules: Vec::new(), seed, rounds };
+    let mut program = Program { modules: Vec::new(), seed, rounds, starts: Starts::Observed };
     let count = if u.ratio(1, 3)? { 2 } else { 1 };
     let starters: Vec<Vec<usize>> = (0..count).map(|_| starters(u)).collect::<Random<_>>()?;
     // Each has its share of the bytes, so that none is made of what another left.
@@ -131,6 +155,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_what_was_compared_counts() {
+        let returned = || Event::Called(0, "f".into(), Outcome::Values(Vec::new()));
+        let trapped = || Event::Called(0, "g".into(), Outcome::Trapped(hatchery::Trap::Unreachable));
+        let expected = [returned(), trapped(), returned()];
+        let whole = Agreement { events: 3, limited: false };
+        let all = checked(&[whole, whole], &expected);
+        assert_eq!(all, Checked { traces: 2, events: 3, returned: 2, trapped: 1, limited: 0 });
+        let none = checked(&[whole, Agreement { events: 0, limited: true }], &expected);
+        assert_eq!(none, Checked { traces: 2, limited: 1, ..Checked::default() });
+    }
+
+    #[test]
     fn what_the_host_has_can_be_imported() {
         assembled(&format!("(module {})", host::imports())).expect("text");
     }
@@ -145,7 +181,7 @@ mod tests {
         let mut programs = 0;
         for _ in 0..100 {
             let data: Vec<u8> = (0..600).map(|_| byte()).collect();
-            let program = case(&mut Unstructured::new(&data));
+            let program = case(&mut Unstructured::new(&data), Late::of(&data));
             programs += usize::from(program.is_ok_and(|(_, program)| !program.modules.is_empty()));
         }
         assert!(programs > 50, "{programs} of 100");

@@ -5,18 +5,24 @@
 //! judges a run shares no code with what is judged, or is the same program in another mode.
 
 mod artifact;
+mod compare;
 mod compile;
 pub mod component;
 mod differential;
 pub mod host;
 mod interface;
+mod late;
+mod limit;
 mod modules;
 mod ours;
+mod paths;
 #[cfg(feature = "inject")]
 mod pool;
 pub mod program;
 mod run;
+mod slots;
 mod snapshot;
+mod suspension;
 mod typed;
 
 pub use artifact::{Opened, artifact};

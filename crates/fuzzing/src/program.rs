@@ -30,12 +30,25 @@ pub struct Program {
     pub seed: u64,
     /// How often each export is called.
     pub rounds: u8,
+    /// Whether the calls of host functions by start functions are observed, and call back: not where these have run before,
+    /// for a snapshot.
+    pub starts: Starts,
+}
+
+/// Whether it is observed what start functions call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Starts {
+    /// It is.
+    Observed,
+    /// It is not.
+    Unobserved,
 }
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lengths: Vec<_> = self.modules.iter().map(Vec::len).collect();
-        write!(f, "modules of {lengths:?} bytes, {} rounds, seed {:#x}", self.rounds, self.seed)
+        let Program { seed, rounds, starts, .. } = self;
+        write!(f, "modules of {lengths:?} bytes, {rounds} rounds, seed {seed:#x}, start functions {starts:?}")
     }
 }
 
@@ -158,13 +171,21 @@ struct End;
 
 fn initialize(machine: &mut dyn Machine, program: &Program, events: &mut Vec<Event>) -> Result<(), End> {
     for module in 0..program.modules.len() {
+        if program.starts == Starts::Observed {
+            let callable = callable(machine, module);
+            arm(machine, &callable);
+        }
         let outcome = machine.initialize(module);
-        if outcome == Outcome::Limit || machine.host_calls().1 {
+        let (host, limit) = machine.host_calls();
+        if limit || outcome == Outcome::Limit {
             events.push(Event::Limit);
             return Err(End);
         }
         let failed = !matches!(outcome, Outcome::Values(_));
         events.push(Event::Initialized(module, outcome));
+        if program.starts == Starts::Observed {
+            events.push(Event::Host(host));
+        }
         if failed {
             // It may have written to those before it.
             events.extend((0..module).map(|module| Event::State(module, machine.state(module))));
@@ -176,13 +197,8 @@ fn initialize(machine: &mut dyn Machine, program: &Program, events: &mut Vec<Eve
 }
 
 fn call_all(machine: &mut dyn Machine, program: &Program, events: &mut Vec<Event>) -> Result<(), End> {
-    let functions = functions(machine, program);
-    // References to exceptions are nothing that a host can have.
-    let callable = |(_, _, ty): &&(usize, String, FuncType)| {
-        ty.params().iter().all(|ty| Value::zero(*ty).is_some()) && !ty.results().contains(&ValType::ExnRef)
-    };
-    let callable: Vec<_> = functions.iter().filter(callable).collect();
-    machine.arm(&callable.iter().map(|(module, name, _)| (*module, name.clone())).collect::<Vec<_>>());
+    let callable = callable(machine, program.modules.len());
+    arm(machine, &callable);
     let mut arguments = Arguments(program.seed);
     let mut calls = 0;
     for _ in 0..program.rounds {
@@ -207,13 +223,21 @@ fn call_all(machine: &mut dyn Machine, program: &Program, events: &mut Vec<Event
     Ok(())
 }
 
-fn functions(machine: &mut dyn Machine, program: &Program) -> Vec<(usize, String, FuncType)> {
+/// Functions that the first modules export and a host can call: references to exceptions are nothing that it can have.
+fn callable(machine: &mut dyn Machine, modules: usize) -> Vec<(usize, String, FuncType)> {
     let exports = |module| machine.exports(module).into_iter().map(move |(name, kind)| (module, name, kind));
-    let functions = (0..program.modules.len()).flat_map(exports).filter_map(|(module, name, kind)| match kind {
-        Kind::Func(ty) => Some((module, name, ty)),
-        Kind::Other => None,
+    let callable = |ty: &FuncType| {
+        ty.params().iter().all(|ty| Value::zero(*ty).is_some()) && !ty.results().contains(&ValType::ExnRef)
+    };
+    let functions = (0..modules).flat_map(exports).filter_map(|(module, name, kind)| match kind {
+        Kind::Func(ty) if callable(&ty) => Some((module, name, ty)),
+        _ => None,
     });
     functions.collect()
+}
+
+fn arm(machine: &mut dyn Machine, functions: &[(usize, String, FuncType)]) {
+    machine.arm(&functions.iter().map(|(module, name, _)| (*module, name.clone())).collect::<Vec<_>>());
 }
 
 /// Arguments that follow from a seed.
@@ -251,13 +275,6 @@ impl Arguments {
     }
 }
 
-/// The first thing that two traces of a program tell differently, if there is one.
-pub fn disagreement<'a>(a: &'a [Event], b: &'a [Event]) -> Option<(&'a Event, &'a Event)> {
-    let ended = |(a, b): &(&Event, &Event)| **a != Event::Limit && **b != Event::Limit;
-    let common = a.iter().zip(b).take_while(ended);
-    common.into_iter().find(|(a, b)| a != b)
-}
-
 /// FNV-1a, by words: the memories are large.
 pub fn hash(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
@@ -270,18 +287,60 @@ pub fn hash(bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    fn called(outcome: Outcome) -> Event {
-        Event::Called(0, "f".into(), outcome)
+    /// A machine with a start function that calls the host, and lets itself be called back.
+    #[derive(Default)]
+    struct Starting {
+        initialized: usize,
+        armed: Vec<Vec<(usize, String)>>,
+    }
+
+    impl Machine for Starting {
+        fn initialize(&mut self, _: usize) -> Outcome {
+            self.initialized += 1;
+            Outcome::Values(Vec::new())
+        }
+
+        fn exports(&mut self, module: usize) -> Vec<(String, Kind)> {
+            assert!(module < self.initialized, "{module} is asked before it is initialized");
+            vec![("f".into(), Kind::Func(FuncType::new([], [])))]
+        }
+
+        fn state(&mut self, _: usize) -> State {
+            State::default()
+        }
+
+        fn refuel(&mut self, _: usize, _: i32) {}
+
+        fn arm(&mut self, functions: &[(usize, String)]) {
+            self.armed.push(functions.to_vec());
+        }
+
+        fn call(&mut self, _: usize, _: &str, _: &[Value]) -> Outcome {
+            Outcome::Values(Vec::new())
+        }
+
+        fn host_calls(&mut self) -> (Vec<HostCall>, bool) {
+            (vec![HostCall { function: self.initialized, args: Vec::new() }], false)
+        }
+    }
+
+    fn started(starts: Starts) -> (Vec<Event>, Vec<usize>) {
+        let program = Program { modules: vec![Vec::new(); 2], seed: 0, rounds: 0, starts };
+        let mut machine = Starting::default();
+        let events = trace(&mut machine, &program);
+        (events, machine.armed.iter().map(Vec::len).collect())
     }
 
     #[test]
-    fn traces_are_compared_up_to_the_first_limit() {
-        let (one, two) = (called(Outcome::Values(vec![Value::I32(1)])), called(Outcome::Trapped(Trap::Unreachable)));
-        assert_eq!(disagreement(&[one.clone(), two.clone()], &[one.clone(), one.clone()]), Some((&two, &one)));
-        assert_eq!(disagreement(&[one.clone(), Event::Limit], &[one.clone(), two.clone()]), None);
-        assert_eq!(disagreement(&[Event::Limit, one.clone()], &[two.clone(), two]), None);
-        let same = [one];
-        assert_eq!(disagreement(&same, &same), None);
+    fn what_start_functions_call_is_observed_and_can_call_back_those_before() {
+        let (events, armed) = started(Starts::Observed);
+        let called = |number| Event::Host(vec![HostCall { function: number, args: Vec::new() }]);
+        let initialized = |module| Event::Initialized(module, Outcome::Values(Vec::new()));
+        assert_eq!(events[..4], [initialized(0), called(1), initialized(1), called(2)]);
+        assert_eq!(armed, [0, 1, 2]);
+        let (events, armed) = started(Starts::Unobserved);
+        assert_eq!(events[..2], [initialized(0), initialized(1)]);
+        assert_eq!(armed, [2], "a snapshot is made before anything can be called back");
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! A program that starts from a snapshot, made after any number of steps, is the program that runs from the beginning.
 
+use crate::limit::fitting;
 use crate::modules;
-use crate::ours::{but_for_exceptions, type_of};
-use crate::run::{Called, globals, memories, show, zero};
+use crate::run::{Called, State, call};
 use arbitrary::{Result as Random, Unstructured};
 use hatchery::{
-    Config, Determinism, Engine, ErrorKind, Extern, Func, FuncType, InitImports, Instance, InstanceRef, Interruption,
-    Limits, Linker, Module, ModuleSet, SnapshotOptions, Trap, Val, ValType,
+    Config, Determinism, Engine, ErrorKind, Extern, FuncType, InitImports, Instance, InstanceRef, Interruption, Limits,
+    Linker, Module, ModuleSet, SnapshotOptions, Trap, ValType,
 };
 
 /// For each instance of a set to initialize itself, and for each call.
@@ -19,14 +19,7 @@ const HOST: &str = r#"(module
     (import "host" "denied" (func (result i64)))
     (import "host" "nothing" (func)))"#;
 
-/// What can be observed of an instance of the set, after its initialization, and after all its exports were called.
-#[derive(Debug, PartialEq)]
-struct State {
-    globals: Vec<(String, String)>,
-    memories: Vec<(String, u64, u64)>,
-    tables: Vec<(String, Vec<String>)>,
-}
-
+/// What can be observed of the instances of the set, after their initialization, and after all their exports were called.
 #[derive(Debug, PartialEq)]
 struct Observed {
     initialized: Result<(), (usize, Option<Trap>)>,
@@ -82,7 +75,7 @@ fn plan(u: &mut Unstructured<'_>) -> Random<Plan> {
 impl Part {
     /// Modules with a start function that calls one of this module's.
     fn starters(&self, engine: &Engine) -> Vec<String> {
-        let Ok(module) = Module::new(engine, &self.module) else { return Vec::new() };
+        let Some(module) = fitting(Module::new(engine, &self.module)) else { return Vec::new() };
         let mut instance = linker(engine).prepare(&module).expect("imports").allocate(()).expect("a slot");
         let functions = instance.exports().into_iter().filter_map(|(name, item)| match item {
             Extern::Func(func) => Some((name, func.ty(&mut instance).expect("its own"))),
@@ -143,13 +136,7 @@ impl Plan {
                 instances.push(set.instance(starter, None, &[("m", instance)]));
             }
         }
-        match set.compile() {
-            Ok(module) => Some((module, instances)),
-            Err(error) => {
-                assert_ne!(error.kind(), ErrorKind::Bug, "{error:?}");
-                None
-            }
-        }
+        Some((fitting(set.compile())?, instances))
     }
 
     fn snapshot(&self, linker: &Linker<()>, module: &Module, steps: Option<usize>) -> (Module, bool) {
@@ -192,50 +179,17 @@ fn observe(linker: &Linker<()>, module: &Module, instances: &[InstanceRef]) -> O
     for part in instances.iter().filter(|_| initialized.is_ok()) {
         for (name, item) in instance.exports_of(*part) {
             if let Extern::Func(func) = item {
-                calls.push((name, call(&mut instance, func)));
+                calls.extend(call(&mut instance, func).map(|called| (name, called)));
             }
         }
     }
     Some(Observed { initialized, before, calls, after: states(&mut instance, instances) })
 }
 
-fn call(instance: &mut Instance<()>, func: Func) -> Result<Vec<String>, Option<Trap>> {
-    let types = func.ty(&mut *instance).expect("its own");
-    let Some(args) = types.params().iter().map(|ty| zero(*ty)).collect::<Option<Vec<Val>>>() else { return Ok(vec![]) };
-    instance.set_fuel(FUEL);
-    let result = func.call_dynamic(instance, &args);
-    let shown = result.map(|values| values.iter().map(show).collect());
-    shown.map_err(|error| {
-        assert_ne!(error.kind(), ErrorKind::Bug, "{error:?}");
-        error.trap()
-    })
-}
-
 fn states(instance: &mut Instance<()>, instances: &[InstanceRef]) -> Vec<State> {
     let state = |part: &InstanceRef| {
         let exports = instance.exports_of(*part);
-        State {
-            globals: globals(instance, &exports),
-            memories: memories(instance, &exports),
-            tables: tables(instance, &exports),
-        }
+        State::of(instance, &exports)
     };
     instances.iter().map(state).collect()
-}
-
-fn tables(instance: &mut Instance<()>, exports: &[(String, Extern)]) -> Vec<(String, Vec<String>)> {
-    let mut tables = Vec::new();
-    for (name, item) in exports {
-        let Extern::Table(table) = item else { continue };
-        let length = table.size(&mut *instance);
-        let element = |index| {
-            Some(match but_for_exceptions(table.get(&mut *instance, index))? {
-                Val::FuncRef(Some(reference)) => type_of(&mut *instance, reference),
-                value => show(&value),
-            })
-        };
-        let elements: Option<Vec<_>> = (0..length).map(element).collect();
-        tables.extend(elements.map(|elements| (name.clone(), elements)));
-    }
-    tables
 }

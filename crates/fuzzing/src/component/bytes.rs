@@ -1,6 +1,7 @@
 //! Whatever the bytes, a component is made of them or an error, and what is made runs until its fuel is used up.
 
 use super::composition;
+use crate::late::Late;
 use arbitrary::{Result as Random, Unstructured};
 use hatchery::component::{Component, ExportedItem, Linker};
 use hatchery::{Bounds, Config, Engine, Error, ErrorKind, Interruption, Limits, Optimization};
@@ -86,7 +87,7 @@ fn case(u: &mut Unstructured<'_>) -> Random<(usize, Vec<u8>)> {
     let mut of_changes = Unstructured::new(u.bytes(share)?);
     let mut bytes = match kind {
         1 => wat::parse_str(*u.choose(&TEXTS)?).map_err(|_| arbitrary::Error::IncorrectFormat)?,
-        _ => composition(u, false)?.binary,
+        _ => composition(u, false, Late::default())?.binary,
     };
     for _ in 0..changes {
         change(&mut of_changes, &mut bytes)?;

@@ -185,7 +185,8 @@ impl Behaviour {
             r#"(core module $main
                  (import "libc" "memory" (memory 1))
                  (import "libc" "table" (table 1 1 funcref))
-                 (import "up" "drop" (func $drop (param i32)))"#,
+                 (import "up" "drop" (func $drop (param i32)))
+                 (import "up" "drop-other" (func $drop-other (param i32)))"#,
         );
         for (number, signature) in signatures.iter().enumerate() {
             let (params, results) = signature.lowered();
@@ -208,6 +209,11 @@ impl Behaviour {
             let _ = writeln!(text, "(func (export \"post{number}\") {params} {body})");
         }
         text + ")\n"
+    }
+
+    /// Whether a function asks for its result where a word says.
+    pub(crate) fn places_result(&self, number: usize) -> bool {
+        self.functions[number].0.iter().any(|tamper| matches!(tamper, Tamper::ResultAt))
     }
 
     /// Whether a function has something that follows its calls.
@@ -303,8 +309,10 @@ impl Body<'_> {
         let mut at = 0;
         let mut text = String::new();
         for ty in &self.signature.params {
-            if *ty == Ty::Borrow {
-                let _ = write!(text, "(call $drop (local.get {at}))");
+            match ty {
+                Ty::Borrow => text += &format!("(call $drop (local.get {at}))"),
+                Ty::BorrowOther => text += &format!("(call $drop-other (local.get {at}))"),
+                _ => {}
             }
             at += flat_params(std::slice::from_ref(ty)).map_or(0, |flat| flat.len());
         }

@@ -8,6 +8,7 @@ use super::Call;
 use super::tree::Signature;
 use super::types::Ty;
 use super::values::Datum;
+use super::ways;
 use arbitrary::{Result, Unstructured};
 use std::fmt::Write as _;
 
@@ -54,27 +55,12 @@ const RUN_TYPES: [&str; 5] = [
 
 /// What the host has.
 pub(crate) fn imports() -> Vec<Signature> {
-    let number = || Ty::Int(32, false);
-    let signature = |params: &[Ty], result: Ty| Signature { params: params.to_vec(), result: Some(result) };
-    vec![
-        signature(&[number()], Ty::Own),
-        signature(&[Ty::Borrow], number()),
-        signature(&[Ty::Own], number()),
-        signature(&[Ty::Borrow, Ty::Own], Ty::Own),
-    ]
+    ways::HANDLE_IMPORTS.map(ways::signature).collect()
 }
 
 /// What the host calls.
 pub(crate) fn exports() -> Vec<Signature> {
-    let number = || Ty::Int(32, false);
-    let signature = |params: &[Ty], result: Ty| Signature { params: params.to_vec(), result: Some(result) };
-    vec![
-        signature(&[number(), number()], number()),
-        signature(&[number()], Ty::OwnThing),
-        signature(&[Ty::BorrowThing], number()),
-        signature(&[Ty::OwnThing], number()),
-        signature(&[Ty::BorrowThing, Ty::Own], Ty::OwnThing),
-    ]
+    ways::HANDLE_EXPORTS.map(ways::signature).collect()
 }
 
 /// A call of an export, or the end of a resource that the host has.

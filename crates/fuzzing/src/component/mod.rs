@@ -6,17 +6,22 @@
 mod bytes;
 mod guest;
 mod handles;
+mod known;
 mod ours;
 mod tree;
 mod types;
 mod values;
+mod ways;
 
+use crate::compare::{Agreement, compare};
+use crate::late::Late;
 use arbitrary::{Result as Random, Unstructured};
 use guest::Behaviour;
 use hatchery::Trap;
 use std::fmt;
+use std::ops::AddAssign;
 use std::path::PathBuf;
-use types::Types;
+use types::{Types, flat_result};
 
 pub use bytes::{Became, component_bytes};
 pub use tree::Signature;
@@ -41,6 +46,9 @@ pub struct Composition {
     pub calls: Vec<Call>,
     /// Whether all components do nothing but relay.
     pub honest: bool,
+    /// For each export, whether a component may ask for its result where it has no memory; none for exports that come
+    /// after these.
+    pub stray: Vec<bool>,
 }
 
 impl fmt::Debug for Composition {
@@ -77,6 +85,8 @@ pub enum Happening {
     Host(usize, Vec<Datum>),
     /// The host's resource of this number was dropped.
     Dropped(u32),
+    /// The host's other resource of this number was dropped.
+    DroppedOther(u32),
     /// A call ended.
     Ended(Ending),
 }
@@ -110,6 +120,10 @@ pub struct Host<R> {
 /// The host's resource.
 #[derive(Debug)]
 pub struct Res;
+
+/// The host's other resource.
+#[derive(Debug)]
+pub struct Other;
 
 impl<R: Copy> Host<R> {
     /// A host that nobody has called yet.
@@ -183,10 +197,21 @@ impl ComponentOracle for OurOwnComponents {
 pub struct Relayed {
     /// Calls that returned what they should.
     pub returned: usize,
-    /// Calls that ended otherwise.
+    /// Calls that ended otherwise, as they should.
     pub failed: usize,
-    /// Calls of which nothing is known but what the oracle says.
+    /// Calls among them of which nothing is known but what the oracle says.
     pub dishonest: usize,
+    /// Instances whose calls came to a limit, and compositions of which there is none as they exceed one.
+    pub limited: usize,
+}
+
+impl AddAssign for Relayed {
+    fn add_assign(&mut self, other: Relayed) {
+        self.returned += other.returned;
+        self.failed += other.failed;
+        self.dishonest += other.dishonest;
+        self.limited += other.limited;
+    }
 }
 
 /// Runs a random composition in a random mode of ours, and on the oracle. Whatever the bytes, they are a case.
@@ -196,52 +221,67 @@ pub struct Relayed {
 /// When values do not arrive, when the machines disagree, or something blames ourselves.
 pub fn component(data: &[u8], oracle: &dyn ComponentOracle) -> Relayed {
     let mut u = Unstructured::new(data);
-    let Ok((mode, composition)) = case(&mut u) else { return Relayed::default() };
+    let Ok((mode, composition)) = case(&mut u, Late::of(data)) else { return Relayed::default() };
     let all = ours::ours(&composition, &mode);
-    let Some(first) = all.first() else { return Relayed::default() };
+    let Some(first) = all.first() else { return Relayed { limited: 1, ..Relayed::default() } };
+    let mut relayed = Relayed::default();
     if composition.honest {
-        check(&composition, &mode, &all, &expected(&composition));
+        let agreement = check(&composition, &mode, &all, &expected(&composition));
+        relayed = Relayed { dishonest: 0, ..counted(first, agreement) };
     }
     // What takes us too long could take longer elsewhere.
-    let limited = first.contains(&Happening::Ended(Ending::Limit));
-    if let Some(theirs) = (!limited).then(|| oracle.observe(&composition)).flatten() {
-        check(&composition, &mode, &all, &theirs);
+    let limited = all.iter().filter(|one| one.contains(&LIMIT)).count();
+    if let Some(theirs) = (limited == 0).then(|| oracle.observe(&composition)).flatten() {
+        let agreement = check(&composition, &mode, &all, &theirs);
+        let limited = if agreement.limited { all.len() } else { 0 };
+        if !composition.honest {
+            relayed = counted(first, agreement);
+        }
+        return Relayed { limited, ..relayed };
     }
-    relayed(&composition, first)
+    Relayed { limited, ..relayed }
 }
 
-fn check(composition: &Composition, mode: &ours::Mode, all: &[Vec<Happening>], expected: &[Happening]) {
+const LIMIT: Happening = Happening::Ended(Ending::Limit);
+
+/// Compares what happened with what is expected: gives as far as all instances were compared.
+fn check(composition: &Composition, mode: &ours::Mode, all: &[Vec<Happening>], expected: &[Happening]) -> Agreement {
+    let mut least = Agreement { events: usize::MAX, limited: false };
     for (number, ours) in all.iter().enumerate() {
-        if let Some((ours, expected)) = difference(ours, expected) {
-            keep(composition);
-            panic!("instance {number} in {mode:?} of {composition:?}: {ours:?}, expected {expected:?}");
+        let forgiven = |at, a: &_, b: &_| both_out_of_bounds(a, b) && composition.is_stray(call_at(ours, at));
+        match compare(ours, expected, &LIMIT, forgiven) {
+            Ok(one) => {
+                least = Agreement { events: least.events.min(one.events), limited: least.limited || one.limited }
+            }
+            Err((ours, expected)) => {
+                keep(composition);
+                panic!("instance {number} in {mode:?} of {composition:?}: {ours:?}, expected {expected:?}");
+            }
         }
     }
+    least
 }
 
-/// The first thing that is told differently, up to where one side reached a limit.
-fn difference<'a>(
-    ours: &'a [Happening],
-    theirs: &'a [Happening],
-) -> Option<(Option<&'a Happening>, Option<&'a Happening>)> {
-    const LIMIT: Happening = Happening::Ended(Ending::Limit);
-    for i in 0..ours.len().max(theirs.len()) {
-        let (a, b) = (ours.get(i), theirs.get(i));
-        if a == Some(&LIMIT) || b == Some(&LIMIT) {
-            return None;
-        }
-        if a != b && !both_out_of_bounds(a, b) {
-            return Some((a, b));
-        }
-    }
-    None
+/// Which of the calls something belongs to: those before it have ended.
+fn call_at(happened: &[Happening], at: usize) -> usize {
+    happened[..at].iter().filter(|one| matches!(one, Happening::Ended(_))).count()
 }
 
 /// Whether a call ended with a trap that we raise before a result is stored where its caller wants it, and Wasmtime when it
 /// stores it there.
-fn both_out_of_bounds(ours: Option<&Happening>, theirs: Option<&Happening>) -> bool {
+fn both_out_of_bounds(ours: &Happening, theirs: &Happening) -> bool {
     let fault = Happening::Ended(Ending::Trapped(Trap::MemoryOutOfBounds));
-    ours == Some(&Happening::Ended(Ending::Violation)) && theirs == Some(&fault)
+    *ours == Happening::Ended(Ending::Violation) && *theirs == fault
+}
+
+impl Composition {
+    /// Whether a component may ask for the result of this call where it has no memory.
+    fn is_stray(&self, call: usize) -> bool {
+        match self.calls.get(call) {
+            Some(Call::Export(number, _)) => self.stray.get(*number) == Some(&true),
+            _ => false,
+        }
+    }
 }
 
 /// What must happen when all relay: each call reaches the host, and its answer reaches the caller.
@@ -258,11 +298,12 @@ fn expected(composition: &Composition) -> Vec<Happening> {
     host.happened
 }
 
-fn relayed(composition: &Composition, happened: &[Happening]) -> Relayed {
-    let calls = happened.iter().filter(|one| matches!(one, Happening::Ended(_))).count();
-    let returned = happened.iter().filter(|one| matches!(one, Happening::Ended(Ending::Returned(_)))).count();
-    let dishonest = if composition.honest { 0 } else { calls };
-    Relayed { returned, failed: calls - returned, dishonest }
+/// The calls that were compared.
+fn counted(happened: &[Happening], agreement: Agreement) -> Relayed {
+    let compared = &happened[..agreement.events.min(happened.len())];
+    let calls = compared.iter().filter(|one| matches!(one, Happening::Ended(_))).count();
+    let returned = compared.iter().filter(|one| matches!(one, Happening::Ended(Ending::Returned(_)))).count();
+    Relayed { returned, failed: calls - returned, dishonest: calls, limited: 0 }
 }
 
 /// Writes the component to the folder that `HATCHERY_FUZZ_KEEP` names, for whoever looks into a finding.
@@ -272,12 +313,12 @@ fn keep(composition: &Composition) {
     let _ = std::fs::write(folder.join("component.wat"), &composition.text);
 }
 
-fn case(u: &mut Unstructured<'_>) -> Random<(ours::Mode, Composition)> {
+fn case(u: &mut Unstructured<'_>, late: Late) -> Random<(ours::Mode, Composition)> {
     let kind = u.int_in_range(0..=5)?;
-    let mode = ours::Mode::arbitrary(u)?;
+    let mode = ours::Mode::arbitrary(u, late)?;
     let composition = match kind {
-        0 | 1 => composition(u, true)?,
-        2 | 3 => composition(u, false)?,
+        0 | 1 => composition(u, true, late)?,
+        2 | 3 => composition(u, false, late)?,
         _ => handles(u)?,
     };
     Ok((mode, composition))
@@ -296,14 +337,19 @@ fn handles(u: &mut Unstructured<'_>) -> Random<Composition> {
     let calls = (0..u.int_in_range(1..=8)?).map(|_| handles::call(u, &exports)).collect::<Random<Vec<_>>>()?;
     let answers = imports.iter().map(|of| answers(u, of)).collect::<Random<_>>()?;
     let text = handles::text(u)?;
-    Ok(Composition { binary: binary(&text)?, text, imports, exports, answers, calls, honest: false })
+    Ok(Composition { binary: binary(&text)?, text, imports, exports, answers, calls, honest: false, stray: Vec::new() })
 }
 
-fn composition(u: &mut Unstructured<'_>, honest: bool) -> Random<Composition> {
+fn composition(u: &mut Unstructured<'_>, honest: bool, late: Late) -> Random<Composition> {
     let mut types = Types::default();
     // Most are small, as it is compiling that takes time.
     let count = *u.choose(&[1, 1, 1, 1, 2, 2, 3])?;
-    let signatures: Vec<_> = (0..count).map(|_| signature(u, &mut types)).collect::<Random<_>>()?;
+    let signatures: Vec<_> = (0..count).map(|_| signature(u, &mut types, late)).collect::<Random<_>>()?;
+    relaying(u, &types, signatures, honest)
+}
+
+/// Components that relay calls of these functions.
+fn relaying(u: &mut Unstructured<'_>, types: &Types, signatures: Vec<Signature>, honest: bool) -> Random<Composition> {
     let mut parts = Vec::new();
     for _ in 0..*u.choose(&[1, 1, 2, 2, 2, 3])? {
         parts.push(match honest {
@@ -321,9 +367,13 @@ fn composition(u: &mut Unstructured<'_>, honest: bool) -> Random<Composition> {
     }
     let text = tree::text(&types.named, &signatures, &parts);
     let honest = honest && signatures.iter().all(Signature::gives_borrows_back);
+    let stray = signatures.iter().enumerate().map(|(number, of)| {
+        flat_result(of.result.as_ref()).is_none() && parts.iter().any(|part| part.places_result(number))
+    });
+    let stray = stray.collect();
     let (binary, imports, mut exports) = (binary(&text)?, signatures.clone(), signatures);
     exports.extend(parts.iter().map(|_| tree::poke()));
-    Ok(Composition { text, binary, imports, exports, answers, calls, honest })
+    Ok(Composition { text, binary, imports, exports, answers, calls, honest, stray })
 }
 
 /// Calls that change a few words of the parts' memories.
@@ -336,7 +386,13 @@ fn pokes(u: &mut Unstructured<'_>, functions: usize, parts: usize, calls: &mut V
     Ok(())
 }
 
-fn signature(u: &mut Unstructured<'_>, types: &mut Types) -> Random<Signature> {
+/// The [`Late`] choice of functions whose types are known in Rust.
+const KNOWN: u32 = 0;
+
+fn signature(u: &mut Unstructured<'_>, types: &mut Types, late: Late) -> Random<Signature> {
+    if late.says(KNOWN) {
+        return ways::random(u, types);
+    }
     let count = if u.ratio(1, 8)? { u.int_in_range(5..=18)? } else { u.int_in_range(0..=4)? };
     let mut params = Vec::new();
     for _ in 0..count {
@@ -347,7 +403,7 @@ fn signature(u: &mut Unstructured<'_>, types: &mut Types) -> Random<Signature> {
         1 => params.iter().find(|ty| !ty.has_borrows()).cloned(),
         _ => Some(types.ty(u, false)?),
     };
-    Ok(Signature { params, result })
+    Ok(Signature { params, result, way: None })
 }
 
 fn call(u: &mut Unstructured<'_>, signatures: &[Signature]) -> Random<Call> {
@@ -383,7 +439,7 @@ mod tests {
         let (mut state, mut compositions) = (5, 0);
         for length in 0..400 {
             let data = bytes(&mut state, length * 4);
-            let Ok((_, composition)) = case(&mut Unstructured::new(&data)) else { continue };
+            let Ok((_, composition)) = case(&mut Unstructured::new(&data), Late::of(&data)) else { continue };
             let valid = wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
                 .validate_all(&composition.binary);
             valid.unwrap_or_else(|e| panic!("{e}\n{}", composition.text));
@@ -393,16 +449,69 @@ mod tests {
     }
 
     #[test]
-    fn differences_are_looked_for_up_to_a_limit() {
-        let returned = |n| Happening::Ended(Ending::Returned(Some(Datum::Int(n))));
-        let limit = || Happening::Ended(Ending::Limit);
-        assert_eq!(difference(&[returned(1)], &[returned(1)]), None);
-        assert_eq!(difference(&[returned(1), limit()], &[returned(1), returned(2)]), None);
-        assert_eq!(difference(&[returned(1)], &[returned(1), returned(2)]), Some((None, Some(&returned(2)))));
-        assert_eq!(difference(&[returned(3)], &[returned(1), limit()]), Some((Some(&returned(3)), Some(&returned(1)))));
+    fn functions_of_known_types_relay_in_every_way() {
+        use crate::paths::{Calls, Host};
+        let data = bytes(&mut 9, 20_000);
+        let (mut u, mut returned) = (Unstructured::new(&data), 0);
+        let all: Vec<usize> = ways::RELAYED.collect();
+        for ways in all.chunks(3) {
+            let mut types = Types::default();
+            let signatures: Vec<_> = ways.iter().map(|way| ways::named(*way, &mut types)).collect();
+            let mut composition = relaying(&mut u, &types, signatures.clone(), true).expect("bytes enough");
+            let call = |number: usize| {
+                let args = signatures[number % ways.len()].params.iter().map(|ty| Datum::random(&mut u, ty));
+                Call::Export(number % ways.len(), args.collect::<Random<_>>().expect("bytes enough"))
+            };
+            composition.calls = (0..3 * ways.len()).map(call).collect();
+            let expected = ours::ours(&composition, &ours::Mode::plain()).pop().expect("no limits");
+            for (host, typed, suspending) in [
+                (Host::Typed, true, false),
+                (Host::Suspending, true, true),
+                (Host::Suspending, false, true),
+                (Host::Dynamic, true, true),
+            ] {
+                let mode = ours::Mode { host, calls: Calls { typed, suspending }, ..ours::Mode::plain() };
+                let found = ours::ours(&composition, &mode);
+                let agreement = check(&composition, &mode, &found, &expected);
+                if composition.honest {
+                    check(&composition, &mode, &found, &super::expected(&composition));
+                }
+                returned += counted(&expected, agreement).returned;
+            }
+        }
+        assert!(returned > 200, "{returned}");
+    }
+
+    #[test]
+    fn only_a_result_that_a_component_wants_anywhere_is_forgiven_for_where_it_is() {
         let violation = Happening::Ended(Ending::Violation);
         let fault = Happening::Ended(Ending::Trapped(Trap::MemoryOutOfBounds));
-        assert_eq!(difference(std::slice::from_ref(&violation), std::slice::from_ref(&fault)), None);
-        assert!(difference(&[fault], &[violation]).is_some(), "we never store before we look");
+        assert!(both_out_of_bounds(&violation, &fault));
+        assert!(!both_out_of_bounds(&fault, &violation), "we never store before we look");
+        let host = Happening::Host(0, Vec::new());
+        let returned = Happening::Ended(Ending::Returned(None));
+        let composition = Composition {
+            text: String::new(),
+            binary: Vec::new(),
+            imports: Vec::new(),
+            exports: Vec::new(),
+            answers: Vec::new(),
+            calls: vec![Call::Export(0, Vec::new()), Call::Export(1, Vec::new()), Call::Export(2, Vec::new())],
+            honest: false,
+            stray: vec![false, true],
+        };
+        let happened = [host.clone(), returned.clone(), host, returned, violation];
+        let strays = [1, 3, 4].map(|at| composition.is_stray(call_at(&happened, at)));
+        assert_eq!(strays, [false, true, false]);
+    }
+
+    #[test]
+    fn only_calls_that_were_compared_count() {
+        let (returned, violation) = (Happening::Ended(Ending::Returned(None)), Happening::Ended(Ending::Violation));
+        let happened = [Happening::Host(0, Vec::new()), returned, violation, LIMIT];
+        let one = counted(&happened, Agreement { events: 2, limited: true });
+        assert_eq!(one, Relayed { returned: 1, failed: 0, dishonest: 1, limited: 0 });
+        let all = counted(&happened, Agreement { events: 3, limited: true });
+        assert_eq!(all, Relayed { returned: 1, failed: 1, dishonest: 2, limited: 0 });
     }
 }

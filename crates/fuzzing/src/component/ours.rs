@@ -2,17 +2,20 @@
 
 use super::types::Ty;
 use super::values::Datum;
-use super::{Answer, Call, Composition, Ending, FAILURE, Happening, Res};
+use super::{Answer, Call, Composition, Ending, FAILURE, Happening, Other, Res, ways};
+use crate::late::Late;
+use crate::paths::{self, Calls};
+use crate::slots;
+use crate::suspension::block_on;
 use arbitrary::{Result as Random, Unstructured};
-use hatchery::component::{Component, Instance, Linker, Resource, ResourceAny, Val};
+use hatchery::component::{Caller, Component, Instance, Linker, Resource, ResourceAny, Val};
 use hatchery::{
     Allocation, Bounds, Config, Engine, Error, ErrorKind, Interruption, Limits, Optimization, Pooling, Reset,
     SnapshotOptions, Trap, Verify,
 };
 use std::slice::Iter;
-use std::sync::LazyLock;
 
-type Host = super::Host<ResourceAny>;
+pub(super) type Host = super::Host<ResourceAny>;
 
 /// What a call may use: so little that a guest that does not end is soon stopped, and so much that all others end.
 const FUEL: u64 = 5_000_000;
@@ -23,17 +26,20 @@ const LIFTED: usize = 8 << 20;
 /// How a component is compiled and run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mode {
-    engine: usize,
-    snapshot: bool,
+    pub(super) engine: usize,
+    pub(super) snapshot: bool,
+    pub(super) host: paths::Host,
+    pub(super) calls: Calls,
 }
 
 impl Mode {
-    pub(crate) fn arbitrary(u: &mut Unstructured<'_>) -> Random<Mode> {
-        Ok(Mode { engine: u.choose_index(ENGINES.len())?, snapshot: u.ratio(1, 4)? })
+    pub(crate) fn arbitrary(u: &mut Unstructured<'_>, late: Late) -> Random<Mode> {
+        let (engine, snapshot) = (u.choose_index(MODES)?, u.ratio(1, 4)?);
+        Ok(Mode { engine, snapshot, host: paths::Host::of(late), calls: Calls::of(late) })
     }
 
     pub(crate) fn plain() -> Mode {
-        Mode { engine: 0, snapshot: false }
+        Mode { engine: 0, snapshot: false, host: paths::Host::Dynamic, calls: Calls::PLAIN }
     }
 
     /// Where slots are used again, an instance follows another.
@@ -42,11 +48,19 @@ impl Mode {
     }
 }
 
+/// Engines there are.
+const MODES: usize = 5;
+
 /// Index of the first engine with a pool.
 const FIRST_POOL: usize = 3;
 
-/// Made once: a pool takes longer to make than a small component takes to compile.
-static ENGINES: LazyLock<[Engine; 5]> = LazyLock::new(|| {
+thread_local! {
+    /// Made once for each thread, so that none waits for another's slots: a pool takes longer to make than a small component
+    /// takes to compile.
+    static ENGINES: [Engine; MODES] = engines();
+}
+
+fn engines() -> [Engine; MODES] {
     let plain = Config::new().optimization(Optimization::None).interruption(Interruption::Fuel);
     let fast = plain.clone().optimization(Optimization::Speed);
     let pool = |reset| {
@@ -56,30 +70,41 @@ static ENGINES: LazyLock<[Engine; 5]> = LazyLock::new(|| {
     let strict = plain.clone().allocation(Allocation::Strict).bounds(Bounds::Explicit);
     [plain.clone(), fast, strict, pool(Reset::WorkingSet), pool(Reset::PagemapScan)]
         .map(|config| Engine::new(&config).expect("a possible configuration"))
-});
+}
 
 /// What happens, once for each instance that is made; nothing if a limit of ours is exceeded.
 ///
 /// # Panics
 ///
-/// When something blames ourselves, or refuses what is valid.
+/// When something blames ourselves, or refuses what is valid, and when a slot is lost.
 pub(crate) fn ours(composition: &Composition, mode: &Mode) -> Vec<Vec<Happening>> {
-    let engine = &ENGINES[mode.engine];
+    let engine = ENGINES.with(|engines| engines[mode.engine].clone());
+    let all = all(&engine, composition, mode);
+    slots::all_came_back(&engine);
+    all
+}
+
+fn all(engine: &Engine, composition: &Composition, mode: &Mode) -> Vec<Vec<Happening>> {
     let Some(component) = fitting(Component::new(engine, &composition.binary), composition) else { return Vec::new() };
-    let linker = linker(engine, composition);
+    let linker = linker(engine, composition, mode.host);
     let component = snapshot(mode, component, &linker, composition);
     let limits = Limits::new().fuel(FUEL).max_lifted(LIFTED);
     let Some(prepared) = fitting(linker.prepare_with(&component, limits), composition) else { return Vec::new() };
-    let run = |_| {
+    let (mut all, mut any) = (Vec::new(), false);
+    for _ in 0..mode.instances() {
         let (mut host, mut calls) = (Host::new(composition), composition.calls.iter());
         while calls.len() > 0 {
-            let mut instance = fitting(prepared.instantiate(host.again()), composition)?;
-            call_until_one_fails(&mut instance, composition, &mut calls);
+            let Some(mut instance) = fitting(prepared.instantiate(host.again()), composition) else {
+                assert!(!any, "the slot of an instance before is lost in {mode:?} of {composition:?}");
+                return all;
+            };
+            any = true;
+            call_until_one_fails(&mut instance, composition, &mut calls, mode.calls);
             host = instance.into_data();
         }
-        Some(host.happened)
-    };
-    (0..mode.instances()).map_while(run).collect()
+        all.push(host.happened);
+    }
+    all
 }
 
 /// A result unless it is the error of a limit.
@@ -102,7 +127,7 @@ fn snapshot(mode: &Mode, component: Component, linker: &Linker<Host>, compositio
     made.unwrap_or_else(|error| panic!("{error:?} of {composition:?}")).0
 }
 
-fn linker(engine: &Engine, composition: &Composition) -> Linker<Host> {
+fn linker(engine: &Engine, composition: &Composition, how: paths::Host) -> Linker<Host> {
     let mut linker = Linker::<Host>::new(engine);
     let mut up = linker.instance("up").expect("a name");
     up.resource::<Res>("res", |mut caller, resource| {
@@ -110,25 +135,56 @@ fn linker(engine: &Engine, composition: &Composition) -> Linker<Host> {
         Ok(())
     })
     .expect("defined once");
+    up.resource::<Other>("other", |mut caller, resource| {
+        caller.data_mut().happened.push(Happening::DroppedOther(resource.rep()));
+        Ok(())
+    })
+    .expect("defined once");
+    // A destructor cannot be suspended when it is the host who drops the resource.
+    let drops = composition.calls.iter().any(|call| matches!(call, Call::Drop(_)));
     for (number, signature) in composition.imports.iter().enumerate() {
-        let result = signature.result.clone();
-        up.func_dynamic(&format!("f{number}"), move |mut caller, _, args| {
-            let args = args.iter().map(datum).collect();
-            match caller.data_mut().called(number, args) {
-                Answer::Result(value) => Ok(result.as_ref().zip(value).map(|(ty, value)| val(ty, &value))),
-                Answer::Failure => Err(Error::host(FAILURE)),
+        let function = Function { name: format!("f{number}"), number, result: signature.result.clone() };
+        match (how, signature.way) {
+            (paths::Host::Suspending, Some(way)) if !drops => (ways::WAYS[way].suspending)(&mut up, function),
+            (paths::Host::Typed | paths::Host::Suspending, Some(way)) => (ways::WAYS[way].define)(&mut up, function),
+            _ => {
+                let name = function.name.clone();
+                let defined = up.func_dynamic(&name, move |mut caller, _, args| function.called(&mut caller, args));
+                defined.map(|_| ()).expect("defined once");
             }
-        })
-        .expect("defined once");
+        }
     }
     linker
 }
 
-fn call_until_one_fails(instance: &mut Instance<Host>, composition: &Composition, calls: &mut Iter<'_, Call>) {
+/// A function of the host.
+pub(super) struct Function {
+    pub(super) name: String,
+    number: usize,
+    result: Option<Ty>,
+}
+
+impl Function {
+    /// It was called: what it returns.
+    pub(super) fn called(&self, caller: &mut Caller<'_, Host>, args: &[Val]) -> Result<Option<Val>, Error> {
+        let args = args.iter().map(datum).collect();
+        match caller.data_mut().called(self.number, args) {
+            Answer::Result(value) => Ok(self.result.as_ref().zip(value).map(|(ty, value)| val(ty, &value))),
+            Answer::Failure => Err(Error::host(FAILURE)),
+        }
+    }
+}
+
+fn call_until_one_fails(
+    instance: &mut Instance<Host>,
+    composition: &Composition,
+    calls: &mut Iter<'_, Call>,
+    how: Calls,
+) {
     while let Some(call) = calls.next() {
         instance.set_fuel(FUEL);
         let result = match call {
-            Call::Export(number, args) => call_export(instance, composition, *number, args),
+            Call::Export(number, args) => call_export(instance, composition, *number, args, how),
             Call::Drop(number) => {
                 let thing = instance.data_mut().take(*number);
                 thing.map(|thing| thing.resource_drop(&mut *instance).map(|()| None))
@@ -155,6 +211,7 @@ fn call_export(
     composition: &Composition,
     number: usize,
     args: &[Datum],
+    how: Calls,
 ) -> Option<Result<Option<Datum>, Error>> {
     let signature = &composition.exports[number];
     let things = instance.data_mut().give(&signature.params, args)?;
@@ -163,8 +220,14 @@ fn call_export(
         None => val(ty, arg),
     };
     let args: Vec<Val> = signature.params.iter().zip(args).zip(things).map(arg).collect();
-    let func = instance.func_dynamic(format!("f{number}").as_str()).expect("an export");
-    let result = func.call(instance, &args);
+    let name = format!("f{number}");
+    let result = match signature.way {
+        Some(way) if how.typed => (ways::WAYS[way].call)(instance, &name, &args, how.suspending),
+        _ => {
+            let func = instance.func_dynamic(name.as_str()).expect("an export");
+            if how.suspending { block_on(func.call_async(instance, &args)) } else { func.call(instance, &args) }
+        }
+    };
     Some(result.map(|value| match value {
         Some(Val::Resource(thing)) if signature.result == Some(Ty::OwnThing) => Some(instance.data_mut().got(thing)),
         value => value.as_ref().map(datum),
@@ -228,6 +291,8 @@ fn val(ty: &Ty, datum: &Datum) -> Val {
             Val::Flags((0..32).filter(|bit| bits >> bit & 1 == 1).map(|bit| format!("b{bit}")).collect())
         }
         (Ty::Borrow, Datum::Handle(rep)) => Val::Resource(ResourceAny::from(Resource::<Res>::new_borrow(*rep))),
+        (Ty::BorrowOther, Datum::Other(rep)) => Val::Resource(ResourceAny::from(Resource::<Other>::new_borrow(*rep))),
+        (_, Datum::Other(rep)) => Val::Resource(ResourceAny::from(Resource::<Other>::new_own(*rep))),
         (_, Datum::Handle(rep)) => Val::Resource(ResourceAny::from(Resource::<Res>::new_own(*rep))),
         (ty, datum) => panic!("{datum:?} is no {ty:?}"),
     }
@@ -274,7 +339,10 @@ fn datum(val: &Val) -> Datum {
         Val::Result(Ok(of)) => Datum::Case(0, payload(of)),
         Val::Result(Err(of)) => Datum::Case(1, payload(of)),
         Val::Flags(names) => Datum::Flags(names.iter().fold(0, |bits, name| bits | 1 << number(name))),
-        Val::Resource(resource) => Datum::Handle(resource.try_into_resource::<Res>().expect("the host's").rep()),
+        Val::Resource(resource) => match resource.try_into_resource::<Res>() {
+            Ok(resource) => Datum::Handle(resource.rep()),
+            Err(_) => Datum::Other(resource.try_into_resource::<Other>().expect("the host's").rep()),
+        },
         other => panic!("{other:?} is of no type there is"),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::guest::Behaviour;
 use super::types::{Flat, Ty, flat_params, flat_result};
+use super::ways;
 use std::fmt::Write as _;
 
 /// The type of a function.
@@ -11,6 +12,8 @@ pub struct Signature {
     pub params: Vec<Ty>,
     /// Type of its result.
     pub result: Option<Ty>,
+    /// Number of the Rust types that stand for it, where there are some.
+    pub(crate) way: Option<usize>,
 }
 
 impl Signature {
@@ -33,8 +36,8 @@ impl Signature {
 
     /// Whether an honest relay gives back all it is lent: what is lent is a flat parameter.
     pub(crate) fn gives_borrows_back(&self) -> bool {
-        let nested = self.params.iter().any(|ty| *ty != Ty::Borrow && ty.has_borrows());
-        let spilled = flat_params(&self.params).is_none() && self.params.contains(&Ty::Borrow);
+        let nested = self.params.iter().any(|ty| !ty.is_borrow() && ty.has_borrows());
+        let spilled = flat_params(&self.params).is_none() && self.params.iter().any(Ty::is_borrow);
         !nested && !spilled
     }
 
@@ -80,12 +83,13 @@ pub(crate) fn text(named: &[Ty], signatures: &[Signature], parts: &[Behaviour]) 
 
 /// The function that each part has, in their order, behind those that relay: it changes a word of the part's memory.
 pub(crate) fn poke() -> Signature {
-    Signature { params: vec![Ty::Int(32, false), Ty::Int(32, false)], result: None }
+    Signature { params: vec![Ty::Int(32, false), Ty::Int(32, false)], result: None, way: Some(ways::POKE) }
 }
 
 /// The import of everything from below.
 fn import(named: &[Ty], signatures: &[Signature]) -> String {
     let mut text = String::from("(import \"up\" (instance $up\n(export \"res\" (type $res (sub resource)))\n");
+    text += "(export \"other\" (type $other (sub resource)))\n";
     for (number, ty) in named.iter().enumerate() {
         let definition = ty.definition();
         let _ =
@@ -94,7 +98,7 @@ fn import(named: &[Ty], signatures: &[Signature]) -> String {
     for (number, signature) in signatures.iter().enumerate() {
         let _ = writeln!(text, "(export \"f{number}\" (func {}))", signature.text());
     }
-    text += "))\n(alias export $up \"res\" (type $res))\n";
+    text += "))\n(alias export $up \"res\" (type $res)) (alias export $up \"other\" (type $other))\n";
     for number in 0..named.len() {
         let _ = writeln!(text, "(alias export $up \"t{number}\" (type $t{number}))");
     }
@@ -109,8 +113,8 @@ fn component(number: usize, import: &str, named: &[Ty], signatures: &[Signature]
     let mut text = format!("(component $c{number}\n{import}");
     text += &part.library();
     text += "(core instance $libc (instantiate $libc))\n";
-    text += "(core func $drop (canon resource.drop $res))\n";
-    let mut exports = String::from("(export \"drop\" (func $drop))");
+    text += "(core func $drop (canon resource.drop $res)) (core func $drop-other (canon resource.drop $other))\n";
+    let mut exports = String::from("(export \"drop\" (func $drop)) (export \"drop-other\" (func $drop-other))");
     for number in 0..signatures.len() {
         let _ = writeln!(text, "(core func $l{number} (canon lower (func $up \"f{number}\") {options}))");
         let _ = write!(exports, "(export \"f{number}\" (func $l{number}))");
@@ -120,7 +124,7 @@ fn component(number: usize, import: &str, named: &[Ty], signatures: &[Signature]
         text,
         "(core instance $main (instantiate $main (with \"libc\" (instance $libc)) (with \"up\" (instance {exports}))))"
     );
-    text += "(export \"res\" (type $res))\n";
+    text += "(export \"res\" (type $res)) (export \"other\" (type $other))\n";
     for number in 0..named.len() {
         let _ = writeln!(text, "(export \"t{number}\" (type $t{number}))");
     }

@@ -44,6 +44,10 @@ pub enum Ty {
     Own,
     /// The host's resource, lent.
     Borrow,
+    /// Another resource of the host's, given away.
+    OwnOther,
+    /// Another resource of the host's, lent.
+    BorrowOther,
     /// A component's resource, given away.
     OwnThing,
     /// A component's resource, lent.
@@ -70,7 +74,7 @@ impl Ty {
             Ty::Result(ok, error) => ok.iter().chain(error).any(|ty| ty.has_text()),
             Ty::Variant(_, cases) => cases.iter().flatten().any(Ty::has_text),
             Ty::Bool | Ty::Int(..) | Ty::Float(_) | Ty::Char | Ty::Enum(..) | Ty::Flags(..) => false,
-            Ty::Own | Ty::Borrow | Ty::OwnThing | Ty::BorrowThing => false,
+            Ty::Own | Ty::Borrow | Ty::OwnOther | Ty::BorrowOther | Ty::OwnThing | Ty::BorrowThing => false,
         }
     }
 }
@@ -181,7 +185,8 @@ impl Types {
         Ok(if u.ratio(2, 3)? { Some(Box::new(self.nested(u, depth, parameter)?)) } else { None })
     }
 
-    fn name(&mut self, ty: impl FnOnce(usize) -> Ty) -> Ty {
+    /// A type with a name.
+    pub(crate) fn name(&mut self, ty: impl FnOnce(usize) -> Ty) -> Ty {
         let ty = ty(self.named.len());
         self.named.push(ty.clone());
         ty
@@ -242,6 +247,8 @@ impl Ty {
             Ty::Flags(_, count) => format!("(flags{})", names('b', *count)),
             Ty::Own => "(own $res)".into(),
             Ty::Borrow => "(borrow $res)".into(),
+            Ty::OwnOther => "(own $other)".into(),
+            Ty::BorrowOther => "(borrow $other)".into(),
             Ty::OwnThing => "(own $thing)".into(),
             Ty::BorrowThing => "(borrow $thing)".into(),
         }
@@ -271,7 +278,12 @@ impl Ty {
 
     /// Whether values can contain resources that are lent.
     pub(crate) fn has_borrows(&self) -> bool {
-        self.any(&|ty| *ty == Ty::Borrow)
+        self.any(&|ty| ty.is_borrow())
+    }
+
+    /// Whether it is a resource of the host's that is lent.
+    pub(crate) fn is_borrow(&self) -> bool {
+        matches!(self, Ty::Borrow | Ty::BorrowOther)
     }
 
     /// Whether this is so of the type, or of a type of one of its parts.
@@ -290,9 +302,8 @@ impl Ty {
         match self {
             Ty::Bool => 1,
             Ty::Int(bits, _) | Ty::Float(bits) => bits / 8,
-            Ty::Char | Ty::Text | Ty::List(_) | Ty::Map(..) | Ty::Own | Ty::Borrow | Ty::OwnThing | Ty::BorrowThing => {
-                4
-            }
+            Ty::Char | Ty::Text | Ty::List(_) | Ty::Map(..) => 4,
+            Ty::Own | Ty::Borrow | Ty::OwnOther | Ty::BorrowOther | Ty::OwnThing | Ty::BorrowThing => 4,
             Ty::Fixed(of, _) => of.align(),
             Ty::Tuple(types) | Ty::Record(_, types) => types.iter().map(Ty::align).max().unwrap_or(1),
             Ty::Flags(_, count) => flags_bytes(*count),
@@ -308,7 +319,8 @@ impl Ty {
         match self {
             Ty::Bool => 1,
             Ty::Int(bits, _) | Ty::Float(bits) => bits / 8,
-            Ty::Char | Ty::Own | Ty::Borrow | Ty::OwnThing | Ty::BorrowThing => 4,
+            Ty::Char => 4,
+            Ty::Own | Ty::Borrow | Ty::OwnOther | Ty::BorrowOther | Ty::OwnThing | Ty::BorrowThing => 4,
             Ty::Text | Ty::List(_) | Ty::Map(..) => 8,
             Ty::Fixed(of, length) => of.size().saturating_mul(*length),
             Ty::Tuple(types) | Ty::Record(_, types) => record_size(types),

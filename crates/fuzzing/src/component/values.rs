@@ -28,6 +28,8 @@ pub enum Datum {
     Flags(u32),
     /// The number of a resource of the host.
     Handle(u32),
+    /// The number of a resource of the host's other kind.
+    Other(u32),
     /// The resource of a component that the host got as the one of this number.
     Thing(usize),
 }
@@ -79,6 +81,7 @@ impl Datum {
             Ty::Enum(_, count) => Datum::Case(u.int_in_range(0..=count - 1)?, None),
             Ty::Flags(_, count) => Datum::Flags(u.arbitrary::<u32>()? & (u32::MAX >> (32 - count))),
             Ty::Own | Ty::Borrow => Datum::Handle(u.int_in_range(0..=9)?),
+            Ty::OwnOther | Ty::BorrowOther => Datum::Other(u.int_in_range(0..=9)?),
             Ty::OwnThing | Ty::BorrowThing => Datum::Thing(u.int_in_range(0..=3)?),
         })
     }

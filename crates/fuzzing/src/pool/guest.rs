@@ -27,12 +27,23 @@ pub(super) const CALLS: [(&str, usize); 15] = [
     ("host", 1),
 ];
 
+/// As [`CALLS`], of exports that came later. Those about the second memory are missing where there is none.
+pub(super) const LATER: [(&str, usize); 8] = [
+    ("store second", 2),
+    ("fill second", 3),
+    ("grow second", 1),
+    ("out of second", 3),
+    ("into second", 3),
+    ("grow references", 1),
+    ("copy references", 3),
+    ("keep reference", 1),
+];
+
 /// A module with memories, a table, globals and segments of random sizes at random places.
 pub(super) fn module(u: &mut Unstructured<'_>) -> Result<String> {
     let pages = u.int_in_range(0..=MAX_PAGES / 2)?;
     let most = u.int_in_range(pages.max(1)..=MAX_PAGES)?;
-    let second =
-        if u.ratio(1, 3)? { format!(r#"(memory (export "second") {} 3)"#, u.int_in_range(0..=2)?) } else { "".into() };
+    let second = if u.ratio(1, 3)? { Some(u.int_in_range(0..=2)?) } else { None };
     let address = if u.ratio(1, 6)? { "i64" } else { "i32" };
     let mut data = String::new();
     for _ in 0..if pages == 0 { 0 } else { u.int_in_range(0..=6)? } {
@@ -42,12 +53,18 @@ pub(super) fn module(u: &mut Unstructured<'_>) -> Result<String> {
     let (elements, most_elements) = (u.int_in_range(2..=700)?, u.int_in_range(700..=3000)?);
     let starts = if u.ratio(1, 3)? { START } else { "" };
     let wide = if address == "i64" { "i64.extend_i32_u" } else { "" };
+    let (second, about_second) = match second {
+        Some(pages) => (format!(r#"(memory $second (export "second") {pages} 3)"#), about_second(address)),
+        None => Default::default(),
+    };
     Ok(format!(
         r#"(module
             (import "host" "f" (func $f (param i32) (result i32)))
             (memory $memory (export "memory") {address} {pages} {most})
             {second}
             (table $table (export "table") {elements} {most_elements} funcref)
+            (table $references (export "references") 3 300 externref)
+            (global $reference (export "reference") (mut externref) (ref.null extern))
             (global $a (export "a") (mut i64) (i64.const {seed}))
             (global $b (export "b") (mut i32) (i32.const 1))
             {data}
@@ -93,9 +110,41 @@ pub(super) fn module(u: &mut Unstructured<'_>) -> Result<String> {
                     (then (i32.const 0))
                     (else (i32.add (i32.const 1) (call $deep (i32.sub (local.get 0) (i32.const 1)))))))
             (func (export "host") (param i32) (result i32) (call $f (local.get 0)))
+            (func (export "grow references") (param i32) (result i32)
+                (table.grow $references (global.get $reference) (i32.and (local.get 0) (i32.const 127))))
+            (func (export "copy references") (param i32 i32 i32)
+                (table.copy $references $references
+                    (i32.and (local.get 0) (i32.const 3))
+                    (i32.and (local.get 1) (i32.const 3))
+                    (i32.and (local.get 2) (i32.const 3))))
+            (func (export "keep reference") (param i32)
+                (global.set $reference (table.get $references (i32.and (local.get 0) (i32.const 3)))))
+            {about_second}
             {starts})"#,
         seed = u.arbitrary::<i64>()?,
     ))
+}
+
+/// Functions about a second memory: its addresses are of 32 bits.
+fn about_second(address: &str) -> String {
+    // A length is of the narrower memory's type.
+    let first = |parameter: usize| match address {
+        "i64" => format!("(i64.extend_i32_u (local.get {parameter}))"),
+        _ => format!("(local.get {parameter})"),
+    };
+    format!(
+        r#"(func (export "store second") (param i32 i32) (i32.store $second (local.get 0) (local.get 1)))
+           (func (export "fill second") (param i32 i32 i32)
+               (memory.fill $second (local.get 0) (local.get 2) (local.get 1)))
+           (func (export "grow second") (param i32) (result i32)
+               (memory.grow $second (i32.and (local.get 0) (i32.const 3))))
+           (func (export "out of second") (param i32 i32 i32)
+               (memory.copy $memory $second {} (local.get 1) (local.get 2)))
+           (func (export "into second") (param i32 i32 i32)
+               (memory.copy $second $memory (local.get 0) {} (local.get 2)))"#,
+        first(0),
+        first(1),
+    )
 }
 
 /// Writes something that no segment does.

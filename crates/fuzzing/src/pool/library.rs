@@ -50,7 +50,7 @@ fn known(number: usize, config: &Config, bounds: Bounds, start: Start) -> Arc<[u
 }
 
 /// The same text for the same number.
-fn text(number: usize) -> String {
+pub(super) fn text(number: usize) -> String {
     let mut state = number as u64 + 1;
     let byte = || {
         // Knuth's constants.

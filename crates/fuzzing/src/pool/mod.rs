@@ -8,12 +8,16 @@ mod guest;
 mod library;
 mod pair;
 
+use crate::late::Late;
 use arbitrary::{Result as Random, Unstructured};
 use guest::{CALLS, MAX_PAGES, PAGE};
-use hatchery::{Allocation, Bounds, Config, Engine, Error, Instance, Limits, Linker, Module, Optimization, Prepared};
+use hatchery::{
+    Allocation, Bounds, Config, Engine, Error, Instance, Isolation, Learning, Limits, Linker, Module, Optimization,
+    Prepared,
+};
 use hatchery_pool::{Class, Discovery, Placement, Pool, PoolOptions, Reset, Verify, WorkingSets, inject};
 use library::{Source, Start};
-use pair::{Act, Failure, Pair, failure, perform};
+use pair::{Act, Failure, Pair, failure, look, perform};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most instances that a thread keeps.
@@ -42,7 +46,7 @@ pub struct Happened {
 ///
 /// When an instance of the pool differs from its twin, a slot is not clean, or slots are lost.
 pub fn pool(data: &[u8]) -> Happened {
-    let Ok(case) = Case::arbitrary(&mut Unstructured::new(data)) else { return Happened::default() };
+    let Ok(case) = Case::arbitrary(&mut Unstructured::new(data), Late::of(data)) else { return Happened::default() };
     case.run()
 }
 
@@ -70,14 +74,28 @@ enum Step {
     Exchange { place: usize },
     /// Gives up all clean slots.
     Evict,
-    /// Prepares a module anew: to the pool, it is another one.
-    Prepare { module: usize },
+    /// Prepares a module anew: to the pool, it is another one, or one of another isolation.
+    Prepare { module: usize, whose: Whose },
 }
 
+/// Whose slots instances may share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Anybody,
+    /// Those of a tenant.
+    Tenant,
+    /// Nobody's working set is learned from.
+    Frozen,
+}
+
+/// The [`Late`] choice of bounds as they are by default.
+const AUTO_BOUNDS: u32 = 0;
+
 impl Case {
-    fn arbitrary(u: &mut Unstructured<'_>) -> Random<Case> {
+    fn arbitrary(u: &mut Unstructured<'_>, late: Late) -> Random<Case> {
         let options = options(u)?;
         let bounds = *u.choose(&[Bounds::Guard, Bounds::Explicit])?;
+        let bounds = if late.says(AUTO_BOUNDS) { Bounds::Auto } else { bounds };
         let start = |u: &mut Unstructured<'_>| u.choose(&[Start::Beginning, Start::Snapshot]).copied();
         let count = u.int_in_range(1..=3)?;
         let modules = (0..count).map(|_| Ok((Source::arbitrary(u)?, start(u)?))).collect::<Random<_>>()?;
@@ -124,17 +142,21 @@ impl Case {
 
     /// The modules on one kind of allocator.
     fn side(&self, allocation: Allocation, pooled: bool) -> Vec<Mutex<Side>> {
+        // What the pool makes of it, as code is compiled without one, and the twin runs the same.
+        let compiled = if self.bounds == Bounds::Auto { Bounds::Growing } else { self.bounds };
         let config = Config::new()
-            .bounds(self.bounds)
+            .bounds(compiled)
             .optimization(Optimization::None)
             .memory_reservation(RESERVATION)
             .memory_guard(PAGE);
-        let engine = Engine::new(&config.clone().allocation(allocation)).expect("a possible configuration");
+        let bounds = if pooled { self.bounds } else { compiled };
+        let engine = Engine::new(&config.clone().bounds(bounds).allocation(allocation));
+        let engine = engine.expect("a possible configuration");
         let linker = linker(&engine);
         let side = |(source, start): &(Source, Start)| {
             // The twin begins at the beginning.
             let start = if pooled { *start } else { Start::Beginning };
-            let module = source.module(&engine, &config, self.bounds, start);
+            let module = source.module(&engine, &config, compiled, start);
             let prepared = linker.prepare(&module).map_err(|error| failure(&error));
             Mutex::new(Side { linker: linker.clone(), module, prepared })
         };
@@ -157,8 +179,14 @@ struct Side {
 }
 
 impl Side {
-    fn prepare(&mut self) {
-        self.prepared = self.linker.prepare_with(&self.module, Limits::new()).map_err(|error| failure(&error));
+    fn prepare(&mut self, whose: Whose) {
+        let prepared = self.linker.prepare_with(&self.module, Limits::new());
+        let prepared = prepared.and_then(|prepared| match whose {
+            Whose::Anybody => Ok(prepared),
+            Whose::Tenant => prepared.isolated(&Isolation::new().tag("a tenant")),
+            Whose::Frozen => prepared.isolated(&Isolation::new().learning(Learning::Frozen)),
+        });
+        self.prepared = prepared.map_err(|error| failure(&error));
     }
 }
 
@@ -269,9 +297,9 @@ impl<'a> Thread<'a> {
                 exchange.extend(std::mem::replace(&mut self.held[place], other));
             }
             Step::Evict => self.world.pool.evict_warm(),
-            Step::Prepare { module } => {
-                unlocked(&self.world.pooled[module]).prepare();
-                unlocked(&self.world.fresh[module]).prepare();
+            Step::Prepare { module, whose } => {
+                unlocked(&self.world.pooled[module]).prepare(whose);
+                unlocked(&self.world.fresh[module]).prepare(whose);
             }
         }
     }
@@ -297,18 +325,18 @@ impl<'a> Thread<'a> {
     /// Does what it does, or fails; then the instance goes, and whatever it left may not be seen again.
     fn fail(&mut self, place: usize, act: Act, ahead: u64, lasting: bool) {
         let Some(mut pair) = self.held[place].take() else { return };
-        let before = inject::made();
+        let (before, made) = (look(&mut pair.fresh), inject::made());
         let found = inject::failing(ahead, lasting, || perform(&mut pair.pooled, act));
         let expected = perform(&mut pair.fresh, act);
-        if inject::made() - before <= ahead {
+        if inject::made() - made <= ahead {
             // Nothing failed.
-            if found == expected {
+            let before = self.world.is_scarce().then_some(before);
+            if pair.agree(act, &found, &expected, before) {
                 self.held[place] = Some(pair);
-            } else {
-                assert!(self.world.is_scarce() && act.grows(), "{act:?}: {found:?}, expected {expected:?}");
             }
         } else {
             self.happened.failed += 1;
+            pair.agree_but_for_failure(act, &found, &expected, &before);
             inject::failing(ahead, lasting, || drop(pair));
         }
     }
@@ -320,13 +348,21 @@ fn step(u: &mut Unstructured<'_>, modules: usize) -> Random<Step> {
     let (ahead, lasting) = (u.int_in_range(0..=5)?, u.ratio(1, 3)?);
     Ok(match u.int_in_range(0..=31)? {
         0..=6 => Step::Make { module, place },
-        7..=20 => Step::Act { place, act: act(u)? },
-        21..=23 => Step::Failing { place, act: act(u)?, ahead, lasting },
+        7..=20 => {
+            // What is about failures in other steps chooses among acts here.
+            let act = act(u)?;
+            Step::Act { place, act: if lasting { act.later() } else { act } }
+        }
+        21..=23 => {
+            let act = act(u)?;
+            Step::Failing { place, act: if module > 0 { act.later() } else { act }, ahead, lasting }
+        }
         24..=25 => Step::MakeFailing { module, place, ahead, lasting },
         26..=27 => Step::Drop { place },
         28..=29 => Step::Exchange { place },
         30 => Step::Evict,
-        _ => Step::Prepare { module },
+        _ if !lasting => Step::Prepare { module, whose: Whose::Anybody },
+        _ => Step::Prepare { module, whose: if ahead % 2 == 0 { Whose::Frozen } else { Whose::Tenant } },
     })
 }
 
@@ -381,4 +417,43 @@ fn options(u: &mut Unstructured<'_>) -> Random<PoolOptions> {
         max_tail_bytes: *u.choose(&[usual.max_tail_bytes, 0, 1 << 16])?,
     };
     Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::guest::LATER;
+    use super::*;
+
+    /// An instance of a module with two memories.
+    fn with_two_memories() -> Instance<()> {
+        let engine = Engine::new(&Config::new()).expect("an engine");
+        let texts = (0..).map(library::text);
+        let text =
+            texts.into_iter().find(|text| text.contains("$second") && text.contains("(data")).expect("some have two");
+        let module = Module::new(&engine, text).expect("valid");
+        linker(&engine).prepare(&module).expect("imports").instantiate(()).expect("it starts")
+    }
+
+    #[test]
+    fn acts_about_second_memories_and_references_are_seen() {
+        let mut instance = with_two_memories();
+        let export = |name| LATER.iter().position(|later| later.0 == name).expect("one of them");
+        let call = |name, args| Act::CallLater { export: export(name), args };
+        let acts = [
+            call("grow second", [1, 0, 0]),
+            call("store second", [9, 77, 0]),
+            call("fill second", [5000, 100, 8]),
+            call("into second", [60000, 0, 4000]),
+            call("out of second", [8, 5000, 100]),
+            Act::Refer { at: 1, value: 5 },
+            call("copy references", [0, 1, 2]),
+            call("keep reference", [1, 0, 0]),
+            call("grow references", [3, 0, 0]),
+        ];
+        for act in acts {
+            let before = look(&mut instance);
+            perform(&mut instance, act).unwrap_or_else(|failure| panic!("{act:?}: {failure:?}"));
+            assert_ne!(look(&mut instance), before, "{act:?}");
+        }
+    }
 }
