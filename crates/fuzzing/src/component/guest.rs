@@ -68,6 +68,13 @@ impl Tamper {
     }
 }
 
+/// Who calls a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    Component,
+    Host,
+}
+
 /// What follows a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PostReturn {
@@ -211,9 +218,13 @@ impl Behaviour {
         text + ")\n"
     }
 
-    /// Whether a function asks for its result where a word says.
-    pub(crate) fn places_result(&self, number: usize) -> bool {
-        self.functions[number].0.iter().any(|tamper| matches!(tamper, Tamper::ResultAt))
+    /// Whether a call of this function may pass values at any place in memory: where the component wants a result or says that
+    /// its own is, or where its `realloc` lets another component put parameters.
+    pub(crate) fn is_stray(&self, number: usize, signature: &Signature, caller: Caller) -> bool {
+        let spilled_result = flat_result(signature.result.as_ref()).is_none();
+        let stray_result = |tamper: &Tamper| matches!(tamper, Tamper::ResultAt | Tamper::Returned);
+        spilled_result && self.functions[number].0.iter().any(stray_result)
+            || self.lies && caller == Caller::Component && flat_params(&signature.params).is_none()
     }
 
     /// Whether a function has something that follows its calls.

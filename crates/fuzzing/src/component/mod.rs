@@ -16,12 +16,12 @@ mod ways;
 use crate::compare::{Agreement, compare};
 use crate::late::Late;
 use arbitrary::{Result as Random, Unstructured};
-use guest::Behaviour;
+use guest::{Behaviour, Caller};
 use hatchery::Trap;
 use std::fmt;
 use std::ops::AddAssign;
 use std::path::PathBuf;
-use types::{Types, flat_result};
+use types::Types;
 
 pub use bytes::{Became, component_bytes};
 pub use tree::Signature;
@@ -46,8 +46,8 @@ pub struct Composition {
     pub calls: Vec<Call>,
     /// Whether all components do nothing but relay.
     pub honest: bool,
-    /// For each export, whether a component may ask for its result where it has no memory; none for exports that come
-    /// after these.
+    /// For each export, whether a component may want values of its calls in memory where it has none; none for exports
+    /// that come after these.
     pub stray: Vec<bool>,
 }
 
@@ -267,15 +267,15 @@ fn call_at(happened: &[Happening], at: usize) -> usize {
     happened[..at].iter().filter(|one| matches!(one, Happening::Ended(_))).count()
 }
 
-/// Whether a call ended with a trap that we raise before a result is stored where its caller wants it, and Wasmtime when it
-/// stores it there.
+/// Whether a call ended with a trap that we raise before parameters or a result are read from, or stored at, where a component
+/// has no memory, and Wasmtime when it does so.
 fn both_out_of_bounds(ours: &Happening, theirs: &Happening) -> bool {
     let fault = Happening::Ended(Ending::Trapped(Trap::MemoryOutOfBounds));
     *ours == Happening::Ended(Ending::Violation) && *theirs == fault
 }
 
 impl Composition {
-    /// Whether a component may ask for the result of this call where it has no memory.
+    /// Whether a component may want values of this call where it has no memory.
     fn is_stray(&self, call: usize) -> bool {
         match self.calls.get(call) {
             Some(Call::Export(number, _)) => self.stray.get(*number) == Some(&true),
@@ -367,9 +367,11 @@ fn relaying(u: &mut Unstructured<'_>, types: &Types, signatures: Vec<Signature>,
     }
     let text = tree::text(&types.named, &signatures, &parts);
     let honest = honest && signatures.iter().all(Signature::gives_borrows_back);
-    let stray = signatures.iter().enumerate().map(|(number, of)| {
-        flat_result(of.result.as_ref()).is_none() && parts.iter().any(|part| part.places_result(number))
-    });
+    let callers = |part| if part + 1 == parts.len() { Caller::Host } else { Caller::Component };
+    let stray = signatures
+        .iter()
+        .enumerate()
+        .map(|(number, of)| parts.iter().enumerate().any(|(index, part)| part.is_stray(number, of, callers(index))));
     let stray = stray.collect();
     let (binary, imports, mut exports) = (binary(&text)?, signatures.clone(), signatures);
     exports.extend(parts.iter().map(|_| tree::poke()));
@@ -483,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_result_that_a_component_wants_anywhere_is_forgiven_for_where_it_is() {
+    fn only_values_that_a_component_wants_anywhere_are_forgiven_for_where_they_are() {
         let violation = Happening::Ended(Ending::Violation);
         let fault = Happening::Ended(Ending::Trapped(Trap::MemoryOutOfBounds));
         assert!(both_out_of_bounds(&violation, &fault));

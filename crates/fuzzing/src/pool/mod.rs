@@ -447,7 +447,7 @@ mod tests {
             call("out of second", [8, 5000, 100]),
             Act::Refer { at: 1, value: 5 },
             call("copy references", [0, 1, 2]),
-            call("keep reference", [1, 0, 0]),
+            call("keep reference", [0, 0, 0]),
             call("grow references", [3, 0, 0]),
         ];
         for act in acts {

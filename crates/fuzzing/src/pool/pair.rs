@@ -102,11 +102,20 @@ impl Act {
 
     /// Whether it is done whole or not at all, even where pages cannot be opened.
     fn is_whole(self) -> bool {
-        match self.export() {
-            Some("fill" | "stride" | "copy" | "init" | "drop" | "grow and touch" | "set globals") => false,
-            Some("fill second" | "out of second" | "into second" | "copy references") => false,
-            _ => true,
-        }
+        const IN_PARTS: [&str; 11] = [
+            "fill",
+            "stride",
+            "copy",
+            "init",
+            "drop",
+            "grow and touch",
+            "set globals",
+            "fill second",
+            "out of second",
+            "into second",
+            "copy references",
+        ];
+        self.export().is_none_or(|export| !IN_PARTS.contains(&export))
     }
 }
 
