@@ -322,7 +322,8 @@ impl fmt::Display for SnapshotReport {
             f.write_str("\n")?;
             stop.fmt(f)?;
         }
-        self.not_called().try_for_each(|export| write!(f, "\ndid not call `{}`, which comes behind that", Shown(export)))
+        self.not_called()
+            .try_for_each(|export| write!(f, "\ndid not call `{}`, which comes behind that", Shown(export)))
     }
 }
 

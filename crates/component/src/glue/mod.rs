@@ -11,7 +11,7 @@
 //! * `runtime`: the module that holds them.
 //! * `arena`: memory for values on their way, where there must be some.
 //! * `call`: what core instances import.
-//! * `copy`, `list`, `string`, `text`: how values get from one memory to another.
+//! * `copy`, `variant`, `list`, `string`, `text`: how values get from one memory to another.
 //! * `host`: what the host calls and is called by.
 //! * `forward`: functions that the root imports and exports.
 //! * `budget`: how much may be written.
@@ -31,6 +31,7 @@ mod needs;
 mod runtime;
 mod string;
 mod text;
+mod variant;
 mod writer;
 
 pub use error::GlueError;

@@ -82,7 +82,7 @@ pub(crate) fn pool(reset: Reset, slots: usize) -> Pool {
 
 /// The strategies that this kernel has; says which it lacks.
 pub(crate) fn resets() -> Vec<Reset> {
-    let has = |reset: &Reset| match Pool::new(options(*reset, 0)) {
+    let has = |reset: &Reset| match Pool::new(options(*reset, 1)) {
         Ok(_) => true,
         Err(error @ PoolError::NoPagemapScan { .. }) => {
             eprintln!("without {reset}: {error}");
