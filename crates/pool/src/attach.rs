@@ -3,7 +3,7 @@
 use crate::attachment::{Attachment, Mode, Run, attention};
 use crate::config::Reset;
 use crate::ground::Core;
-use crate::pages::{PageSet, bytes};
+use crate::pages::{PageSet, bytes, pages_of};
 use crate::record::Record;
 use crate::steps::{Step, steps};
 use crate::stock::Stock;
@@ -122,10 +122,6 @@ fn map_tails(core: &Core, a: &Attachment) -> io::Result<()> {
         }
     }
     if a.attention() & attention::BROKEN == 0 { Ok(()) } else { Err(io::ErrorKind::OutOfMemory.into()) }
-}
-
-fn pages_of(range: &Range<usize>) -> Range<u32> {
-    (range.start / PAGE) as u32..(range.end / PAGE) as u32
 }
 
 /// The part of a set that the kernel lets be accessed.

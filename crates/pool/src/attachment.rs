@@ -8,7 +8,7 @@
 
 use crate::bits::Bits;
 use crate::ground::Core;
-use crate::pages::PageSet;
+use crate::pages::{PageSet, pages_of};
 use crate::record::Record;
 use crate::reset::Milestone;
 use crate::room::Survey;
@@ -94,12 +94,12 @@ impl RegionState {
 
     /// The pages that are accessible.
     pub(crate) fn accessible_pages(&self) -> Range<u32> {
-        (self.offset / PAGE) as u32..((self.offset + self.accessible()) / PAGE) as u32
+        pages_of(&(self.offset..self.offset + self.accessible()))
     }
 
     /// The pages that the kernel lets be accessed.
     pub(crate) fn mapped_pages(&self) -> Range<u32> {
-        (self.offset / PAGE) as u32..((self.offset + self.mapped()) / PAGE) as u32
+        pages_of(&(self.offset..self.offset + self.mapped()))
     }
 
     /// Bytes of the slot beyond what is accessible at first that are mapped.

@@ -91,6 +91,11 @@ impl PageSet {
     }
 }
 
+/// The pages of a range of bytes that begins and ends with one.
+pub(crate) fn pages_of(bytes: &Range<usize>) -> Range<u32> {
+    (bytes.start / PAGE) as u32..(bytes.end / PAGE) as u32
+}
+
 /// The bytes of a range of pages.
 pub(crate) fn bytes(pages: &Range<u32>) -> Range<usize> {
     pages.start as usize * PAGE..pages.end as usize * PAGE

@@ -1,13 +1,9 @@
 //! The calls that map a cold slot, planned before any is made: a first use waits for each of them.
 
-use crate::pages::{PageSet, bytes};
+use crate::pages::{PageSet, bytes, pages_of};
 use crate::sys::{Access, Populate};
 use core::ops::Range;
-use hatchery_alloc::{PAGE, Region, RegionKind, Run};
-
-/// Pieces up to this size that cannot be written are brought in at once, as the fault of one page would bring in about as
-/// many: the state is among them, which every call reads.
-const BROUGHT_IN: usize = 64 << 10;
+use hatchery_alloc::{Region, RegionKind, Run};
 
 /// One call, for a range of the slot that is inaccessible, or that an earlier step made zeros.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,15 +47,14 @@ pub(crate) fn steps(regions: &[Region], pieces: &[Run], set: Option<&PageSet>) -
             part(range, image, Populate::No);
             continue;
         };
-        let small = if range.len() <= BROUGHT_IN { Populate::Yes } else { Populate::No };
         let mut at = range.start;
         for run in set.within(pages_of(&range)) {
             let run = bytes(&run);
-            part(at..run.start, image, small);
+            part(at..run.start, image, Populate::No);
             at = run.end;
             part(run, Access::ReadWrite, Populate::Yes);
         }
-        part(at..range.end, image, small);
+        part(at..range.end, image, Populate::No);
     }
     steps
 }
@@ -79,13 +74,10 @@ fn uncovered(range: Range<usize>, pieces: &[Run]) -> Vec<Range<usize>> {
     gaps
 }
 
-fn pages_of(range: &Range<usize>) -> Range<u32> {
-    (range.start / PAGE) as u32..(range.end / PAGE) as u32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hatchery_alloc::PAGE;
     use proptest::prelude::*;
 
     const PAGES: usize = 80;
@@ -173,10 +165,7 @@ mod tests {
                 let piece = pieces.iter().find(|piece| piece.range().contains(&(i * PAGE)));
                 let expected = match piece {
                     None => Page::Zeros { access, fresh: listed },
-                    Some(piece) => {
-                        let small = set.is_some() && piece.len <= BROUGHT_IN;
-                        Page::File { page: i as u64 + 1000, access, populate: listed || small }
-                    }
+                    Some(_) => Page::File { page: i as u64 + 1000, access, populate: listed },
                 };
                 prop_assert_eq!(*page, expected, "page {}", i);
             }

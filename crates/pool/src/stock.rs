@@ -2,7 +2,7 @@
 
 use crate::config::WorkingSets;
 use crate::free::Stack;
-use crate::pages::PageSet;
+use crate::pages::{PageSet, pages_of};
 use crate::sys::View;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -119,9 +119,8 @@ pub(crate) fn key_of(template: &Arc<Template>) -> usize {
 impl Stock {
     pub(crate) fn new(template: &Arc<Template>, classes: usize, sets: &WorkingSets) -> Stock {
         let image = |region: &&hatchery_alloc::Region| region.kind == RegionKind::Image;
-        let pages = |range: Range<usize>| (range.start / PAGE) as u32..(range.end / PAGE) as u32;
         let regions: Vec<_> =
-            template.layout().regions().iter().filter(image).map(|region| pages(region.range())).collect();
+            template.layout().regions().iter().filter(image).map(|region| pages_of(&region.range())).collect();
         let hints = template.hints();
         let known = PageSet::touched(hints.written.iter().cloned()).clipped(&regions);
         let given = hints.learning == Learning::Frozen || !known.is_empty();
