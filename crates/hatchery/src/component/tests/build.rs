@@ -113,3 +113,19 @@ pub(crate) const ALLOCATOR: &str = r#"
         (memory.copy (local.get $at) (local.get $old) (local.get $size))
         (local.get $at))
 "#;
+
+/// The component whose text this is, with a resource `counter`, which `make` makes one of: of an instance of its `$m`, which
+/// imports `poke` and has the destructor.
+pub(super) fn with_counters(text: &str) -> String {
+    const COUNTER: &str = r#"
+  (core instance $m (instantiate $m (with "host" (instance (export "poke" (func $poke))))))
+  (type $counter (resource (rep i32) (dtor (core func $m "drop"))))
+  (core func $new (canon resource.new $counter))
+  (core module $make
+    (import "host" "new" (func $new (param i32) (result i32)))
+    (func (export "make") (param i32) (result i32) (call $new (local.get 0))))
+  (core instance $make (instantiate $make (with "host" (instance (export "new" (func $new))))))
+  (export $out "counter" (type $counter))
+  (func (export "make") (param "start" u32) (result (own $out)) (canon lift (core func $make "make")))"#;
+    text.replace("(;COUNTER;)", COUNTER)
+}
