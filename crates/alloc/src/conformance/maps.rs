@@ -28,15 +28,11 @@ pub(super) fn stretches(range: Range<usize>) -> Vec<Stretch> {
 
 fn read(range: Range<usize>) -> Vec<Stretch> {
     let text = std::fs::read_to_string("/proc/self/maps").expect("the kernel lists mappings");
-    let mut found: Vec<Stretch> = Vec::new();
-    for stretch in text.lines().map(parse) {
-        let start = stretch.range.start.max(range.start);
-        let end = stretch.range.end.min(range.end);
-        if start < end {
-            found.push(Stretch { range: start..end, ..stretch });
-        }
-    }
-    found
+    let overlap = |stretch: Stretch| {
+        let (start, end) = (stretch.range.start.max(range.start), stretch.range.end.min(range.end));
+        (start < end).then_some(Stretch { range: start..end, ..stretch })
+    };
+    text.lines().map(parse).filter_map(overlap).collect()
 }
 
 fn parse(line: &str) -> Stretch {
