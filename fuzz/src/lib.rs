@@ -7,7 +7,7 @@ pub use component::WasmtimeComponents;
 use hatchery_fuzzing::Oracle;
 use hatchery_fuzzing::host::{Answer, HOST, HostCall, HostState, answer};
 use hatchery_fuzzing::program::{
-    AMONG_GUESTS, Event, FUEL, Kind, Machine, Outcome, Program, State, Value, hash, trace,
+    AMONG_GUESTS, Event, FUEL, Kind, Machine, Outcome, Program, State, Value, checksum, trace,
 };
 use hatchery_fuzzing::vocabulary::{FuncType, Trap, ValType};
 use std::sync::LazyLock;
@@ -116,7 +116,7 @@ impl Machine for Theirs {
                 }
                 Some(Extern::Memory(memory)) => {
                     let bytes = memory.data(&*cx);
-                    state.memories.push((name, bytes.len() as u64, hash(bytes)));
+                    state.memories.push((name, bytes.len() as u64, checksum(bytes)));
                 }
                 Some(Extern::Table(table)) => {
                     let length = table.size(&*cx);

@@ -114,7 +114,7 @@ pub enum Kind {
 pub struct State {
     /// Exported globals, but for references to exceptions.
     pub globals: Vec<(String, Value)>,
-    /// Exported memories: length, and hash of the contents.
+    /// Exported memories: length, and sum of the contents.
     pub memories: Vec<(String, u64, u64)>,
     /// Exported tables, but for those of exceptions.
     pub tables: Vec<(String, Vec<Value>)>,
@@ -275,12 +275,9 @@ impl Arguments {
     }
 }
 
-/// FNV-1a, by words: the memories are large.
-pub fn hash(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0100_0000_01b3);
-    let hash = words.iter().fold(0xcbf2_9ce4_8422_2325, |hash, word| step(hash, u64::from_le_bytes(*word)));
-    rest.iter().fold(hash, |hash, byte| step(hash, u64::from(*byte)))
+/// A sum of what may be a large memory.
+pub fn checksum(bytes: &[u8]) -> u64 {
+    crc32fast::hash(bytes).into()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::limit::fitting;
 use crate::modules;
 use crate::ours::{but_for_exceptions, type_of};
-use crate::program::hash;
+use crate::program::checksum;
 use arbitrary::Unstructured;
 use hatchery::{
     Allocation, Bounds, Config, Determinism, Engine, Error, ErrorKind, Extern, Func, Instance, Interruption, Limits,
@@ -133,9 +133,9 @@ fn globals(instance: &mut Instance<()>, exports: &[(String, Extern)]) -> Vec<(St
 fn memories(instance: &mut Instance<()>, exports: &[(String, Extern)]) -> Vec<(String, u64, u64)> {
     let memory = |(name, item): &(String, Extern)| match item {
         Extern::Memory(memory) => {
-            let hashed = memory.borrow(&mut *instance, |memory| Ok(hash(memory.slice(0, memory.len())?)));
+            let sum = memory.borrow(&mut *instance, |memory| Ok(checksum(memory.slice(0, memory.len())?)));
             let size = memory.size(&mut *instance);
-            Some((name.clone(), size, hashed.expect("all of it")))
+            Some((name.clone(), size, sum.expect("all of it")))
         }
         _ => None,
     };

@@ -132,7 +132,10 @@ impl<'a> Subject<'a> {
         if self.layout().regions()[region].kind == RegionKind::Volatile {
             assert_eq!(verdict, FaultVerdict::Refused, "G5: a volatile page is never protected");
         }
-        assert!(self.is_writable(offset..offset + 1), "G5: a page is writable after its fault was answered, or was before");
+        assert!(
+            self.is_writable(offset..offset + 1),
+            "G5: a page is writable after its fault was answered, or was before"
+        );
         // SAFETY: as above.
         let again = unsafe { self.allocator.write_fault(&self.slot, self.address(offset)) };
         assert_eq!(again, FaultVerdict::Refused, "G5: a page that is writable has no write fault");

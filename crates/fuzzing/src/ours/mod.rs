@@ -9,7 +9,7 @@ mod words;
 use crate::host::{HostCall, HostState};
 use crate::limit::fitting;
 use crate::paths::Calls;
-use crate::program::{Event, FUEL, Kind, Machine, Outcome, Program, State, Value, hash, trace};
+use crate::program::{Event, FUEL, Kind, Machine, Outcome, Program, State, Value, checksum, trace};
 use crate::slots;
 use calls::{call, failed};
 use hatchery::{
@@ -116,8 +116,8 @@ impl Machine for Ours<'_> {
                     state.globals.extend(value.map(|value| (name, shown(cx, &value))));
                 }
                 Extern::Memory(memory) => {
-                    let hashed = memory.borrow(&mut *cx, |memory| Ok(hash(memory.slice(0, memory.len())?)));
-                    state.memories.push((name, memory.size(cx), hashed.expect("all of it")));
+                    let sum = memory.borrow(&mut *cx, |memory| Ok(checksum(memory.slice(0, memory.len())?)));
+                    state.memories.push((name, memory.size(cx), sum.expect("all of it")));
                 }
                 Extern::Table(table) => {
                     let elements = 0..table.size(&mut *cx);

@@ -1,7 +1,7 @@
 //! An instance in a slot of the pool, and one that is mapped for itself, which do the same.
 
 use super::guest::{CALLS, LATER};
-use crate::program::hash;
+use crate::program::checksum;
 use hatchery::{Error, ErrorKind, Extern, ExternRef, Func, Instance, Trap, Val};
 
 /// What happened.
@@ -219,8 +219,8 @@ pub(super) fn look(instance: &mut Instance<()>) -> Vec<u64> {
         match item {
             Extern::Memory(memory) => {
                 seen.push(memory.size(&mut *instance));
-                let hashed = memory.borrow(&mut *instance, |memory| Ok(hash(memory.slice(0, memory.len())?)));
-                seen.push(hashed.expect("all of it"));
+                let sum = memory.borrow(&mut *instance, |memory| Ok(checksum(memory.slice(0, memory.len())?)));
+                seen.push(sum.expect("all of it"));
             }
             Extern::Global(global) => {
                 let value = global.get(&mut *instance).expect("its own");
