@@ -50,7 +50,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "BYTES", value_parser = args::bytes)]
     max_memory: Option<u64>,
 
-    /// Let a component hold so many WASI resources (files, sockets, streams and the like) at a time
+    /// Let the program hold so many files, sockets, streams and the like at a time
     #[arg(long, value_name = "COUNT", default_value_t = 4096)]
     max_resources: usize,
 
@@ -193,7 +193,7 @@ impl Run {
     /// What the program is given, with these arguments behind its name.
     fn wasi(&self, args: &[String]) -> anyhow::Result<WasiCtx> {
         let mut builder = WasiCtxBuilder::new();
-        builder.inherit_stdio().max_resources(self.max_resources);
+        builder.inherit_stdio().max_resources(self.max_resources).max_descriptors(self.max_resources);
         builder.arg(self.guest.file.file_name().unwrap_or(self.guest.file.as_os_str()).to_string_lossy());
         builder.args(args);
         for (name, value) in &self.env {

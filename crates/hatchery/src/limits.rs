@@ -48,7 +48,8 @@ impl Limits {
         /// [`Interruption::Fuel`](crate::Interruption::Fuel) use any: a unit an instruction, and more where one does much, as
         /// said there.
         fuel: u64 => fuel;
-        /// Time from instantiation until whatever the instance runs then is stopped. Only engines with
+        /// Time from instantiation until whatever the instance runs then is stopped, or waits for in an async host function, whose
+        /// future is dropped. Only engines with
         /// [`Interruption::Deadline`](crate::Interruption::Deadline) look at the clock.
         deadline: Duration => deadline;
         /// Most bytes of host memory that a component can make its host allocate with one call, for what it passes; 128 MiB

@@ -1,6 +1,7 @@
 //! Asking a guest to stop: by hand, or when a deadline passes.
 //!
-//! A request is noted in the instance's [`Cell`], and the slot's poll page is closed, which compiled code reads.
+//! A request is noted in the instance's [`Cell`], and the slot's poll page is closed, which compiled code reads. Who polls a
+//! suspended call is woken, and ends it.
 //! The cell outlives the instance in the handles; the page does not: the cell knows it only while the
 //! instance lives, and changes it under its lock.
 
@@ -8,6 +9,7 @@ use crate::poll::Poll;
 use crate::timer::{Ticket, Timer};
 use hatchery_image::TrapCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 /// Asks an instance to stop, from any thread, also after the instance is gone.
@@ -21,6 +23,7 @@ impl InterruptHandle {
         let mut state = self.0.lock();
         state.cancelled = true;
         state.publish(&self.0);
+        wake(state);
     }
 
     /// Ends what is running when `after` has passed with [`TrapCode::DeadlineExceeded`]; `None` takes an
@@ -50,6 +53,17 @@ struct State {
     deadline: Option<Instant>,
     /// When the timer looks at this cell next.
     ticket: Option<Ticket>,
+    /// Whoever polls the call that is suspended.
+    sleeper: Option<Waker>,
+}
+
+/// Wakes who polls a suspended call, if there is a reason to end it: without the lock, as a waker may do anything.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let sleeper = state.reason().and_then(|_| state.sleeper.take());
+    drop(state);
+    if let Some(sleeper) = sleeper {
+        sleeper.wake();
+    }
 }
 
 /// How long until it is tried again to close a page that the kernel did not close.
@@ -133,6 +147,23 @@ impl Cell {
             state.await_deadline(deadline, self);
         }
         state.publish(self);
+        wake(state);
+    }
+
+    /// Why a call that is suspended is to end; if there is no reason, `sleeper` is woken as soon as there is one.
+    pub(crate) fn reason_or_wake(&self, sleeper: &Waker) -> Option<TrapCode> {
+        let mut state = self.lock();
+        let reason = state.reason();
+        if reason.is_none() && !state.sleeper.as_ref().is_some_and(|known| known.will_wake(sleeper)) {
+            state.sleeper = Some(sleeper.clone());
+        }
+        reason
+    }
+
+    /// No call is suspended any more.
+    pub(crate) fn nobody_sleeps(&self) {
+        let sleeper = self.lock().sleeper.take();
+        drop(sleeper);
     }
 
     /// The instance is going away. Says whether whoever has the slot next finds the page open.
@@ -169,6 +200,7 @@ impl Cell {
         if let (Some(deadline), None) = (state.deadline, state.ticket) {
             state.await_deadline(deadline, self);
         }
+        wake(state);
     }
 }
 

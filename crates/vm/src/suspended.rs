@@ -4,13 +4,15 @@
 
 use crate::access::Access;
 use crate::call::{CallError, Callee};
-use crate::machine::{Entry, Progress, Resume, resume, start};
+use crate::machine::{Entry, Progress, Reason, Resume, Unwind, resume, start};
 use core::pin::Pin;
 use core::task::{Context, Poll};
+use hatchery_image::TrapCode;
 use hatchery_image::abi::RawVal;
 
 /// A call of a guest function, as a future of its results. Dropping it while it is suspended cancels it: the future that
-/// it waits for is dropped, and the guest's activation ends.
+/// it waits for is dropped, and the guest's activation ends. So it does when the instance is asked to stop meanwhile, and the call
+/// ends with that trap.
 #[must_use = "a call does nothing until it is polled"]
 pub struct CallFuture<'a, T> {
     access: Access<'a, T>,
@@ -75,8 +77,29 @@ impl<T> CallFuture<'_, T> {
         unsafe { resume(record, Resume::Continue) }
     }
 
+    /// Ends a suspended call because the instance was asked to stop. The async shim drops the future that it waits for, and
+    /// raises; no guest code runs.
+    fn give_up(&mut self, code: TrapCode) -> Progress {
+        let record = self.access.inner().record.get().expect("a suspended call has a stack");
+        // SAFETY: as in `go_on`.
+        match unsafe { resume(record, Resume::Cancel) } {
+            Progress::Done(Err(unwind)) if matches!(unwind.reason, Reason::Cancelled) => {
+                let reason = Reason::Trap { code, address: None, detail: None };
+                Progress::Done(Err(Box::new(Unwind { reason, backtrace: unwind.backtrace })))
+            }
+            other => other,
+        }
+    }
+
+    /// Nothing is to be done for this call any more.
+    fn close(&mut self) {
+        if core::mem::replace(&mut self.state, State::Done) == State::Suspended {
+            self.access.inner().interrupt().nobody_sleeps();
+        }
+    }
+
     fn finish(&mut self, result: Result<(), CallError>) -> Poll<Result<Vec<RawVal>, CallError>> {
-        self.state = State::Done;
+        self.close();
         Poll::Ready(result.map(|()| {
             let results = self.access.image().types().get(self.callee.ty).results.len();
             let mut values = core::mem::take(&mut self.values);
@@ -105,16 +128,20 @@ impl<T> Future for CallFuture<'_, T> {
                 let Some(mut pending) = inner.pending.take() else { return this.finish(Err(CallError::Cancelled)) };
                 let polled = pending.poll(context);
                 inner.pending.replace(Some(pending));
-                if polled.is_pending() {
-                    return Poll::Pending;
+                match polled {
+                    Poll::Ready(()) => this.go_on(),
+                    Poll::Pending => match this.access.inner().interrupt().reason_or_wake(context.waker()) {
+                        None => return Poll::Pending,
+                        Some(code) => this.give_up(code),
+                    },
                 }
-                this.go_on()
             };
             match progress {
                 Progress::Suspended => this.state = State::Suspended,
                 Progress::Done(Ok(())) => return this.finish(Ok(())),
                 Progress::Done(Err(unwind)) => {
-                    this.state = State::Done;
+                    // Before it is looked at: a panic of the host goes on from there.
+                    this.close();
                     return this.finish(Err(match this.access.inner().ended(*unwind) {
                         CallError::Thread(source) if resumed => CallError::Stranded(source),
                         error => error,
@@ -131,6 +158,7 @@ impl<T> Drop for CallFuture<'_, T> {
             return;
         }
         let inner = self.access.inner();
+        inner.interrupt().nobody_sleeps();
         if let Some(record) = inner.record.get() {
             // The async shim drops the future it waits for, and raises; no guest code runs.
             // SAFETY: as in `go_on`.

@@ -162,3 +162,72 @@ fn a_leaked_call_keeps_the_instance_busy_until_it_is_dropped() {
     drop(instance);
     assert_eq!(drops.count(), 0, "what the future borrowed may be gone");
 }
+
+/// Never ready.
+fn forever(drops: &Drops) -> Guest<()> {
+    let ty = FuncType::new([ValType::I64; 2], [ValType::I64]);
+    let drops = drops.clone();
+    let function = HostFunction::asynchronous(HostSignature::of(&ty), move |_: HostContext<'_, ()>, _| {
+        let counted = OnDrop(drops.clone());
+        Box::pin(async move {
+            let _counted = counted;
+            std::future::pending().await
+        })
+    });
+    Guest::new(&Recipe { imports: vec![ty], ..Recipe::default() }, vec![function])
+}
+
+#[test]
+fn a_call_that_waits_for_ever_ends_at_its_deadline() {
+    let drops = Drops::default();
+    let guest = forever(&drops);
+    let mut instance = guest.instance(());
+    for round in 1..3 {
+        instance.access().interrupt_handle().set_deadline(Some(std::time::Duration::from_millis(20)));
+        let call = instance.access().call_async(&guest.callee(Function::Repeat), values(0, 1));
+        assert_eq!(trap_of(pollster::block_on(call)), TrapCode::DeadlineExceeded);
+        assert_eq!(drops.count(), round, "the host's future was dropped");
+    }
+}
+
+#[test]
+fn a_call_that_waits_for_ever_is_cancelled_from_another_thread() {
+    let drops = Drops::default();
+    let guest = forever(&drops);
+    let mut instance = guest.instance(());
+    let handle = instance.access().interrupt_handle();
+    let canceller = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        handle.cancel();
+    });
+    let call = instance.access().call_async(&guest.callee(Function::Repeat), values(0, 1));
+    assert_eq!(trap_of(pollster::block_on(call)), TrapCode::Cancelled);
+    canceller.join().expect("joined");
+    assert_eq!(drops.count(), 1);
+}
+
+/// Who ended keeps no waker, which may keep a task of the host's from being freed.
+#[test]
+fn the_waker_of_a_call_that_has_ended_is_let_go() {
+    struct Counted;
+    impl std::task::Wake for Counted {
+        fn wake(self: Arc<Self>) {}
+    }
+    let drops = Drops::default();
+    let (waiting, adding) = (forever(&drops), guest(&drops));
+    let task = Arc::new(Counted);
+    let waker = Waker::from(task.clone());
+    let references = Arc::strong_count(&task);
+    {
+        let mut instance = waiting.instance(());
+        let mut call = pin!(instance.access().call_async(&waiting.callee(Function::Repeat), values(0, 1)));
+        assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert_eq!(Arc::strong_count(&task), references + 1, "it is to be woken");
+    }
+    assert_eq!(Arc::strong_count(&task), references);
+    let mut instance = adding.instance(0);
+    let mut call = Box::pin(instance.access().call_async(&adding.callee(Function::Repeat), values(0, 2)));
+    while call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {}
+    drop(call);
+    assert_eq!(Arc::strong_count(&task), references);
+}

@@ -27,14 +27,15 @@ impl Descriptor {
         }
     }
 
-    /// Its attributes; of a stream only its kind.
+    /// Its attributes; of most streams only the kind.
     ///
     /// # Errors
     ///
     /// Whatever the system says.
     pub fn stat(&self) -> Result<Stat> {
         match self {
-            Self::Input(_) | Self::Output(_) => Ok(Stat::of_stream(self.file_type())),
+            Self::Input(stream) => stream.stat(),
+            Self::Output(stream) => stream.stat(),
             Self::File(file) => file.stat(),
             Self::Dir(dir) => dir.stat(),
         }

@@ -4,12 +4,13 @@
 //! the kernel's descriptor: so a positioned write goes where it says even while appending is on.
 
 use super::error::uninterrupted;
-use super::{Access, Error, FilePerms, FileType, Result, SetTime, Stat};
+use super::{Access, Error, FilePerms, FileType, Interest, Ready, Result, SetTime, Stat, Watch, wait};
 use rustix::fs::{Advice as OsAdvice, FallocateFlags, SeekFrom};
 use rustix::io::{Errno, ReadWriteFlags};
 use std::io::{IoSlice, IoSliceMut};
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// Where in a file something is read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,8 +138,16 @@ impl File {
                 let offset = representable(offset)?;
                 uninterrupted(|| rustix::io::preadv(&self.fd, buffers, offset))
             }
+            Position::Current | Position::End if self.is_silent()? => Err(Error::WouldBlock),
             Position::Current | Position::End => uninterrupted(|| rustix::io::readv(&self.fd, buffers)),
         }
+    }
+
+    /// Whether there is nothing to read yet, not even an end. A pipe that nobody has opened to write to says that it is
+    /// at its end when it is read, though its writer is still to come.
+    fn is_silent(&self) -> Result<bool> {
+        let Some(fd) = self.watched() else { return Ok(false) };
+        Ok(wait(&[Watch { fd, interest: Interest::Read }], Duration::ZERO)?[0] == Ready::No)
     }
 
     /// Writes the buffers, in order, and says how much of them.
@@ -329,6 +338,26 @@ mod tests {
         assert_eq!(write(Position::Current), Ok(1));
         assert_eq!(write(Position::End), Ok(1));
         assert_eq!(rustix::io::read(&read, &mut [0; 8]), Ok(2));
+    }
+
+    #[test]
+    fn a_pipe_whose_writer_is_still_to_come_is_not_at_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let open =
+            |access| rustix::fs::open(&path, access | rustix::fs::OFlags::NONBLOCK, rustix::fs::Mode::empty()).unwrap();
+        let file = File::new(open(rustix::fs::OFlags::RDONLY), FileType::Unknown, Access::Read, FilePerms::all());
+        let mut room = [0; 8];
+        let mut read = || file.read(&mut [IoSliceMut::new(&mut room)], Position::Current);
+        assert_eq!(read(), Err(Error::WouldBlock), "there was no writer yet");
+        let writer = open(rustix::fs::OFlags::WRONLY);
+        assert_eq!(read(), Err(Error::WouldBlock));
+        rustix::io::write(&writer, b"data").unwrap();
+        assert_eq!(read(), Ok(4));
+        drop(writer);
+        assert_eq!(read(), Ok(0), "the writer is gone");
     }
 
     #[test]

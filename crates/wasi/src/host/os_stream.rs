@@ -39,6 +39,12 @@ fn file_type(fd: BorrowedFd<'_>) -> FileType {
     }
 }
 
+/// What the system knows of it. Two streams of one file are so seen to be that.
+fn stat(fd: BorrowedFd<'_>) -> Result<Stat> {
+    let stat = uninterrupted(|| rustix::fs::fstat(fd)).map(Stat::from)?;
+    Ok(Stat { file_type: file_type(fd), ..stat })
+}
+
 fn terminal(fd: BorrowedFd<'_>) -> FileType {
     if std::io::IsTerminal::is_terminal(&fd) { FileType::CharacterDevice } else { FileType::Unknown }
 }
@@ -89,6 +95,10 @@ impl InputStream for OsInput {
 
     fn file_type(&self) -> FileType {
         file_type(self.fd.as_fd())
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        stat(self.fd.as_fd())
     }
 }
 
@@ -171,6 +181,10 @@ impl OutputStream for OsOutput {
     fn file_type(&self) -> FileType {
         file_type(self.fd.as_fd())
     }
+
+    fn stat(&self) -> Result<Stat> {
+        stat(self.fd.as_fd())
+    }
 }
 
 #[cfg(test)]
@@ -242,6 +256,17 @@ mod tests {
         assert_eq!(output.flush(), Ok(()));
         assert_eq!(output.sync(Durability::Data), Err(Error::Os(Errno::BADF)));
         assert_eq!(output.sync(Durability::File), Err(Error::Os(Errno::BADF)));
+    }
+
+    #[test]
+    fn streams_of_files_have_the_attributes_of_the_files() {
+        let (mut from, to) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        std::io::Write::write_all(&mut from, b"hello").unwrap();
+        let same = OsOutput::new(from.try_clone().unwrap());
+        let stat = OsInput::new(from).stat().unwrap();
+        assert_eq!((stat.file_type, stat.size), (FileType::Regular, 5));
+        assert_eq!(stat.inode, same.stat().unwrap().inode);
+        assert_ne!(stat.inode, OsOutput::new(to).stat().unwrap().inode);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Streams a guest reads from or writes to: standard input, output and error.
 
-use super::{Durability, FileType, Result};
+use super::{Durability, FileType, Result, Stat};
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::BorrowedFd;
 
@@ -27,6 +27,15 @@ pub trait InputStream: Send {
     /// What the guest is told the stream is; a terminal is a [`FileType::CharacterDevice`].
     fn file_type(&self) -> FileType {
         FileType::Unknown
+    }
+
+    /// The attributes that the guest is told; only the kind, unless it is more than a stream.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the source says.
+    fn stat(&self) -> Result<Stat> {
+        Ok(Stat::of_stream(self.file_type()))
     }
 }
 
@@ -68,6 +77,15 @@ pub trait OutputStream: Send {
     /// What the guest is told the stream is; a terminal is a [`FileType::CharacterDevice`].
     fn file_type(&self) -> FileType {
         FileType::Unknown
+    }
+
+    /// The attributes that the guest is told; only the kind, unless it is more than a stream.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the destination says.
+    fn stat(&self) -> Result<Stat> {
+        Ok(Stat::of_stream(self.file_type()))
     }
 }
 

@@ -4,6 +4,7 @@ use super::Result;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
@@ -45,24 +46,29 @@ pub struct Watch<'fd> {
 pub fn wait(watches: &[Watch<'_>], timeout: Duration) -> Result<Vec<Ready>> {
     let (mut fds, entries) = entries(watches);
     match poll(&mut fds, Some(&timespec(timeout))) {
-        Ok(_) => Ok(entries.into_iter().map(|entry| ready(&fds[entry])).collect()),
+        Ok(_) => Ok(watches.iter().zip(entries).map(|(watch, entry)| ready(&fds[entry], watch)).collect()),
         Err(Errno::INTR) => Ok(vec![Ready::No; watches.len()]),
         Err(errno) => Err(errno.into()),
     }
 }
 
 /// What the system is asked, and which entry of it each watch is. It takes no more entries than there may be descriptors,
-/// so what is watched often is one of them.
+/// so each descriptor is one of them, however often it is watched and for whatever.
 fn entries<'fd>(watches: &[Watch<'fd>]) -> (Vec<PollFd<'fd>>, Vec<usize>) {
-    let (mut fds, mut known) = (Vec::new(), HashMap::new());
-    let entry = |watch: &Watch<'fd>| {
-        *known.entry((watch.fd.as_raw_fd(), watch.interest)).or_insert_with(|| {
-            fds.push(PollFd::from_borrowed_fd(watch.fd, flags(watch)));
-            fds.len() - 1
-        })
+    let (mut asked, mut known) = (Vec::<(BorrowedFd<'fd>, PollFlags)>::new(), HashMap::new());
+    let entry = |watch: &Watch<'fd>| match known.entry(watch.fd.as_raw_fd()) {
+        Entry::Occupied(known) => {
+            let entry: usize = *known.get();
+            asked[entry].1 |= flags(watch);
+            entry
+        }
+        Entry::Vacant(new) => {
+            asked.push((watch.fd, flags(watch)));
+            *new.insert(asked.len() - 1)
+        }
     };
     let entries = watches.iter().map(entry).collect();
-    (fds, entries)
+    (asked.into_iter().map(|(fd, flags)| PollFd::from_borrowed_fd(fd, flags)).collect(), entries)
 }
 
 fn flags(watch: &Watch<'_>) -> PollFlags {
@@ -80,14 +86,14 @@ fn timespec(timeout: Duration) -> Timespec {
 }
 
 /// An error counts as ready: the operation itself will then report it.
-fn ready(fd: &PollFd<'_>) -> Ready {
+fn ready(fd: &PollFd<'_>, watch: &Watch<'_>) -> Ready {
     let found = fd.revents();
     if found.contains(PollFlags::HUP) {
         Ready::HungUp
-    } else if found.is_empty() {
-        Ready::No
-    } else {
+    } else if found.intersects(flags(watch) | PollFlags::ERR | PollFlags::NVAL) {
         Ready::Yes
+    } else {
+        Ready::No
     }
 }
 
@@ -122,6 +128,16 @@ mod tests {
         rustix::io::write(&write, b"x").unwrap();
         let watches = vec![Watch { fd: read.as_fd(), interest: Interest::Read }; often];
         assert_eq!(wait(&watches, Duration::ZERO).unwrap(), vec![Ready::Yes; often]);
+    }
+
+    #[test]
+    fn a_descriptor_that_is_watched_both_ways_is_one_entry_with_an_answer_each() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let both = [Interest::Read, Interest::Write].map(|interest| Watch { fd: ours.as_fd(), interest });
+        assert_eq!(entries(&both).0.len(), 1);
+        assert_eq!(wait(&both, Duration::ZERO).unwrap(), [Ready::No, Ready::Yes]);
+        rustix::io::write(&theirs, b"x").unwrap();
+        assert_eq!(wait(&both, Duration::ZERO).unwrap(), [Ready::Yes; 2]);
     }
 
     #[test]

@@ -64,11 +64,11 @@ pub fn fd_datasync<G: Guest>(guest: &mut G, fd: i32) -> Answer<G> {
     Ok(ctx.table.with(fd, Rights::FD_DATASYNC)?.descriptor.sync(Durability::Data)?)
 }
 
-/// Streams and directories have no positions. They lack the rights, so this is the second line.
+/// Streams and directories have no positions. They lack the rights, so this is a second line of defence.
 fn positioned(slot: &mut Slot) -> Result<&File, Errno> {
     match &slot.descriptor {
         Descriptor::File(file) => Ok(file),
-        Descriptor::Dir(_) => Err(Errno::IsDir),
+        Descriptor::Dir(_) => Err(Errno::Badf),
         Descriptor::Input(_) | Descriptor::Output(_) => Err(Errno::Spipe),
     }
 }

@@ -17,10 +17,12 @@
 //! | `poll` | `poll_oneoff` |
 //! | `sock` | `sock_*`, which there are none to use with |
 //!
-//! **Rights.** A descriptor has the rights it was opened with, and those it can pass on; both only ever shrink, and
-//! what they lack is `notcapable`. What the *embedder* does not allow (see [`DirPerms`](crate::DirPerms)) is `perm`.
-//! So a guest that asks a directory what can be done with it sees what it gave up, and learns about a read-only
-//! directory when it tries to write.
+//! **Rights.** Of the rights that a guest asks for when it opens something, reading and writing count; the others come
+//! with its kind, whether asked for or not, as programs that open directories do not ask for all that they use. What a
+//! kind of thing cannot do has the error of POSIX: `badf`, `spipe`. A guest can give up rights
+//! (`fd_fdstat_set_rights`), for good; what it has given up is `notcapable`, but for transfers, which are then as if it had not been
+//! opened for them. What the *embedder* does not allow (see [`DirPerms`](crate::DirPerms)) is `perm`, and is learned
+//! when it is tried.
 
 mod args;
 mod clock;

@@ -26,22 +26,22 @@ pub fn path_open<G: Guest>(
     path_len: i32,
     oflags: i32,
     base: i64,
-    inheriting: i64,
+    _inheriting: i64,
     flags: i32,
     out: i32,
 ) -> Answer<G> {
     let (mut memory, ctx) = guest.split()?;
-    let wish = Wish::read(oflags, base, inheriting, flags)?;
+    let wish = Wish::read(oflags, base, flags)?;
     let how = wish.how(lookup)?;
     let path = read_path(&memory, path, path_len)?;
     // Ready for writing, not only checked: when there is a descriptor, the guest must learn of it.
     memory.bytes_mut(out.cast_unsigned(), 4)?;
-    wish.permit(ctx.table.slot(fd)?)?;
+    let passed_on = wish.permit(ctx.table.slot(fd)?)?;
     // Before the file is made: one that cannot be held open should not appear.
     ctx.table.vacant()?;
     let descriptor = ctx.table.dir(fd, wish.needed())?.open(&path, how)?;
-    let base = wish.base & Rights::applying_to(descriptor.file_type());
-    let inheriting = if descriptor.file_type() == FileType::Directory { wish.inheriting } else { Rights::empty() };
+    let base = wish.granted(descriptor.file_type()) & passed_on;
+    let inheriting = if descriptor.file_type() == FileType::Directory { passed_on } else { Rights::empty() };
     let slot = Slot { descriptor, base, inheriting, flags: wish.flags, preopen: None, origin: None };
     Ok(write_u32(&mut memory, out.cast_unsigned(), ctx.table.insert(slot)?)?)
 }
@@ -50,19 +50,19 @@ pub fn path_open<G: Guest>(
 #[derive(Clone, Copy)]
 struct Wish {
     oflags: OFlags,
-    base: Rights,
-    inheriting: Rights,
+    /// Reading, writing, both or neither: the one part of the rights asked for that counts.
+    transfer: Rights,
     flags: FdFlags,
 }
 
 impl Wish {
-    fn read(oflags: i32, base: i64, inheriting: i64, flags: i32) -> Result<Self, Errno> {
+    fn read(oflags: i32, base: i64, flags: i32) -> Result<Self, Errno> {
         let oflags = u16::try_from(oflags).ok().and_then(OFlags::from_bits).ok_or(Errno::Inval)?;
         if oflags.contains(OFlags::DIRECTORY) && oflags.intersects(OFlags::CREAT | OFlags::TRUNC) {
             return Err(Errno::Inval);
         }
-        let (base, inheriting) = (Rights::from_guest(base), Rights::from_guest(inheriting));
-        Ok(Self { oflags, base, inheriting, flags: FdFlags::from_guest(flags)? })
+        let transfer = Rights::from_guest(base) & Rights::TRANSFER;
+        Ok(Self { oflags, transfer, flags: FdFlags::from_guest(flags)? })
     }
 
     /// The rights the directory must have for it.
@@ -73,11 +73,15 @@ impl Wish {
         needed
     }
 
-    /// The directory passes on only what it may.
-    fn permit(self, dir: &Slot) -> Result<(), Errno> {
-        let wanted = self.base | self.inheriting;
-        let passed = dir.inheriting.contains(wanted & (Rights::DIRECTORY | Rights::FILE));
-        if passed || dir.descriptor.file_type() != FileType::Directory { Ok(()) } else { Err(Errno::NotCapable) }
+    /// What the directory passes on, which is everything until the guest gives it up.
+    fn permit(self, dir: &Slot) -> Result<Rights, Errno> {
+        let passed = dir.inheriting.contains(self.transfer) || dir.descriptor.file_type() != FileType::Directory;
+        if passed { Ok(dir.inheriting) } else { Err(Errno::NotCapable) }
+    }
+
+    /// What can be done with what was opened: all that its kind can do, but for transfers that it was not opened for.
+    fn granted(self, file_type: FileType) -> Rights {
+        Rights::applying_to(file_type) - (Rights::TRANSFER - self.transfer)
     }
 
     fn how(self, lookup: i32) -> Result<Open, Errno> {
@@ -92,7 +96,7 @@ impl Wish {
     }
 
     fn access(self) -> Access {
-        match (self.base.contains(Rights::FD_READ), self.base.contains(Rights::FD_WRITE)) {
+        match (self.transfer.contains(Rights::FD_READ), self.transfer.contains(Rights::FD_WRITE)) {
             (false, false) => Access::Look,
             (true, false) => Access::Read,
             (false, true) => Access::Write,

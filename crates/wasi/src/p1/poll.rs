@@ -221,9 +221,7 @@ fn subscribed(table: &Table, fd: i32, interest: Interest) -> Result<Subscribed<'
         Interest::Read => Rights::FD_READ,
         Interest::Write => Rights::FD_WRITE,
     };
-    if !slot.base.contains(Rights::POLL_FD_READWRITE | transfer) {
-        return Err(Errno::NotCapable);
-    }
+    slot.allows(Rights::POLL_FD_READWRITE | transfer)?;
     Ok(match slot.descriptor.watched() {
         Some(fd) => Subscribed::Watch(Watch { fd, interest }),
         None => Subscribed::Always(available(slot, interest)),

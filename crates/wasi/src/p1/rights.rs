@@ -86,6 +86,9 @@ bitflags::bitflags! {
 }
 
 impl Rights {
+    /// What a descriptor is opened for.
+    pub(super) const TRANSFER: Self = Self::FD_READ.union(Self::FD_WRITE);
+
     /// What can be done with a directory itself.
     pub const DIRECTORY: Self = Self::FD_DATASYNC
         .union(Self::FD_FDSTAT_SET_FLAGS)

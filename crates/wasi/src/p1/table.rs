@@ -27,6 +27,38 @@ pub(super) struct Origin {
 }
 
 impl Slot {
+    /// Whether it can be used for what takes these rights.
+    pub(super) fn allows(&self, rights: Rights) -> Result<(), Errno> {
+        let lacking = rights - self.base;
+        if lacking.is_empty() { Ok(()) } else { Err(self.refusal(lacking)) }
+    }
+
+    /// What its kind cannot do at all has the error that POSIX has for it, by which guests decide whether to go on in another
+    /// way: who writes at a position learns so that a stream has none.
+    fn refusal(&self, lacking: Rights) -> Errno {
+        let positions = Rights::FD_SEEK | Rights::FD_TELL | Rights::FD_ADVISE | Rights::FD_ALLOCATE;
+        let positioned = match &self.descriptor {
+            Descriptor::Dir(_) => {
+                return if lacking.intersects(Rights::FILE - Rights::DIRECTORY) {
+                    Errno::Badf
+                } else {
+                    Errno::NotCapable
+                };
+            }
+            Descriptor::File(file) => file.has_offsets(),
+            Descriptor::Input(_) | Descriptor::Output(_) => false,
+        };
+        if lacking.intersects(Rights::TRANSFER) {
+            Errno::Badf
+        } else if !positioned && lacking.intersects(positions) {
+            Errno::Spipe
+        } else if !positioned && lacking.contains(Rights::FD_FILESTAT_SET_SIZE) {
+            Errno::Inval
+        } else {
+            Errno::NotCapable
+        }
+    }
+
     fn is_as_given(&self, number: usize) -> bool {
         let now = Origin { number, base: self.base, inheriting: self.inheriting };
         self.origin == Some(now) && self.flags == FdFlags::empty()
@@ -127,10 +159,11 @@ impl Table {
         self.place(fd)?.as_mut().ok_or(Errno::Badf)
     }
 
-    /// What a number stands for, if it has these rights.
+    /// What a number stands for, if it can be used for what takes these rights.
     pub(super) fn with(&mut self, fd: i32, rights: Rights) -> Result<&mut Slot, Errno> {
         let slot = self.get(fd)?;
-        if slot.base.contains(rights) { Ok(slot) } else { Err(Errno::NotCapable) }
+        slot.allows(rights)?;
+        Ok(slot)
     }
 
     /// Two directories at once, which may be the same.
@@ -142,7 +175,8 @@ impl Table {
     pub(super) fn dir(&self, fd: i32, rights: Rights) -> Result<&Dir, Errno> {
         let slot = self.slot(fd)?;
         let Descriptor::Dir(dir) = &slot.descriptor else { return Err(Errno::NotDir) };
-        if slot.base.contains(rights) { Ok(dir) } else { Err(Errno::NotCapable) }
+        slot.allows(rights)?;
+        Ok(dir)
     }
 
     /// What a number stands for, to look at.
@@ -246,7 +280,11 @@ mod tests {
         let mut table = Table::new(4);
         table.insert(slot()).unwrap();
         assert!(table.with(0, Rights::FD_READ).is_ok());
-        assert_eq!(table.with(0, Rights::FD_WRITE).err(), Some(Errno::NotCapable));
+        assert_eq!(table.with(0, Rights::FD_WRITE).err(), Some(Errno::Badf));
+        assert_eq!(table.with(0, Rights::FD_WRITE | Rights::FD_SEEK).err(), Some(Errno::Badf));
+        assert_eq!(table.with(0, Rights::FD_READ | Rights::FD_SEEK).err(), Some(Errno::Spipe));
+        assert_eq!(table.with(0, Rights::FD_FILESTAT_SET_SIZE).err(), Some(Errno::Inval));
+        assert_eq!(table.with(0, Rights::FD_FILESTAT_GET).err(), Some(Errno::NotCapable));
         assert_eq!(table.dir(0, Rights::empty()).err(), Some(Errno::NotDir));
     }
 }

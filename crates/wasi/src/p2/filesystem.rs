@@ -49,7 +49,7 @@ impl Descriptor {
     fn file(&self) -> Attempt<&Arc<File>> {
         match &self.what {
             What::File(file) => Ok(file),
-            What::Dir(_) => Err(ErrorCode::IsDirectory),
+            What::Dir(_) => Err(ErrorCode::BadDescriptor),
         }
     }
 
@@ -95,7 +95,11 @@ fn with<T>(host: &mut impl Host, this: u32, act: impl FnOnce(&Descriptor) -> Att
 
 /// `[method]descriptor.read-via-stream`.
 pub(crate) fn read_via_stream(host: &mut impl Host, this: u32, offset: u64) -> Done<u32> {
-    match with(host, this, |descriptor| descriptor.readable().cloned())? {
+    let file = |descriptor: &Descriptor| match descriptor.what {
+        What::Dir(_) => Err(ErrorCode::IsDirectory),
+        What::File(_) => descriptor.readable().cloned(),
+    };
+    match with(host, this, file)? {
         Ok(file) => host.ctx().resources.add(Input::new(Source::File(file, offset))).map(Ok),
         Err(code) => Ok(Err(code)),
     }
@@ -162,7 +166,8 @@ pub(crate) fn set_times(host: &mut impl Host, this: u32, read: NewTimestamp, wri
     with(host, this, |descriptor| {
         let (read, written) = (set_time(read)?, set_time(written)?);
         match &descriptor.what {
-            What::File(_) => descriptor.writable()?.set_times(read, written)?,
+            // As `futimens` does, which asks for no descriptor that can be written.
+            What::File(file) => file.set_times(read, written)?,
             What::Dir(dir) => dir.set_times(read, written)?,
         }
         Ok(())
@@ -395,7 +400,7 @@ pub(crate) fn is_same_object(host: &mut impl Host, this: u32, other: u32) -> Res
     Ok(this.is_ok() && this == other)
 }
 
-/// `[method]descriptor.metadata-hash`: changes when the file does, and tells nothing else.
+/// `[method]descriptor.metadata-hash`: which file it is, and nothing else.
 pub(crate) fn metadata_hash(host: &mut impl Host, this: u32) -> Done<MetadataHash> {
     with(host, this, |descriptor| Ok(hash(&descriptor.stat()?)))
 }
@@ -405,11 +410,12 @@ pub(crate) fn metadata_hash_at(host: &mut impl Host, this: u32, follow: Follow, 
     with(host, this, |descriptor| Ok(hash(&descriptor.dir()?.stat_at(path, follow)?)))
 }
 
+/// Of what does not change while the file is: adapters make the number of an inode of it.
 fn hash(stat: &Stat) -> MetadataHash {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let half = |salt: u64| {
         let mut hasher = DefaultHasher::new();
-        (salt, stat.device, stat.inode, stat.size, stat.modified).hash(&mut hasher);
+        (salt, stat.device, stat.inode).hash(&mut hasher);
         hasher.finish()
     };
     MetadataHash { lower: half(0), upper: half(1) }

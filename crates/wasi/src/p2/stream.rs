@@ -222,6 +222,13 @@ impl Output {
         Ok(true)
     }
 
+    /// Before it goes away: passes on what can be now. What finds no room is lost; an end that is to be sent behind it is.
+    pub(crate) fn finish(mut self, table: &mut Table) {
+        let _ = self.drain(table);
+        self.pending = Vec::new();
+        self.tell_pending();
+    }
+
     /// Makes sure that what was passed on is on its way.
     pub(crate) fn flush(&mut self, table: &mut Table) -> Result<(), Failed> {
         if let Sink::Standard(number) = self.sink

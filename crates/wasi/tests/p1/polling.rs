@@ -139,9 +139,9 @@ fn files_are_always_ready_and_errors_are_events() {
     ];
     let expected = [
         event(1, 0, 1, 3, 0),
-        event(2, Errno::NotCapable.number(), 2, 0, 0),
+        event(2, Errno::Badf.number(), 2, 0, 0),
         event(3, Errno::Badf.number(), 1, 0, 0),
-        event(4, Errno::NotCapable.number(), 1, 0, 0),
+        event(4, Errno::Badf.number(), 1, 0, 0),
         event(5, Errno::Inval.number(), 0, 0, 0),
     ];
     assert_eq!(poll(&mut guest, &subscriptions), Ok(expected.into()));

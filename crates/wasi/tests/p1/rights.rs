@@ -21,7 +21,7 @@ fn a_guest_sees_what_it_may() {
     let file = guest.open(ROOT, "file", Opening::READ).unwrap();
     assert_eq!(guest.fdstat(file), Ok((4, 0, Rights::FILE.difference(Rights::FD_WRITE), Rights::empty())));
     let dir = guest.open(ROOT, ".", Opening::DIR).unwrap();
-    assert_eq!(guest.fdstat(dir), Ok((3, 0, Rights::DIRECTORY, Rights::all())));
+    assert_eq!(guest.fdstat(dir), Ok((3, 0, Rights::DIRECTORY, all)));
 }
 
 #[test]
@@ -30,34 +30,53 @@ fn rights_only_shrink() {
     let mut guest = guest_in(&inside);
     let fd = guest.open(ROOT, "file", Opening::WRITE).unwrap();
     set_rights(&mut guest, fd, Rights::FD_READ | Rights::FD_TELL, Rights::empty()).unwrap();
-    assert_eq!(guest.write(fd, b"x"), Err(Errno::NotCapable));
+    assert_eq!(guest.write(fd, b"x"), Err(Errno::Badf));
     assert_eq!(guest.seek(fd, 1, 0), Err(Errno::NotCapable));
     assert_eq!(guest.seek(fd, 0, 1), Ok(0));
     assert_eq!(set_rights(&mut guest, fd, Rights::FD_WRITE, Rights::empty()), Err(Errno::NotCapable));
     assert_eq!(set_rights(&mut guest, fd, Rights::empty(), Rights::FD_READ), Err(Errno::NotCapable));
     set_rights(&mut guest, fd, Rights::empty(), Rights::empty()).unwrap();
-    assert_eq!(guest.read(fd, 1), Err(Errno::NotCapable));
+    assert_eq!(guest.read(fd, 1), Err(Errno::Badf));
     let buffers = guest.buffers(&[]);
     let told = told(p1::fd_pread(&mut guest, fd, buffers.0, buffers.1, 0, 16));
-    assert_eq!(told, Err(Errno::NotCapable));
+    assert_eq!(told, Err(Errno::Badf));
+}
+
+/// Programs open directories without asking for what they then do in them.
+#[test]
+fn what_is_asked_for_decides_on_transfers_alone() {
+    let (_scratch, inside) = scratch();
+    fs::write(inside.join("file"), "x").unwrap();
+    let mut guest = guest_in(&inside);
+    let little = Opening { rights: Rights::FD_READDIR, inheriting: Rights::empty(), ..Opening::DIR };
+    let dir = guest.open(ROOT, ".", little).unwrap();
+    assert_eq!(guest.fdstat(dir), guest.fdstat(ROOT));
+    let read = Opening { rights: Rights::FD_READ, inheriting: Rights::empty(), ..Opening::READ };
+    let file = guest.open(dir, "file", read).unwrap();
+    assert_eq!(guest.fdstat(file), Ok((4, 0, Rights::FILE.difference(Rights::FD_WRITE), Rights::empty())));
+    assert_eq!((guest.seek(file, 1, 0), guest.seek(file, 0, 0)), (Ok(1), Ok(0)));
+    assert_eq!(guest.write(file, b"y"), Err(Errno::Badf));
+    let made = guest.open(dir, "new", Opening { rights: Rights::FD_WRITE, oflags: 1, ..read }).unwrap();
+    assert_eq!(guest.write(made, b"y"), Ok(1));
+    assert_eq!(guest.read(made, 1), Err(Errno::Badf));
 }
 
 #[test]
-fn directories_pass_on_what_they_may() {
+fn directories_pass_on_what_was_not_given_up() {
     let (_scratch, inside) = scratch();
     fs::write(inside.join("file"), "x").unwrap();
     let mut guest = guest_in(&inside);
     let reading = Rights::FD_READ | Rights::PATH_OPEN;
-    let dir = Opening { rights: reading, inheriting: reading, ..Opening::DIR };
-    let dir = guest.open(ROOT, ".", dir).unwrap();
-    assert_eq!(guest.fdstat(dir), Ok((3, 0, Rights::PATH_OPEN, reading)));
-    assert_eq!(guest.open(dir, "file", Opening::READ), Err(Errno::NotCapable), "it asks for more");
-    let read = Opening { rights: Rights::FD_READ, inheriting: Rights::empty(), ..Opening::READ };
-    assert!(guest.open(dir, "file", read).is_ok());
-    let write = Opening { rights: Rights::FD_WRITE, inheriting: Rights::empty(), ..Opening::READ };
+    let dir = guest.open(ROOT, ".", Opening::DIR).unwrap();
+    set_rights(&mut guest, dir, Rights::PATH_OPEN, reading).unwrap();
+    let write = Opening { rights: Rights::FD_WRITE, ..Opening::READ };
     assert_eq!(guest.open(dir, "file", write), Err(Errno::NotCapable));
-    assert_eq!(guest.open(dir, "new", Opening { oflags: 1, ..read }), Err(Errno::NotCapable));
-    assert_eq!(guest.open(dir, "file", Opening { oflags: 8, ..read }), Err(Errno::NotCapable));
+    assert_eq!(guest.open(dir, "new", Opening { oflags: 1, ..Opening::READ }), Err(Errno::NotCapable));
+    assert_eq!(guest.open(dir, "file", Opening { oflags: 8, ..Opening::READ }), Err(Errno::NotCapable));
+    let file = guest.open(dir, "file", Opening::READ).unwrap();
+    assert_eq!(guest.fdstat(file), Ok((4, 0, Rights::FD_READ, Rights::empty())));
+    let inner = guest.open(dir, ".", Opening::DIR).unwrap();
+    assert_eq!(guest.fdstat(inner), Ok((3, 0, Rights::PATH_OPEN, reading)));
     assert_eq!(fs::read(inside.join("file")).unwrap(), b"x");
 }
 

@@ -1,6 +1,6 @@
 //! Standard input, output and error.
 
-use crate::support::{OUT, Trap, guest, told};
+use crate::support::{OUT, TestGuest, Trap, guest, told};
 use hatchery_wasi::WasiCtx;
 use hatchery_wasi::host::{
     Durability, MemoryInput, MemoryOutput, OsInput, OsOutput, OutputStream, ReadStream, WriteStream,
@@ -33,9 +33,17 @@ fn what_is_in_memory() {
 #[test]
 fn streams_are_one_way_and_have_no_position() {
     let mut guest = guest(&mut WasiCtx::builder());
-    assert_eq!(guest.write(0, b"x"), Err(Errno::NotCapable));
-    assert_eq!(guest.read(1, 1), Err(Errno::NotCapable));
-    assert_eq!(guest.seek(1, 0, 0), Err(Errno::NotCapable));
+    assert_eq!(guest.write(0, b"x"), Err(Errno::Badf));
+    assert_eq!(guest.read(1, 1), Err(Errno::Badf));
+    assert_eq!((guest.seek(1, 0, 0), guest.seek(0, 0, 1)), (Err(Errno::Spipe), Err(Errno::Spipe)));
+    let buffers = guest.buffers(&[(64, 8)]);
+    let told_at = |fd, call: fn(&mut TestGuest, i32, i32, i32, i64, i32) -> _, guest: &mut TestGuest| {
+        told(call(guest, fd, buffers.0, buffers.1, 0, 16))
+    };
+    // Programs that try a position first go on without one where there is none.
+    assert_eq!(told_at(1, p1::fd_pwrite, &mut guest), Err(Errno::Spipe));
+    assert_eq!(told_at(0, p1::fd_pread, &mut guest), Err(Errno::Spipe));
+    assert_eq!(told_at(1, p1::fd_pread, &mut guest), Err(Errno::Badf));
     assert_eq!(guest.read(0, 1).unwrap(), b"");
     assert_eq!(guest.write(1, b"gone"), Ok(4));
     told(p1::fd_filestat_get(&mut guest, 1, OUT)).unwrap();

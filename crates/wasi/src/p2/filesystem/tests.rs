@@ -100,8 +100,32 @@ fn identities_and_hashes_tell_files_apart() {
     assert!(!is_same_object(&mut host, file, dir).unwrap());
     let before = metadata_hash(&mut host, file).unwrap().unwrap();
     assert_eq!(metadata_hash_at(&mut host, dir, Follow::No, "old").unwrap(), Ok(before));
+    assert_ne!(metadata_hash(&mut host, dir).unwrap(), Ok(before));
+    // Programs take it for the number of the inode.
     write(&mut host, file, b"a longer content", 0).unwrap().unwrap();
-    assert_ne!(metadata_hash(&mut host, file).unwrap(), Ok(before));
+    assert_eq!(metadata_hash(&mut host, file).unwrap(), Ok(before));
+}
+
+#[test]
+fn times_are_set_of_a_file_that_is_only_read() {
+    let (mut host, dir, scratch) = host(DirPerms::all(), FilePerms::all());
+    let file = open(&mut host, dir, "old", OpenFlags::default(), READ).unwrap();
+    set_times(&mut host, file, NewTimestamp::NoChange, NewTimestamp::Now).unwrap().unwrap();
+    let modified = std::fs::metadata(scratch.path().join("old")).unwrap().modified().unwrap();
+    assert!(modified.elapsed().unwrap() < std::time::Duration::from_secs(60));
+    let (mut host, dir, _scratch) = self::host(DirPerms::all(), FilePerms::READ);
+    let file = open(&mut host, dir, "old", OpenFlags::default(), READ).unwrap();
+    let refused = set_times(&mut host, file, NewTimestamp::NoChange, NewTimestamp::Now).unwrap();
+    assert_eq!(refused, Err(ErrorCode::NotPermitted));
+}
+
+#[test]
+fn a_directory_is_no_descriptor_for_what_files_do() {
+    let (mut host, dir, _scratch) = host(DirPerms::all(), FilePerms::all());
+    assert_eq!(read_via_stream(&mut host, dir, 0).unwrap(), Err(ErrorCode::IsDirectory));
+    assert_eq!(write_via_stream(&mut host, dir, 0).unwrap(), Err(ErrorCode::BadDescriptor));
+    assert_eq!(set_size(&mut host, dir, 0).unwrap(), Err(ErrorCode::BadDescriptor));
+    assert_eq!(read(&mut host, dir, 1, 0).unwrap(), Err(ErrorCode::BadDescriptor));
 }
 
 #[test]

@@ -7,7 +7,8 @@ mod sockets;
 mod ways;
 
 use super::Host;
-use super::resources::Resources;
+use super::resources::Held;
+use super::stream::split;
 use crate::WasiCtx;
 use hatchery::Error;
 use hatchery::component::{Caller, Linker, Resource};
@@ -77,8 +78,10 @@ fn dropping<T: 'static, R>(
     get: impl Get<T>,
 ) -> impl Fn(Caller<'_, T>, Resource<R>) -> Result<(), Error> + Send + Sync + 'static {
     move |mut caller, resource| {
-        let resources: &mut Resources = &mut get(caller.data_mut()).resources;
-        resources.remove(resource.rep());
+        let (table, resources) = split(get(caller.data_mut()));
+        if let Some(Held::Output(output)) = resources.remove(resource.rep()) {
+            output.finish(table);
+        }
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use super::{AddressFamily, ErrorCode};
 use crate::host::{Interest, SocketUse};
 use hatchery::Error;
 use hatchery::component::{ComponentType, Lift};
+use rustix::io::Errno;
 use rustix::net::{Shutdown, SocketFlags, SocketType, sockopt};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -185,13 +186,13 @@ impl TcpSocket {
         }
         destination(self.family, address)?;
         match rustix::net::connect(self.fd(), &address) {
-            Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {
+            Ok(()) | Err(Errno::INPROGRESS) => {
                 self.becomes(State::ConnectStarted);
                 Ok(())
             }
             Err(errno) => {
                 self.becomes(State::Failed);
-                Err(errno.into())
+                Err(not_connected(errno))
             }
         }
     }
@@ -201,10 +202,10 @@ impl TcpSocket {
         match sockopt::socket_error(self.fd())? {
             Err(errno) => {
                 self.becomes(State::Failed);
-                Err(errno.into())
+                Err(not_connected(errno))
             }
             Ok(()) => match rustix::net::getpeername(self.fd()) {
-                Err(rustix::io::Errno::NOTCONN) => Err(ErrorCode::WouldBlock),
+                Err(Errno::NOTCONN) => Err(ErrorCode::WouldBlock),
                 Err(errno) => Err(errno.into()),
                 Ok(_) => {
                     self.becomes(State::Connected);
@@ -221,13 +222,36 @@ impl TcpSocket {
 
     fn accept(&self) -> Attempt<TcpSocket> {
         self.expect(State::Listening)?;
-        let fd = rustix::io::retry_on_intr(|| rustix::net::accept_with(self.fd(), FLAGS))?;
+        let accepted = rustix::io::retry_on_intr(|| rustix::net::accept_with(self.fd(), FLAGS));
+        let fd = accepted.map_err(not_accepted)?;
         Ok(Self { socket: Socket::new(fd, State::Connected), family: self.family, backlog: BACKLOG })
     }
 
     /// Options of the socket can be changed until it has failed.
     pub(super) fn usable(&self) -> Attempt<&OwnedFd> {
         if self.state() == State::Failed { Err(ErrorCode::InvalidState) } else { Ok(self.fd()) }
+    }
+}
+
+/// Why there is no connection. To connect, the system binds a socket itself: that it has no address for it means that all are
+/// in use.
+fn not_connected(errno: Errno) -> ErrorCode {
+    if errno == Errno::ADDRNOTAVAIL { ErrorCode::AddressInUse } else { errno.into() }
+}
+
+/// Why no connection was accepted. Linux reports what happened to a connection that waited, which is not the listener's error.
+fn not_accepted(errno: Errno) -> ErrorCode {
+    match errno {
+        Errno::NETDOWN
+        | Errno::NETUNREACH
+        | Errno::HOSTDOWN
+        | Errno::HOSTUNREACH
+        | Errno::NONET
+        | Errno::PROTO
+        | Errno::NOPROTOOPT
+        | Errno::OPNOTSUPP
+        | Errno::CONNRESET => ErrorCode::ConnectionAborted,
+        _ => errno.into(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::tcp::{destination, local, peer, suitable};
 use super::{AddressFamily, ErrorCode};
 use crate::host::{Interest, Network, Ready, SocketUse, Watch, wait};
 use hatchery::Error;
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -192,7 +193,15 @@ fn correspond(socket: &mut UdpSocket, remote: Option<SocketAddr>) -> Attempt<()>
     match remote {
         Some(remote) => {
             destination(socket.family, remote)?;
-            rustix::net::connect(&socket.fd, &remote)?;
+            match rustix::net::connect(&socket.fd, &remote) {
+                // The last correspondent is on another network, whose address of ours the system keeps until it is let go.
+                Err(Errno::INVAL) if socket.remote.is_some() => {
+                    rustix::net::connect_unspec(&socket.fd)?;
+                    socket.remote = None;
+                    rustix::net::connect(&socket.fd, &remote)?;
+                }
+                connected => connected?,
+            }
         }
         None if socket.remote.is_some() => rustix::net::connect_unspec(&socket.fd)?,
         None => {}
@@ -277,7 +286,7 @@ fn received(stream: &IncomingStream, most: u64) -> Attempt<Vec<Datagram<SocketAd
                     datagrams.push(Datagram { data: room[..len].to_vec(), remote });
                 }
             }
-            Err(rustix::io::Errno::AGAIN) => break,
+            Err(Errno::AGAIN) => break,
             Err(errno) if datagrams.is_empty() => return Err(errno.into()),
             Err(_) => break,
         }
