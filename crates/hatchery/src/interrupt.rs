@@ -10,13 +10,15 @@ pub struct InterruptHandle {
 }
 
 impl InterruptHandle {
-    /// Ends the running call, or the next one, with [`Trap::Cancelled`](crate::Trap::Cancelled).
+    /// Ends the running call, or the next one, with [`Trap::Cancelled`](crate::Trap::Cancelled). A call that waits in an async
+    /// host function is woken for that, and the function's future is dropped; a function that blocks a thread has to ask
+    /// ([`Caller::check_interrupt`](crate::Caller::check_interrupt)).
     pub fn cancel(&self) {
         self.vm.cancel();
     }
 
-    /// Ends what is running after this time with [`Trap::DeadlineExceeded`](crate::Trap::DeadlineExceeded);
-    /// `None` takes an earlier deadline back.
+    /// Ends what is running after this time, as [`cancel`](InterruptHandle::cancel) does, with
+    /// [`Trap::DeadlineExceeded`](crate::Trap::DeadlineExceeded); `None` takes an earlier deadline back.
     pub fn set_deadline(&self, after: Option<Duration>) {
         self.vm.set_deadline(after);
     }

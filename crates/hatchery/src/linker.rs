@@ -139,6 +139,7 @@ impl<T: 'static> Linker<T> {
 
     /// Defines a function that returns a future. The guest is suspended until it is ready, and no thread waits.
     /// Only guests that are called by `call_async` can call it.
+    /// When the call is asked to stop meanwhile, the future is dropped.
     ///
     /// # Errors
     ///

@@ -1,11 +1,12 @@
 //! Components that wait without a thread.
 
 use hatchery::component::{Component, Linker, Prepared};
-use hatchery::{Config, Engine};
+use hatchery::{Config, Engine, Interruption, Trap};
 use hatchery_wasi::{WasiCtx, p2};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 /// Exports `nap`, which waits for so many nanoseconds.
 const NAPPER: &str = r#"
@@ -33,8 +34,8 @@ const NAPPER: &str = r#"
         (export "subscribe" (func $subscribe)) (export "block" (func $block)) (export "drop" (func $drop))))))
       (func (export "nap") (param "nanos" u64) (canon lift (core func $i "nap"))))"#;
 
-fn napper() -> Prepared<WasiCtx> {
-    let engine = Engine::new(&Config::new()).expect("an engine");
+fn napper(config: &Config) -> Prepared<WasiCtx> {
+    let engine = Engine::new(config).expect("an engine");
     let component = Component::new(&engine, NAPPER).expect("a component");
     let mut linker = Linker::new(&engine);
     p2::add_to_linker_async(&mut linker, |ctx: &mut WasiCtx| ctx).expect("nothing is defined twice");
@@ -44,7 +45,7 @@ fn napper() -> Prepared<WasiCtx> {
 /// On one thread, who naps shortly is done, though another began to nap before, for an hour.
 #[test]
 fn a_guest_that_waits_holds_up_nobody() {
-    let prepared = napper();
+    let prepared = napper(&Config::new());
     let nap = prepared.func::<(u64,), ()>("nap").expect("an export");
     let mut instances = [(); 2].map(|()| prepared.instantiate(WasiCtx::builder().build()).expect("an instance"));
     let [long, short] = &mut instances;
@@ -60,7 +61,7 @@ fn a_guest_that_waits_holds_up_nobody() {
 /// Dropping the call ends the waiting; the instance is not used again, and its slot is.
 #[test]
 fn a_call_that_is_dropped_stops_waiting() {
-    let prepared = napper();
+    let prepared = napper(&Config::new());
     let nap = prepared.func::<(u64,), ()>("nap").expect("an export");
     let mut instance = prepared.instantiate(WasiCtx::builder().build()).expect("an instance");
     {
@@ -74,4 +75,15 @@ fn a_call_that_is_dropped_stops_waiting() {
     drop(instance);
     let mut instance = prepared.instantiate(WasiCtx::builder().build()).expect("an instance");
     pollster::block_on(nap.call_async(&mut instance, (0,))).expect("the nap is short");
+}
+
+/// A guest that waits for ever holds its slot no longer than it may.
+#[test]
+fn a_call_that_waits_ends_at_its_deadline() {
+    let prepared = napper(&Config::new().interruption(Interruption::Deadline));
+    let nap = prepared.func::<(u64,), ()>("nap").expect("an export");
+    let mut instance = prepared.instantiate(WasiCtx::builder().build()).expect("an instance");
+    instance.set_deadline(Some(Duration::from_millis(20)));
+    let error = pollster::block_on(nap.call_async(&mut instance, (u64::MAX,))).expect_err("the nap is too long");
+    assert_eq!(error.trap(), Some(Trap::DeadlineExceeded), "{error}");
 }

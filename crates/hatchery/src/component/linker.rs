@@ -380,6 +380,7 @@ impl<T: 'static> LinkerInstance<'_, T> {
 
     /// Defines a function that returns a future. The guest is suspended until it is ready, and no thread waits.
     /// Only components whose exports are called by `call_async` can call it.
+    /// When the call is asked to stop meanwhile, the future is dropped.
     ///
     /// # Errors
     ///

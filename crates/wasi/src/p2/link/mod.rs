@@ -33,7 +33,7 @@ pub fn add_to_linker<T: 'static>(
 /// does: its call is suspended, which any executor can go on with. Exports of such components are called by `call_async`.
 /// Regular files are read and written in place, which does not count as waiting.
 ///
-/// A call that waits ends when its future is dropped.
+/// A call that waits ends when its future is dropped, and when its instance is asked to stop.
 ///
 /// # Errors
 ///

@@ -407,6 +407,16 @@ mod tests {
     }
 
     #[test]
+    fn a_correspondent_on_another_network_can_follow() {
+        let mut host = Plain(WasiCtx::builder().network(Network::all()).build());
+        let socket = client(&mut host);
+        stream(&mut host, socket, Some("127.0.0.1:9".parse().unwrap())).unwrap().unwrap();
+        let elsewhere = stream(&mut host, socket, Some("192.0.2.1:9".parse().unwrap())).unwrap();
+        // Where there is another network, and not one only.
+        assert!(matches!(elsewhere, Ok(_) | Err(ErrorCode::RemoteUnreachable)), "{elsewhere:?}");
+    }
+
+    #[test]
     fn nothing_is_sent_without_permission() {
         let only_bind = Network::checked(|_, wanted| wanted == SocketUse::UdpBind);
         let mut host = Plain(WasiCtx::builder().network(only_bind).build());
