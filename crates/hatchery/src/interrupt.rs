@@ -10,7 +10,8 @@ pub struct InterruptHandle {
 }
 
 impl InterruptHandle {
-    /// Ends the running call, or the next one, with [`Trap::Cancelled`](crate::Trap::Cancelled).
+    /// Ends the running call, or the next one, with [`Trap::Cancelled`](crate::Trap::Cancelled). A guest that was not compiled to
+    /// look goes on.
     pub fn cancel(&self) {
         self.vm.cancel();
     }
