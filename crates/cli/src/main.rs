@@ -14,6 +14,7 @@ mod inspect;
 mod invoke;
 mod load;
 mod output;
+mod picture;
 mod program;
 mod progress;
 mod report;
