@@ -36,6 +36,12 @@ impl Build {
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
         self.check_stoppable()?;
         let output = self.output()?;
+        if self.init.is_nameless() && !is_standard(&self.file) && !self.file.exists() {
+            let file = self.file.display();
+            bail!(
+                "there is no program `{file}`; to call the export `{file}`, write `--init={file}` and then the program"
+            );
+        }
         let Program::Source(bytes) = load::read(&self.file, Purpose::Look)? else {
             bail!("`{}` is an artifact already", self.file.display());
         };
