@@ -48,7 +48,8 @@ pub(crate) fn env(text: OsString) -> Result<(String, String), String> {
 fn with_unit(text: &str, units: &[(&str, u64)], example: &str) -> Result<(f64, u64), String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let number: f64 = number.parse().map_err(|_| format!("expected a number with a unit, such as `{example}`"))?;
+    let number: f64 =
+        number.parse().map_err(|_| format!("expected a number, with or without a unit, such as `{example}`"))?;
     let factor = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim()));
     match factor {
         Some((_, factor)) => Ok((number, *factor)),
@@ -59,10 +60,17 @@ fn with_unit(text: &str, units: &[(&str, u64)], example: &str) -> Result<(f64, u
     }
 }
 
-/// `10s`, `500ms`, `2m`; seconds without a unit.
+/// `10s`, `500ms`, `2m`, `1h`; seconds without a unit.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let units =
-        [("", 1_000_000_000), ("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000)];
+    let units = [
+        ("", 1_000_000_000),
+        ("ns", 1),
+        ("us", 1_000),
+        ("ms", 1_000_000),
+        ("s", 1_000_000_000),
+        ("m", 60_000_000_000),
+        ("h", 3_600_000_000_000),
+    ];
     let (number, factor) = with_unit(text, &units, "10s")?;
     let nanos = number * factor as f64;
     if nanos > u64::MAX as f64 {
@@ -113,6 +121,7 @@ mod tests {
         assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(duration("20ms"), Ok(Duration::from_millis(20)));
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
         assert!(duration("10 parsecs").unwrap_err().contains("parsecs"));
         assert!(duration("").is_err());
     }

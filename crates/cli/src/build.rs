@@ -2,18 +2,20 @@
 
 use crate::choices::Choices;
 use crate::init::Init;
-use crate::load::{self, Program, Purpose, is_standard};
+use crate::load::{self, Program, Purpose, is_same, is_standard};
 use crate::output::Output;
 use anyhow::{Context, bail};
 use hatchery::Interruption;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Compile a program into an artifact
 ///
-/// The artifact has the code, for this machine or the one that --cpu names, and everything else that `hatchery run` needs to start at once. It is an
-/// ELF file, which objdump, gdb and perf can read. It is written beside its name and then renamed, so that
+/// The artifact has the code, for this machine or the one that --cpu names, and everything else that `hatchery run` needs to
+/// start at once. It is an ELF file, which objdump, gdb and perf can read. It is written beside its name and then renamed, so that
 /// programs that run from an older one go on. What is no file (a device, a pipe) is written to.
+///
+/// `run` trusts an artifact and does not read what it does not need: `run --verify` and `inspect --verify` check all of it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Build {
     /// The artifact, or - for standard output; beside FILE, with the extension .hatch, unless given
@@ -34,6 +36,12 @@ impl Build {
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
         self.check_stoppable()?;
         let output = self.output()?;
+        if self.init.is_nameless() && !is_standard(&self.file) && !self.file.exists() {
+            let file = self.file.display();
+            bail!(
+                "there is no program `{file}`; to call the export `{file}`, write `--init={file}` and then the program"
+            );
+        }
         let Program::Source(bytes) = load::read(&self.file, Purpose::Look)? else {
             bail!("`{}` is an artifact already", self.file.display());
         };
@@ -78,8 +86,4 @@ impl Build {
         }
         Ok(())
     }
-}
-
-fn is_same(a: &Path, b: &Path) -> bool {
-    !is_standard(a) && matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

@@ -23,6 +23,9 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 
 const EXTENSION: &str = "hatch";
 
+/// Digits of a program's key: those of a hash of 32 bytes.
+const KEY_DIGITS: usize = 64;
+
 /// Manage the cache of compiled programs
 ///
 /// `hatchery run` keeps what it compiles in HATCHERY_CACHE_DIR, or else in `hatchery` in the user's cache directory. Where it
@@ -35,7 +38,7 @@ pub(crate) struct CacheVerb {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Remove everything that is in the cache
+    /// Remove everything that is in the cache; other files in its directory stay
     Clear,
     /// Print the cache's directory
     Path,
@@ -43,8 +46,8 @@ enum What {
 
 impl CacheVerb {
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
-        let directory = directory(|name| std::env::var_os(name))
-            .ok_or_else(|| anyhow!("there is no cache: none of HATCHERY_CACHE_DIR, XDG_CACHE_HOME and HOME is set"))?;
+        let directory =
+            directory(|name| std::env::var_os(name)).ok_or_else(|| anyhow!("there is no cache: {NOWHERE}"))?;
         match self.what {
             What::Path => {
                 use io::Write;
@@ -58,6 +61,9 @@ impl CacheVerb {
         Ok(ExitCode::SUCCESS)
     }
 }
+
+/// Why there is no directory for it.
+const NOWHERE: &str = "none of HATCHERY_CACHE_DIR, XDG_CACHE_HOME and HOME is set, the last two to an absolute path";
 
 /// Where the cache is, by the environment.
 fn directory(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
@@ -76,7 +82,10 @@ pub(crate) struct Cache {
 impl Cache {
     /// The user's cache; `None` where there can be none, with a warning for whoever listens.
     pub(crate) fn of_user() -> Option<Cache> {
-        let directory = directory(|name| std::env::var_os(name))?;
+        let Some(directory) = directory(|name| std::env::var_os(name)) else {
+            tracing::warn!("no compilation cache: {NOWHERE}");
+            return None;
+        };
         match Cache::at(&directory) {
             Ok(cache) => Some(cache),
             Err(error) => {
@@ -134,9 +143,9 @@ impl Cache {
         }
     }
 
-    /// Files of ours: path, metadata.
+    /// Files of ours: path, metadata. The directory may be one that has others, artifacts among them.
     fn files(&self) -> io::Result<Vec<(PathBuf, Metadata)>> {
-        let ours = |path: &Path| path.extension().is_some_and(|e| e == EXTENSION) || is_temporary(path);
+        let ours = |path: &Path| is_entry(path) || is_temporary(path);
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
@@ -185,10 +194,24 @@ fn build() -> i128 {
     metadata.map_or(0, |m| i128::from(m.mtime()) << 64 | i128::from(m.mtime_nsec()) << 34 ^ i128::from(m.len()))
 }
 
-/// Whether it is a file that a process was writing when it ended, or still is.
+/// Whether it has the name of an entry.
+fn is_entry(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    path.extension().is_some_and(|extension| extension == EXTENSION) && stem.is_some_and(is_stem)
+}
+
+/// Whether it is an entry that a process was writing when it ended, or still is.
 fn is_temporary(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    name.starts_with('.') && name.contains(&format!(".{EXTENSION}.")) && name.ends_with(".tmp")
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.and_then(|name| name.strip_prefix('.')?.strip_suffix(".tmp")?.split_once('.'));
+    name.is_some_and(|(stem, rest)| is_stem(stem) && rest.split('.').next() == Some(EXTENSION))
+}
+
+/// Whether it is a program's key, and a build, as [`Cache::entry`] writes them.
+fn is_stem(text: &str) -> bool {
+    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    text.split_once('-')
+        .is_some_and(|(key, build)| key.len() == KEY_DIGITS && is_hex(key) && !build.is_empty() && is_hex(build))
 }
 
 /// Removes a file that another process may have removed.
@@ -258,6 +281,11 @@ mod tests {
         assert!(!Cache::is_private(&link));
     }
 
+    /// What an entry is called.
+    fn entry(digit: char) -> String {
+        format!("{}-1f.hatch", digit.to_string().repeat(KEY_DIGITS))
+    }
+
     #[test]
     fn the_least_recently_used_go_first_and_other_files_stay() {
         let directory = tempfile::tempdir().expect("a directory");
@@ -269,9 +297,10 @@ mod tests {
             File::options().write(true).open(&path).and_then(|file| file.set_modified(at)).expect("a time");
             path
         };
-        let (old, new, older) = (file("old.hatch", 20), file("new.hatch", 10), file("older.hatch", 30));
+        let (old, new, older) = (file(&entry('0'), 20), file(&entry('1'), 10), file(&entry('a'), 30));
+        let temporary = |digit, process| format!(".{}.{process}.0.tmp", entry(digit));
         let (foreign, left, writing) =
-            (file("notes.txt", 9999), file(".a.hatch.1.0.tmp", 9999), file(".b.hatch.2.0.tmp", 5));
+            (file("notes.txt", 9999), file(&temporary('a', 1), 9999), file(&temporary('b', 2), 5));
         cache.trim(250).expect("trimmed");
         let exist = |paths: [&PathBuf; 6]| paths.map(|path| path.exists());
         assert_eq!(exist([&old, &new, &older, &foreign, &left, &writing]), [true, true, false, true, false, true]);
@@ -280,5 +309,28 @@ mod tests {
         assert_eq!([old.exists(), new.exists()], [true, false]);
         cache.clear().expect("cleared");
         assert_eq!([old.exists(), writing.exists(), foreign.exists()], [false, false, true]);
+    }
+
+    #[test]
+    fn artifacts_that_are_no_entries_stay() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let cache = Cache::at(directory.path()).expect("a cache");
+        let short = entry('0').split_off(1);
+        let others = [
+            "app.hatch",
+            ".app.hatch.1.0.tmp",
+            "no-1f.hatch",
+            &short,
+            &entry('A'),
+            &entry('0').replace("-1f", "-"),
+            &entry('0').replace("-1f", ""),
+            &entry('0').replace(".hatch", ".wasm"),
+        ];
+        let paths = others.map(|name| directory.path().join(name));
+        paths.iter().for_each(|path| fs::write(path, [0; 100]).expect("a file"));
+        cache.trim(0).expect("trimmed");
+        cache.clear().expect("cleared");
+        let gone: Vec<_> = paths.iter().filter(|path| !path.exists()).collect();
+        assert!(gone.is_empty(), "{gone:?}");
     }
 }

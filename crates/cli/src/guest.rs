@@ -65,8 +65,7 @@ fn follows_separator(line: impl ExactSizeIterator<Item = OsString>, list: usize)
 
 fn utf8(argument: &OsStr) -> Result<String, clap::Error> {
     argument.to_str().map(str::to_owned).ok_or_else(|| {
-        let message = format!("a program's arguments are UTF-8, and {argument:?} is not\n");
-        clap::Error::raw(ErrorKind::InvalidUtf8, message)
+        strict().error(ErrorKind::InvalidUtf8, format!("a program's arguments are UTF-8, and {argument:?} is not"))
     })
 }
 
@@ -77,13 +76,17 @@ fn refuse_option(file: &OsStr) -> Result<(), clap::Error> {
     if !file.as_encoded_bytes().starts_with(b"-") || file == "-" {
         return Ok(());
     }
-    let run = Run::augment_args(Command::new("run"));
-    let options = run.get_arguments().filter(|arg| !arg.is_positional());
-    let strict = Command::new("run").no_binary_name(true).override_usage(USAGE).args(options);
-    match strict.try_get_matches_from([file]) {
+    match strict().try_get_matches_from([file]) {
         Err(error) if error.kind() == ErrorKind::UnknownArgument => Err(error),
         _ => Ok(()),
     }
+}
+
+/// The options of `run` alone.
+fn strict() -> Command {
+    let run = Run::augment_args(Command::new("run"));
+    let options = run.get_arguments().filter(|arg| !arg.is_positional());
+    Command::new("run").no_binary_name(true).override_usage(USAGE).args(options)
 }
 
 #[cfg(test)]

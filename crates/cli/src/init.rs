@@ -5,6 +5,7 @@ use crate::invoke::export;
 use crate::program::Compiled;
 use crate::shown::lines;
 use anyhow::{Context, bail};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use hatchery::component::{self, Component};
 use hatchery::{Engine, InitImports, Limits, Linker, Module, SnapshotOptions, SnapshotReport};
 use hatchery_wasi::WasiCtx;
@@ -12,6 +13,7 @@ use hatchery_wasi::host::{MemoryOutput, SeededEntropy, VirtualClock};
 use hatchery_wasi::p1::{self, DependsOn};
 use hatchery_wasi::p2;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::Write;
 use std::time::Duration;
 
@@ -38,7 +40,7 @@ pub(crate) struct Init {
     #[arg(long, value_name = "NAME", requires = "init")]
     init_allow: Vec<String>,
 
-    /// Give up an initialization step after this long, such as 10s; for --interruption deadline
+    /// Give up an initialization step after this long, such as 10s (a number alone is seconds); for --interruption deadline
     ///
     /// Copying what the last step left may take as long; when it does not suffice, nothing is built.
     #[arg(long, value_name = "TIME", value_parser = args::duration, requires = "init")]
@@ -83,7 +85,24 @@ impl Host {
     }
 }
 
+/// Adds to an error of the line how an export is named, where `--init EXPORT` was written: EXPORT counts as the program then.
+pub(crate) fn with_hint(mut error: clap::Error, line: impl IntoIterator<Item = OsString>) -> clap::Error {
+    let line: Vec<_> = line.into_iter().collect();
+    let is_build = line.get(1).is_some_and(|verb| verb == "build");
+    let named = line.windows(2).find(|pair| pair[0] == "--init" && !pair[1].as_encoded_bytes().starts_with(b"-"));
+    if let (ErrorKind::UnknownArgument, true, Some(pair)) = (error.kind(), is_build, named) {
+        let tip = format!("to call the export '{0}', write '--init={0}'", pair[1].display());
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
 impl Init {
+    /// Whether EXPORT is missing, or was taken for the program.
+    pub(crate) fn is_nameless(&self) -> bool {
+        self.init == Some(None)
+    }
+
     pub(crate) fn is_wanted(&self) -> bool {
         self.init.is_some()
     }

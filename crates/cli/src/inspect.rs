@@ -2,10 +2,11 @@
 
 use crate::choices::Choices;
 use crate::heat_map;
-use crate::load::{self, Program, Purpose};
+use crate::load::{self, Program, Purpose, is_same, is_standard};
+use crate::picture;
 use crate::program::Compiled;
 use crate::world;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use hatchery::{Engine, Inspection, Shown};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -26,7 +27,8 @@ pub(crate) struct Inspect {
     #[arg(long)]
     verify: bool,
 
-    /// Draw a slot as an SVG picture: what is stored, and what instances are known to write
+    /// Draw a slot as an SVG picture: what is stored, and what instances are known to write; - for standard output, in place
+    /// of the text
     #[arg(long, value_name = "OUT.svg")]
     heat_map: Option<PathBuf>,
 
@@ -39,6 +41,7 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
+        self.check_picture()?;
         let program = match load::read(&self.file, Purpose::Look)? {
             Program::Artifact(artifact) => {
                 let engine = Engine::new(&artifact.config())?;
@@ -48,18 +51,35 @@ impl Inspect {
             Program::Source(bytes) => load::compile(&self.choices.config(), &self.file, &bytes, None)?.1,
         };
         if self.verify {
-            program.verify().with_context(|| format!("`{}` is not what was written", self.file.display()))?;
+            load::verify(&self.file, &program)?;
         }
         let found = program.inspect();
-        if let Some(path) = &self.heat_map {
-            let picture = heat_map::svg(&slot(&found, &self.file))?;
-            std::fs::write(path, picture).with_context(|| format!("cannot write the picture `{}`", path.display()))?;
-        }
-        let text =
-            if self.json { format!("{:#}\n", as_json(&program, &found)) } else { self.as_text(&program, &found)? };
+        let picture = || heat_map::svg(&slot(&found, &self.file));
+        let text = match &self.heat_map {
+            Some(path) if is_standard(path) => picture()?,
+            path => {
+                if let Some(path) = path {
+                    picture::replace(path, &picture()?)
+                        .with_context(|| format!("cannot write the picture `{}`", path.display()))?;
+                }
+                if self.json { format!("{:#}\n", as_json(&program, &found)) } else { self.as_text(&program, &found)? }
+            }
+        };
         use std::io::Write;
         std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Errors when the picture would replace the program, or take the place of what else is asked for.
+    fn check_picture(&self) -> anyhow::Result<()> {
+        let Some(path) = &self.heat_map else { return Ok(()) };
+        if is_standard(path) && self.json {
+            bail!("standard output is for the JSON object; name a file for the picture");
+        }
+        if is_same(&self.file, path) {
+            bail!("the picture would replace `{}`; name another file", self.file.display());
+        }
+        Ok(())
     }
 
     fn as_text(&self, program: &Compiled, found: &Inspection) -> Result<String, std::fmt::Error> {

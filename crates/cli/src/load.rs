@@ -37,6 +37,11 @@ pub(crate) fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// Whether both are names of one file.
+pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
+    !is_standard(a) && matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
 /// A file by its name, or standard input.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     if is_standard(path) { io::stdin().as_fd().try_clone_to_owned().map(File::from) } else { File::open(path) }
@@ -154,6 +159,11 @@ pub(crate) fn save(config: &Config, path: &Path, bytes: &[u8], output: &Output) 
         Err(error) if error.io_kind().is_some() => Err(error).with_context(|| format!("cannot write {output}")),
         result => result.with_context(|| cannot_compile(path)),
     }
+}
+
+/// Reads all of a program and checks every hash.
+pub(crate) fn verify(path: &Path, program: &Compiled) -> anyhow::Result<()> {
+    program.verify().with_context(|| format!("`{}` is not what was written", path.display()))
 }
 
 /// What the cache has under this name, if it is what it should be. It is private.

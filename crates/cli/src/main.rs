@@ -14,6 +14,7 @@ mod inspect;
 mod invoke;
 mod load;
 mod output;
+mod picture;
 mod program;
 mod progress;
 mod report;
@@ -60,7 +61,8 @@ fn listen() {
 
 fn main() -> ExitCode {
     listen();
-    let outcome = match Cli::parse().verb {
+    let line = Cli::try_parse().unwrap_or_else(|error| init::with_hint(error, std::env::args_os()).exit());
+    let outcome = match line.verb {
         Verb::Run(run) => run.execute(),
         Verb::Build(build) => build.execute(),
         Verb::Inspect(inspect) => inspect.execute(),

@@ -7,6 +7,7 @@ use crate::invoke::{self, Call};
 use crate::load::{self, Program, Purpose};
 use crate::program::Compiled;
 use crate::report;
+use crate::world;
 use anyhow::{Context, anyhow, bail};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use hatchery::component::{self, Component};
@@ -21,7 +22,14 @@ use std::time::Duration;
 /// Run a program
 ///
 /// FILE is a WebAssembly module or component in the binary (.wasm) or the text format (.wat), or an artifact that
-/// `hatchery build` made; `-` is standard input. The exit status is the program's own; a trap is 134 and prints a backtrace.
+/// `hatchery build` made; `-` is standard input.
+///
+/// The exit status is the program's own: of a module what it exits with, of a component 0 or 1, or what it gives
+/// `exit-with-code`. A trap, a deadline that has passed and fuel that is used up are 134, with a backtrace; what cannot be run is 1,
+/// and a line that cannot be read 2.
+///
+/// Of WASI there is preview 1 for modules, and for components the packages cli, io, clocks, random, filesystem and sockets of 0.2:
+/// wasi:http is not among them.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = guest::USAGE)]
 pub(crate) struct Run {
@@ -37,7 +45,7 @@ pub(crate) struct Run {
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().try_map(args::env))]
     env: Vec<(String, String)>,
 
-    /// Stop the program after this long, such as 10s or 500ms
+    /// Stop the program after this long, such as 10s, 500ms or 2h; a number alone is seconds
     #[arg(long, value_name = "TIME", value_parser = args::duration)]
     timeout: Option<Duration>,
 
@@ -46,7 +54,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "UNITS", conflicts_with = "timeout")]
     fuel: Option<u64>,
 
-    /// Refuse the program more memory than this, such as 64MiB
+    /// Refuse the program more memory than this, such as 64MiB; a number alone is bytes, and K, M, G are KiB, MiB, GiB
     #[arg(long, value_name = "BYTES", value_parser = args::bytes)]
     max_memory: Option<u64>,
 
@@ -61,6 +69,10 @@ pub(crate) struct Run {
     /// otherwise behind its interface, in full or in part: 'ns:pkg/iface@1.0.0.func()'.
     #[arg(long, value_name = "NAME|CALL")]
     invoke: Option<String>,
+
+    /// Read all of an artifact and check every hash before it runs, which is trusted otherwise
+    #[arg(long)]
+    verify: bool,
 
     /// Compile the program even if the cache has it, and keep nothing
     #[arg(long)]
@@ -79,6 +91,12 @@ impl Run {
             (engine, Compiled::Module(module)) => (engine, module),
             (engine, Compiled::Component(component)) => return self.component(&engine, &component),
         };
+        if !self.net.is_empty() {
+            bail!(
+                "--net is for components: `{}` is a module, and WASI preview 1 opens no sockets",
+                self.guest.file.display()
+            );
+        }
         let mut linker = Linker::new(&engine);
         hatchery_wasi::p1::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
         let prepared = linker
@@ -99,9 +117,8 @@ impl Run {
         let call = call.with_context(|| format!("cannot call a function of `{}`", self.guest.file.display()))?;
         let mut linker = component::Linker::new(engine);
         hatchery_wasi::p2::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
-        let prepared = linker
-            .prepare_with(component, self.limits())
-            .with_context(|| format!("cannot link `{}`", self.guest.file.display()))?;
+        let prepared = linker.prepare_with(component, self.limits());
+        let prepared = prepared.map_err(|error| self.cannot_link(component, error))?;
         let outcome = match call {
             Some(call) => self.invoke(&prepared, &call),
             None => self.command(&prepared, &self.entry(&prepared)?),
@@ -110,6 +127,16 @@ impl Run {
             Ok(error) => self.outcome(error),
             Err(error) => Err(error),
         })
+    }
+
+    /// What is said of a component that there is no host for.
+    fn cannot_link(&self, component: &Component, error: hatchery::Error) -> anyhow::Error {
+        let absent = match error.kind() {
+            ErrorKind::Link => world::absent(component),
+            _ => Vec::new(),
+        };
+        let hint = if absent.is_empty() { String::new() } else { format!(": this host has no {}", absent.join(", ")) };
+        anyhow!(error).context(format!("cannot link `{}`{hint}", self.guest.file.display()))
     }
 
     /// What `wasi:cli` calls the program's start.
@@ -159,14 +186,18 @@ impl Run {
     }
 
     fn load(&self) -> anyhow::Result<(Engine, Compiled)> {
-        match load::read(&self.guest.file, Purpose::Run)? {
-            Program::Artifact(artifact) => self.take(artifact),
+        let (engine, program) = match load::read(&self.guest.file, Purpose::Run)? {
+            Program::Artifact(artifact) => self.take(artifact)?,
             Program::Source(bytes) => {
                 let cache = if self.no_cache { None } else { Cache::of_user() };
                 let config = Config::new().interruption(self.interruption());
-                load::compile(&config, &self.guest.file, &bytes, cache.as_ref())
+                load::compile(&config, &self.guest.file, &bytes, cache.as_ref())?
             }
+        };
+        if self.verify {
+            load::verify(&self.guest.file, &program)?;
         }
+        Ok((engine, program))
     }
 
     /// An artifact runs as it was built; options that need it otherwise are errors.
@@ -234,7 +265,8 @@ impl Run {
         let Some(Extern::Func(func)) = instance.export(name) else {
             let known = exports(instance);
             let hint = if name.contains('(') { " (arguments for a module's function follow the file)" } else { "" };
-            let message = format!("there is no exported function `{name}`{hint}; there are: {known}");
+            let known = if known.is_empty() { "is none".into() } else { format!("are: {}", shortened(&known)) };
+            let message = format!("there is no exported function `{name}`{hint}; there {known}");
             return Err(hatchery::Error::host(message));
         };
         let ty = func.ty(&mut *instance)?;
@@ -270,25 +302,27 @@ fn println(line: &str) -> Result<(), hatchery::Error> {
     writeln!(std::io::stdout(), "{line}").map_err(hatchery::Error::host)
 }
 
-fn exports(instance: &mut Instance<WasiCtx>) -> String {
-    let mut names: Vec<_> = instance
-        .exports()
-        .into_iter()
-        .filter(|(_, item)| matches!(item, Extern::Func(_)))
-        .map(|(name, _)| format!("`{}`", Shown(&name)))
-        .collect();
-    let more = names.len().saturating_sub(10);
-    names.truncate(10);
-    match (names.is_empty(), more) {
-        (true, _) => "none".into(),
-        (_, 0) => names.join(", "),
-        _ => format!("{} and {more} more", names.join(", ")),
+/// The names of its functions.
+fn exports(instance: &mut Instance<WasiCtx>) -> Vec<String> {
+    let functions = instance.exports().into_iter().filter(|(_, item)| matches!(item, Extern::Func(_)));
+    functions.map(|(name, _)| format!("`{}`", Shown(&name))).collect()
+}
+
+/// The first few names, and how many there are besides.
+fn shortened(names: &[String]) -> String {
+    let (first, more) = names.split_at(names.len().min(10));
+    match more.len() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 
 fn no_start(instance: &mut Instance<WasiCtx>, file: &Path) -> String {
-    let known = exports(instance);
-    format!("`{}` has no `_start`; name one of its functions with --invoke: {known}", file.display())
+    let file = file.display();
+    match exports(instance) {
+        known if known.is_empty() => format!("`{file}` has no `_start`, and exports no function"),
+        known => format!("`{file}` has no `_start`; name one of its functions with --invoke: {}", shortened(&known)),
+    }
 }
 
 /// A value as it is written on the command line.

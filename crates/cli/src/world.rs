@@ -2,6 +2,7 @@
 
 use hatchery::component::{Component, ExportedItem, Exports};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// An import or an export: a function, or an interface with what is in it.
@@ -88,4 +89,15 @@ fn json_of(items: &[Item]) -> Value {
         What::Interface(items) => json!({ "name": item.name, "kind": "interface", "items": json_of(items) }),
     };
     items.iter().map(one).collect()
+}
+
+/// The packages of WASI that the command has for components.
+const PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+
+/// The packages of WASI that a component imports functions of, and the command does not have.
+pub(crate) fn absent(component: &Component) -> Vec<String> {
+    let package = |interface: &str| Some(interface.strip_prefix("wasi:")?.split_once('/')?.0.to_owned());
+    let packages = component.imports().filter_map(|(interface, ..)| package(interface?));
+    let absent: BTreeSet<_> = packages.filter(|package| !PACKAGES.contains(&package.as_str())).collect();
+    absent.into_iter().map(|package| format!("wasi:{package}")).collect()
 }

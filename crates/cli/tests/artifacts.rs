@@ -160,6 +160,8 @@ fn files_that_are_no_artifacts_of_ours_are_named() {
     let last = whole.len() - 1;
     file(&|bytes| bytes[last] ^= 1);
     fails(&hatchery(at, &["inspect", "--verify", "bad"]), &["`bad` is not what was written", "hash"]);
+    let verified = hatchery(at, &["run", "--verify", "--invoke", "add", "bad", "1", "2"]);
+    fails(&verified, &["`bad` is not what was written", "hash"]);
     succeeds(&hatchery(at, &["run", "--invoke", "add", "bad", "1", "2"]), "45\n");
     fails(&hatchery(at, &["build", "add.hatch"]), &["is an artifact already"]);
     fails(&hatchery(at, &["build", "add.wat", "-o", "add.wat"]), &["would replace"]);
@@ -262,4 +264,20 @@ fn processes_share_the_cache() {
         }
     });
     assert_eq!(entries(at).len(), 1);
+}
+
+#[test]
+fn clearing_the_cache_leaves_what_was_built_beside_it() {
+    let directory = directory();
+    let at = directory.path();
+    let here = |args: &[&str]| common::command(at, args).env("HATCHERY_CACHE_DIR", at).output().expect("output");
+    succeeds(&here(&["build", "add.wat"]), "");
+    succeeds(&here(&["run", "--invoke", "add", "add.wat", "1", "2"]), "45\n");
+    let artifacts = || {
+        let names = fs::read_dir(at).expect("a directory").map(|entry| entry.expect("entry").file_name());
+        names.filter(|name| name.to_string_lossy().ends_with(".hatch")).collect::<Vec<_>>()
+    };
+    assert_eq!(artifacts().len(), 2);
+    succeeds(&here(&["cache", "clear"]), "");
+    assert_eq!(artifacts(), ["add.hatch"]);
 }

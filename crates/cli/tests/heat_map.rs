@@ -1,5 +1,7 @@
 //! `hatchery inspect` of an artifact that knows what its instances write.
 
+mod common;
+
 use hatchery::{Allocation, Config, Engine, Linker, Module, Pooling};
 use std::process::Command;
 
@@ -37,4 +39,23 @@ fn what_was_learned_is_shown_as_text_and_as_a_picture() {
     );
     assert!(drawn.contains(": stored and written</title>") && drawn.contains(": written</title>"), "{drawn}");
     assert!(inspect(&["learned.hatch", "--json"]).contains("\"working_set\": [\n"));
+}
+
+#[test]
+fn a_picture_takes_the_place_of_no_program() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let inspect = |args: &[&str]| common::hatchery(at, &[&["inspect"], args].concat());
+    std::fs::write(at.join("app.wat"), PROGRAM).expect("a file");
+    std::fs::write(at.join("other.wat"), PROGRAM).expect("a file");
+    common::fails(&inspect(&["--heat-map", "app.wat", "app.wat"]), 1, &["the picture would replace `app.wat`"]);
+    common::fails(&inspect(&["--heat-map", "other.wat", "app.wat"]), 1, &["cannot write the picture `other.wat`"]);
+    for name in ["app.wat", "other.wat"] {
+        assert_eq!(std::fs::read_to_string(at.join(name)).expect("text"), PROGRAM);
+    }
+    assert_eq!(inspect(&["--heat-map", "app.svg", "app.wat"]).status.code(), Some(0));
+    let picture = std::fs::read_to_string(at.join("app.svg")).expect("a picture");
+    common::succeeds(&inspect(&["--heat-map", "-", "app.wat"]), &picture);
+    assert!(!at.join("-").exists());
+    common::fails(&inspect(&["--json", "--heat-map", "-", "app.wat"]), 1, &["standard output is for the JSON"]);
 }

@@ -113,3 +113,112 @@ fn events_in_a_file_have_no_colours_and_help_says_how_to_get_them() {
         contains(&String::from_utf8_lossy(&hatchery(at, help).stdout), &["HATCHERY_LOG"]);
     }
 }
+
+#[test]
+fn without_a_directory_for_it_there_is_no_cache_and_that_is_said() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    fs::write(at.join("p.wat"), r#"(module (func (export "_start")))"#).expect("a file");
+    let run = |home: Option<(&str, &str)>| {
+        let mut command = command(at, &["run", "p.wat"]);
+        command.env_remove("HATCHERY_CACHE_DIR").env_remove("XDG_CACHE_HOME").env_remove("HOME").envs(home);
+        command.env("HATCHERY_LOG", "warn").output().expect("output")
+    };
+    fails(&run(None), 0, &["WARN", "no compilation cache: none of HATCHERY_CACHE_DIR"]);
+    fails(&run(Some(("HOME", "relative"))), 0, &["WARN", "no compilation cache", "absolute"]);
+}
+
+#[test]
+fn a_component_for_another_host_is_told_which_package_is_missing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let functions: String = (0..9).map(|n| format!(r#"(export "f{n}" (func))"#)).collect();
+    let lowered: String = (0..9).map(|n| format!(r#"(core func (canon lower (func $http "f{n}")))"#)).collect();
+    let text = format!(r#"(component (import "wasi:http/types@0.2.0" (instance $http {functions})) {lowered})"#);
+    fs::write(at.join("http.wat"), text).expect("a file");
+    let output = hatchery(at, &["run", "http.wat"]);
+    fails(&output, 1, &["cannot link `http.wat`: this host has no wasi:http", "`wasi:http/types@0.2.0` (9 functions)"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("f8"), "{output:?}");
+    contains(&String::from_utf8_lossy(&hatchery(at, &["run", "--help"]).stdout), &["wasi:http"]);
+}
+
+#[test]
+fn options_that_a_module_does_not_heed_are_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    fs::write(at.join("p.wat"), r#"(module (func (export "_start")))"#).expect("a file");
+    fails(&hatchery(at, &["run", "--net", "*:443", "p.wat"]), 1, &["--net is for components", "`p.wat`"]);
+}
+
+#[test]
+fn an_export_that_counts_as_the_program_is_explained() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    fs::write(at.join("p.wat"), r#"(module (func (export "init")))"#).expect("a file");
+    fails(&hatchery(at, &["build", "--init", "init", "p.wat"]), 2, &["unexpected argument 'p.wat'", "'--init=init'"]);
+    fails(&hatchery(at, &["build", "--init", "init"]), 1, &["no program `init`", "`--init=init`"]);
+    fails(&hatchery(at, &["build", "--init=init", "p.wat"]), 0, &["called `init`"]);
+    // Where nothing was named so, nothing is said of it.
+    let output = hatchery(at, &["build", "p.wat", "other.wat"]);
+    fails(&output, 2, &["unexpected argument 'other.wat'"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("--init"), "{output:?}");
+}
+
+#[test]
+fn an_initialization_that_there_is_none_of_is_said() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    fs::write(at.join("p.wat"), r#"(module (memory 1) (data (i32.const 0) "a") (func (export "_start")))"#)
+        .expect("a file");
+    let output = hatchery(at, &["build", "--init", "p.wat"]);
+    fails(&output, 0, &["initialization: there was nothing to run", "`_start`", "never run at build time"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("ran 0"), "{output:?}");
+    fs::write(at.join("r.wat"), r#"(module (func (export "_initialize")))"#).expect("a file");
+    fails(&hatchery(at, &["build", "--init", "r.wat"]), 0, &["initialization: called `_initialize`"]);
+}
+
+#[test]
+fn an_argument_that_is_no_text_is_refused_with_the_usage_of_run() {
+    use std::os::unix::ffi::OsStrExt;
+    let directory = tempfile::tempdir().expect("a directory");
+    let odd = std::ffi::OsStr::from_bytes(b"\xff");
+    let output = command(directory.path(), &["run", "p.wat"]).arg(odd).output().expect("output");
+    fails(&output, 2, &["is not\n\nUsage: hatchery run [OPTIONS] <FILE> [ARGS]..."]);
+}
+
+#[test]
+fn a_module_without_anything_to_call_is_told_so() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    fs::write(at.join("p.wat"), "(module)").expect("a file");
+    fails(&hatchery(at, &["run", "p.wat"]), 1, &["`p.wat` has no `_start`, and exports no function"]);
+    fails(&hatchery(at, &["run", "--invoke", "f", "p.wat"]), 1, &["no exported function `f`; there is none"]);
+}
+
+#[test]
+fn a_segment_that_does_not_fit_is_named() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let fields = [
+        (r#"(memory 1) (data (i32.const 70000) "x")"#, "cannot write data segment 0 to memory 0 at 0x11170: "),
+        ("(table 1 funcref) (func $f) (elem (i32.const 5) $f)", "cannot write element segment 0 to table 0 at 5: "),
+    ];
+    for (fields, said) in fields {
+        fs::write(at.join("p.wat"), format!(r#"(module {fields} (func (export "_start")))"#)).expect("a file");
+        fails(&hatchery(at, &["run", "p.wat"]), 134, &["`p.wat` was stopped", said, "out of bounds"]);
+    }
+}
+
+#[test]
+fn a_failure_is_no_success_whatever_its_status() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    for (status, expected) in [(0, 0), (3, 3), (256, 1), (259, 3), (-1, 255)] {
+        let text = format!(
+            r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                (memory (export "memory") 1) (func (export "_start") (call $exit (i32.const {status}))))"#
+        );
+        fs::write(at.join("p.wat"), text).expect("a file");
+        assert_eq!(hatchery(at, &["run", "p.wat"]).status.code(), Some(expected), "{status}");
+    }
+}

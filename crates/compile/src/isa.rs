@@ -2,7 +2,7 @@
 
 use crate::error::CompileError;
 use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
-use cranelift_codegen::settings::{self, Configurable, SetError};
+use cranelift_codegen::settings::{self, Configurable, SetError, SettingKind};
 use hatchery_image::artifact::IsaFlags;
 use hatchery_image::{CpuTarget, Determinism, OptLevel, Tunables};
 
@@ -20,6 +20,52 @@ pub(crate) fn target(tunables: &Tunables) -> Result<OwnedTargetIsa, CompileError
     Ok(wanted)
 }
 
+/// What each CPU that is known by name has beside a feature, and presets of the code generator leave out: with them alone,
+/// code for Zen, or for x86-64-v3, would have no AVX.
+const IMPLIED: [(&str, &[&str]); 14] = [
+    ("has_ssse3", &["has_sse3"]),
+    ("has_sse41", &["has_ssse3"]),
+    ("has_sse42", &["has_sse41"]),
+    ("has_avx", &["has_sse42"]),
+    ("has_avx2", &["has_avx"]),
+    ("has_fma", &["has_avx"]),
+    // No rule of the instruction set, but true of what has names.
+    ("has_bmi2", &["has_avx2"]),
+    ("has_avx_vnni", &["has_avx2", "has_fma"]),
+    ("has_avx512f", &["has_avx2", "has_fma"]),
+    ("has_avx512bitalg", &["has_avx512f"]),
+    ("has_avx512dq", &["has_avx512f"]),
+    ("has_avx512vbmi", &["has_avx512f"]),
+    ("has_avx512vl", &["has_avx512f"]),
+    ("has_avx512vnni", &["has_avx512f"]),
+];
+
+/// These features, and what they imply.
+fn closure(mut features: Vec<&'static str>) -> Vec<&'static str> {
+    let mut at = 0;
+    while let Some(feature) = features.get(at) {
+        let implied = IMPLIED.iter().filter(|(name, _)| name == feature).flat_map(|(_, implied)| *implied);
+        let new: Vec<_> = implied.copied().filter(|feature| !features.contains(feature)).collect();
+        features.extend(new);
+        at += 1;
+    }
+    features
+}
+
+/// The features that are on.
+fn features(isa: &dyn TargetIsa) -> Vec<&'static str> {
+    isa.isa_flags().iter().filter(|flag| flag.as_bool() == Some(true)).map(|flag| flag.name).collect()
+}
+
+/// The names that there are for what is supported.
+fn known() -> Vec<&'static str> {
+    let Ok(builder) = isa::lookup_by_name("x86_64") else { return Vec::new() };
+    let presets = builder.iter().filter(|setting| setting.kind == SettingKind::Preset).map(|setting| setting.name);
+    let is_supported =
+        |name: &&str| target(&Tunables { cpu: CpuTarget::Named((*name).to_owned()), ..Tunables::default() }).is_ok();
+    presets.filter(is_supported).collect()
+}
+
 fn describe(cpu: &CpuTarget) -> String {
     match cpu {
         CpuTarget::Baseline => BASELINE.to_owned(),
@@ -30,18 +76,17 @@ fn describe(cpu: &CpuTarget) -> String {
 
 /// A feature of `these` that `those` lack.
 fn missing(these: &dyn TargetIsa, those: &dyn TargetIsa) -> Option<&'static str> {
-    let there = those.isa_flags();
-    let has = |name| there.iter().any(|flag| flag.name == name && flag.as_bool() == Some(true));
-    let on = |flag: &settings::Value| flag.as_bool() == Some(true) && !has(flag.name);
-    these.isa_flags().into_iter().find(on).map(|flag| flag.name.strip_prefix("has_").unwrap_or(flag.name))
+    let there = features(those);
+    let missing = features(these).into_iter().find(|name| !there.contains(name));
+    missing.map(|name| name.strip_prefix("has_").unwrap_or(name))
 }
 
 /// Extensions of the instruction set that the code generator may use.
 pub(crate) fn flags_of(isa: &dyn TargetIsa) -> Result<IsaFlags, CompileError> {
     let mut flags = IsaFlags::empty();
-    for setting in isa.isa_flags().iter().filter(|flag| flag.as_bool() == Some(true)) {
-        let unknown = || CompileError::Internal(format!("artifacts have no name for the CPU feature {}", setting.name));
-        flags |= IsaFlags::from_setting(setting.name).ok_or_else(unknown)?;
+    for name in features(isa) {
+        let unknown = || CompileError::Internal(format!("artifacts have no name for the CPU feature {name}"));
+        flags |= IsaFlags::from_setting(name).ok_or_else(unknown)?;
     }
     Ok(flags)
 }
@@ -58,11 +103,19 @@ fn build(cpu: &CpuTarget, tunables: &Tunables) -> Result<OwnedTargetIsa, Compile
         CpuTarget::Baseline => Some(BASELINE),
         CpuTarget::Named(name) => Some(name.as_str()),
     };
-    if let Some(preset) = preset {
-        builder.enable(preset).map_err(|_| CompileError::Target(format!("{} is not known", describe(cpu))))?;
+    let internal = |error: SetError| CompileError::Internal(format!("code generator setting: {error}"));
+    let flags = flags(tunables).map_err(internal)?;
+    let finish =
+        |builder: &isa::Builder| builder.finish(flags.clone()).map_err(|error| CompileError::Target(error.to_string()));
+    let Some(preset) = preset else { return finish(&builder) };
+    let unknown =
+        |_| CompileError::Target(format!("{} is not known; these are: {}", describe(cpu), known().join(", ")));
+    builder.enable(preset).map_err(unknown)?;
+    let named = finish(&builder)?;
+    for feature in closure(features(named.as_ref())) {
+        builder.enable(feature).map_err(internal)?;
     }
-    let flags = flags(tunables).map_err(|error| CompileError::Internal(format!("code generator setting: {error}")))?;
-    builder.finish(flags).map_err(|error| CompileError::Target(error.to_string()))
+    finish(&builder)
 }
 
 fn flags(tunables: &Tunables) -> Result<settings::Flags, SetError> {
@@ -106,7 +159,25 @@ mod tests {
         let error = named("core2").err().expect("too old").to_string();
         assert!(error.contains("least that is supported"), "{error}");
         let error = named("pentium-of-theseus").err().expect("no such CPU").to_string();
-        assert!(error.contains("not known"), "{error}");
+        assert!(error.contains("not known") && error.contains("haswell, ") && error.contains("znver3, "), "{error}");
+        assert!(!error.contains("sse") && !error.contains("core2"), "{error}");
+    }
+
+    #[test]
+    fn who_has_avx2_uses_it_by_whatever_name() {
+        let haswell = features(named("haswell").expect("is known").as_ref());
+        for name in ["x86-64-v3", "x86-64-v4", "znver1", "znver2", "znver3", "znver4", "alderlake", "bdver4"] {
+            let features = features(named(name).expect("is known").as_ref());
+            for vectors in haswell.iter().filter(|name| name.starts_with("has_avx") || name.starts_with("has_sse")) {
+                assert!(features.contains(vectors), "{name} lacks {vectors}");
+            }
+        }
+        let has = |name: &str, feature| features(named(name).expect("is known").as_ref()).contains(&feature);
+        assert!(has("x86-64-v4", "has_avx512f"));
+        // Nothing is added that there is not.
+        assert!(!has("x86-64-v3", "has_avx512f") && !has("znver3", "has_avx512f"));
+        assert!(has("sandybridge", "has_avx") && !has("sandybridge", "has_avx2"));
+        assert!(!has("x86-64-v2", "has_avx") && !has("nehalem", "has_avx"));
     }
 
     #[test]

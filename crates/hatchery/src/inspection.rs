@@ -2,8 +2,9 @@
 
 use crate::convert;
 use crate::module::Module;
+use crate::step::action;
 use hatchery_image::artifact::CoreInstanceRef;
-use hatchery_image::{ExportItem, Image, InitStep, StepKind, ValType};
+use hatchery_image::{ExportItem, Image, InitStep, ValType};
 use std::ops::Range;
 
 /// What [`Module::inspect`] found. Everything is a copy.
@@ -196,34 +197,6 @@ fn instances(image: &Image) -> Vec<CoreInstanceEntry> {
         }
     }
     entries
-}
-
-/// What a step does. Behind those that the modules asked for, functions are exports.
-fn action(image: &Image, kind: &StepKind, exported: bool) -> String {
-    match kind {
-        StepKind::CheckMemory { memory, minimum } => {
-            format!("check that memory {} has at least {minimum} bytes", memory.0)
-        }
-        StepKind::CheckTable { table, minimum } => {
-            format!("check that table {} has at least {minimum} elements", table.0)
-        }
-        StepKind::CoreElem { segment, table, offset } => {
-            format!("write element segment {} to table {} at {offset}", segment.0, table.0)
-        }
-        StepKind::CoreData { segment, memory, offset } => {
-            format!("write data segment {} to memory {} at {offset:#x}", segment.0, memory.0)
-        }
-        StepKind::DropElem { segment } => format!("drop element segment {}", segment.0),
-        StepKind::CoreStart { function, .. } => {
-            let function = function.and_then(|id| image.function(id));
-            let name = function.map(|function| {
-                let name = function.name.map(|name| format!("`{}`", rustc_demangle::demangle(name)));
-                name.unwrap_or_else(|| format!("function {}", function.index))
-            });
-            let which = if exported { "an export" } else { "the start function" };
-            format!("call {which}, {}", name.as_deref().unwrap_or("an import"))
-        }
-    }
 }
 
 fn imports(image: &Image) -> Vec<ImportEntry> {

@@ -7,6 +7,7 @@ use crate::interrupt::InterruptHandle;
 use crate::memory::{Global, Memory, Table};
 use crate::module::{InstanceRef, Module};
 use crate::prepared::check;
+use crate::step;
 use crate::typed::WasmValues;
 use hatchery_image::{InstanceId, Shown};
 use hatchery_init::Scheduler;
@@ -156,7 +157,7 @@ impl<T: 'static> Instance<T> {
         let mut access = self.vm.access();
         let steps = access.image().instances().get(instance.0.index()).map(|instance| instance.steps);
         let steps = steps.ok_or_else(no_such_item)?;
-        self.scheduler.start(&mut access, steps.end).map_err(Error::from_schedule)
+        self.scheduler.start(&mut access, steps.end).map_err(|error| step::failed(access.image(), error))
     }
 
     /// For scripts: runs what is left of the plan.
@@ -165,7 +166,8 @@ impl<T: 'static> Instance<T> {
     ///
     /// When a step fails.
     pub fn initialize(&mut self) -> Result<(), Error> {
-        self.scheduler.run(&mut self.vm.access()).map_err(Error::from_schedule)
+        let mut access = self.vm.access();
+        self.scheduler.run(&mut access).map_err(|error| step::failed(access.image(), error))
     }
 }
 

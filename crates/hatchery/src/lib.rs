@@ -60,6 +60,7 @@ mod prepared;
 mod raw;
 mod shown;
 mod snapshot;
+mod step;
 mod typed;
 mod val;
 

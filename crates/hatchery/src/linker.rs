@@ -88,7 +88,27 @@ closures! {
     (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12);
 }
 
+/// Most imports that nothing is defined for which a message names.
+const MOST_NAMED: usize = 16;
+
 /// Host functions by module name and name, for guests with host data `T`.
+///
+/// A host provides functions and nothing else. Where a module imports a memory, a table, a global or a tag, another module
+/// has to export it: link both as a [`ModuleSet`](crate::ModuleSet).
+///
+/// ```
+/// use hatchery::{Config, Engine, Linker, ModuleSet};
+///
+/// let engine = Engine::new(&Config::new())?;
+/// let mut set = ModuleSet::new(&engine);
+/// let environment = set.module(r#"(module (memory (export "memory") 1))"#)?;
+/// let program = set.module(r#"(module (import "env" "memory" (memory 1)) (export "memory" (memory 0)))"#)?;
+/// let environment = set.instance(environment, None, &[]);
+/// set.instance(program, None, &[("env", environment)]);
+/// let mut instance = Linker::new(&engine).prepare(&set.compile()?)?.instantiate(())?;
+/// assert!(instance.export("memory").is_some());
+/// # Ok::<(), hatchery::Error>(())
+/// ```
 pub struct Linker<T> {
     engine: Engine,
     functions: HashMap<Box<str>, HashMap<Box<str>, HostFunction<T>>>,
@@ -180,7 +200,8 @@ impl<T: 'static> Linker<T> {
     ///
     /// # Errors
     ///
-    /// When an import is missing or has another type, or no instance could ever be made.
+    /// When imports are missing, all of which the message names up to a dozen or so, or one has another type, or no instance
+    /// could ever be made.
     pub fn prepare(&self, module: &Module) -> Result<Prepared<T>, Error> {
         self.prepare_with(module, Limits::new())
     }
@@ -189,14 +210,21 @@ impl<T: 'static> Linker<T> {
     ///
     /// # Errors
     ///
-    /// As for [`prepare`](Linker::prepare), and when the module's own minimum exceeds a limit.
+    /// As for [`prepare`](Linker::prepare), when the module's own minimum exceeds a limit, and when a limit is one that the
+    /// engine's guests do not look for: fuel or a deadline without its [`Interruption`](crate::Interruption).
     pub fn prepare_with(&self, module: &Module, limits: Limits) -> Result<Prepared<T>, Error> {
         self.check_engine(module)?;
-        let functions = module.inner.image.imports().iter().map(|import| {
-            let found = self.find(import.module, import.name).or_else(|| provided(import.module, import.name));
-            found.ok_or_else(|| self.missing(import.module, import.name))
-        });
-        Prepared::new(&self.engine, module, functions.collect::<Result<_, _>>()?, limits)
+        let (mut functions, mut missing) = (Vec::new(), Vec::new());
+        for import in module.inner.image.imports().iter() {
+            match self.find(import.module, import.name).or_else(|| provided(import.module, import.name)) {
+                Some(function) => functions.push(function),
+                None => missing.push((import.module, import.name)),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(self.missing(&missing));
+        }
+        Prepared::new(&self.engine, module, functions, limits)
     }
 
     pub(crate) fn check_engine(&self, module: &Module) -> Result<(), Error> {
@@ -212,14 +240,30 @@ impl<T: 'static> Linker<T> {
         self.functions.get(module)?.get(name).cloned()
     }
 
-    fn missing(&self, module: &str, name: &str) -> Error {
-        let functions = self.functions.get(module);
-        let (module, name) = (Shown(module), Shown(name));
-        let hint = match functions {
-            None => format!("nothing is defined for the module `{module}`"),
-            Some(functions) => format!("the host defines {} other functions of `{module}`", functions.len()),
+    /// Our error for imports, at least one, that nothing is defined for.
+    fn missing(&self, imports: &[(&str, &str)]) -> Error {
+        let mut modules: Vec<&str> = imports.iter().map(|(module, _)| *module).collect();
+        modules.sort_unstable();
+        modules.dedup();
+        let hints: Vec<_> = modules.into_iter().map(|module| self.hint(module)).collect();
+        let (named, more) = imports.split_at(imports.len().min(MOST_NAMED));
+        let named: Vec<_> =
+            named.iter().map(|(module, name)| format!("`{}` `{}`", Shown(module), Shown(name))).collect();
+        let (named, hints) = (named.join(", "), hints.join("; "));
+        let not = match (imports.len(), more.len()) {
+            (1, _) => "is not defined".to_owned(),
+            (_, 0) => "are not defined".to_owned(),
+            (_, more) => format!("and {more} more are not defined"),
         };
-        Error::message(ErrorKind::Link, format!("unknown import: `{module}` `{name}` is not defined ({hint})"))
+        Error::message(ErrorKind::Link, format!("unknown import: {named} {not} ({hints})"))
+    }
+
+    /// What there is of a module instead.
+    fn hint(&self, module: &str) -> String {
+        match self.functions.get(module) {
+            None => format!("nothing is defined for the module `{}`", Shown(module)),
+            Some(functions) => format!("the host defines {} other functions of `{}`", functions.len(), Shown(module)),
+        }
     }
 }
 

@@ -39,6 +39,7 @@ impl<T: 'static> Prepared<T> {
         limits: Limits,
     ) -> Result<Prepared<T>, Error> {
         check(module)?;
+        limits.check_noticed(module.inner.image.tunables().interruption)?;
         let defaults = hatchery_vm::Limits::default();
         let vm_limits = hatchery_vm::Limits {
             memory_bytes: limits.memory.unwrap_or(defaults.memory_bytes),

@@ -300,11 +300,21 @@ impl SnapshotReport {
     }
 }
 
+/// What is said where nothing was done and nothing is left, which need not be what whoever asked for it expects.
+const NOTHING: &str = "there was nothing to run: no start function is left, and no export that initializes (`_initialize`, \
+    `wizer-initialize`); what a program does when it is run, its `_start` for one, is never run at build time";
+
 impl fmt::Display for SnapshotReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (run, left) = (self.steps_run(), self.steps_left());
-        write!(f, "ran {run} {} of initialization", if run == 1 { "step" } else { "steps" })?;
-        self.exports().try_for_each(|export| write!(f, ", called `{}`", Shown(export)))?;
+        let steps = || format!("ran {run} {} of initialization", if run == 1 { "step" } else { "steps" });
+        let calls = self.exports().map(|export| format!("called `{}`", Shown(export)));
+        let done: Vec<_> = (run > 0).then(steps).into_iter().chain(calls).collect();
+        match (&done[..], left, self.stopped()) {
+            ([], 0, None) => f.write_str(NOTHING),
+            ([], ..) => f.write_str("ran nothing"),
+            _ => f.write_str(&done.join(", ")),
+        }?;
         if left > 0 {
             write!(f, "; left {left} for instantiation")?;
         }

@@ -213,6 +213,24 @@ fn imports_are_checked_when_the_module_is_prepared() {
 }
 
 #[test]
+fn all_imports_that_are_missing_are_named_at_once() {
+    let engine = engine();
+    let imports = |count: usize| -> String {
+        (0..count).map(|number| format!(r#"(import "h" "f{number}" (func))"#)).collect::<Vec<_>>().join("")
+    };
+    let module = |count| Module::new(&engine, format!(r#"(module {} (import "g" "g" (func)))"#, imports(count)));
+    let mut linker = Linker::<()>::new(&engine);
+    linker.func("h", "f1", || ()).expect("defined");
+    let error = |count| linker.prepare(&module(count).expect("a module")).expect_err("imports are missing").to_string();
+    assert_eq!(
+        error(3),
+        "unknown import: `h` `f0`, `h` `f2`, `g` `g` are not defined (nothing is defined for the module `g`; the host \
+         defines 1 other functions of `h`)"
+    );
+    assert!(error(20).contains("`h` `f16` and 4 more are not defined"), "{}", error(20));
+}
+
+#[test]
 fn memories_tables_and_globals_that_a_module_imports_must_come_from_the_set() {
     let engine = engine();
     let error = Module::new(&engine, r#"(module (import "h" "m" (memory 1)))"#).expect_err("a memory of the host");

@@ -1,5 +1,6 @@
 //! Guests that do not stop, that want too much, and allocators that have no more.
 
+use hatchery::component::{self, Component};
 use hatchery::{
     Allocation, Caller, Config, Engine, ErrorKind, Extern, Instance, InterruptHandle, Interruption, Limits, Linker,
     Module, ModuleSet, Pooling, Prepared, Trap, Verify,
@@ -57,6 +58,31 @@ fn a_deadline_can_be_a_limit_of_every_instance() {
     for _ in 0..2 {
         let mut instance = prepared.instantiate(()).expect("an instance");
         assert_eq!(traps(&mut instance, "spin"), Trap::DeadlineExceeded);
+    }
+}
+
+#[test]
+fn a_limit_that_nothing_would_enforce_is_refused_when_prepared() {
+    let (fuel, deadline) = (Limits::new().fuel(10), Limits::new().deadline(Duration::from_millis(1)));
+    let cases = [
+        (Interruption::None, fuel, "Interruption::Fuel"),
+        (Interruption::None, deadline, "Interruption::Deadline"),
+        (Interruption::Deadline, fuel, "Interruption::Fuel"),
+        (Interruption::Fuel, deadline, "Interruption::Deadline"),
+        (Interruption::Fuel, fuel.deadline(Duration::from_millis(1)), "Interruption::Deadline"),
+    ];
+    for (interruption, limits, needed) in cases {
+        let engine = Engine::new(&Config::new().interruption(interruption)).expect("an engine");
+        let module = Module::new(&engine, "(module)").expect("a module");
+        let component = Component::new(&engine, "(component)").expect("a component");
+        let errors = [
+            Linker::<()>::new(&engine).prepare_with(&module, limits).expect_err("nothing would enforce it"),
+            component::Linker::<()>::new(&engine).prepare_with(&component, limits).expect_err("as above"),
+        ];
+        for error in errors {
+            assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
+            assert!(error.to_string().contains(needed), "{interruption:?}: {error}");
+        }
     }
 }
 

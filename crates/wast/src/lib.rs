@@ -12,7 +12,7 @@
 //! [registered](Act::Register) to export. Hatchery links before anything runs. So a script is read and
 //! planned whole: a script that registers becomes one link set with all its modules, linked in script
 //! order; each instance is initialized when the script reaches it. In other scripts every module is a
-//! link set of its own. Planning is a pure function of the script.
+//! link set of its own. Planning is a pure function of the script. What a script has of components is a script of its own.
 
 pub mod components;
 mod effects;
@@ -22,6 +22,7 @@ mod read;
 mod report;
 mod run;
 mod script;
+mod sorted;
 mod spectest;
 mod value;
 

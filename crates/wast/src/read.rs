@@ -1,6 +1,7 @@
 //! From text to a [`Script`]: parsing is the `wast` crate's, here its tree becomes ours.
 
 use crate::script::{Act, Action, Assertion, Command, Expression, Script, Source};
+use crate::sorted::{Kind, Sorter};
 use crate::value::{Argument, Expected, Lanes, Nan};
 use wast::core::{AbstractHeapType, HeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore};
 use wast::lexer::Lexer;
@@ -27,15 +28,19 @@ impl ReadError {
     }
 }
 
-/// Reads a script.
+/// Reads what a script has of core modules.
 ///
 /// # Errors
 ///
 /// When the text is no script. A module in it that cannot be parsed or encoded is no error but part of
 /// the script: scripts assert that of modules.
 pub fn read(text: &str) -> Result<Script, ReadError> {
-    let mut commands = Vec::new();
-    for_each_directive(text, |directive| commands.push(command(text, directive)))?;
+    let (mut commands, mut sorter) = (Vec::new(), Sorter::default());
+    for_each_directive(text, |directive| {
+        if sorter.kind(&directive) == Kind::Module {
+            commands.push(command(text, directive));
+        }
+    })?;
     Ok(Script { commands })
 }
 

@@ -30,13 +30,13 @@ pub fn run_as(config: &Config, version: Version, file: &str, text: &str) -> Repo
 }
 
 fn run_text(engine: &Engine, version: Version, file: &str, text: &str, report: &mut Report) {
-    let outcome = match components::is_about_components(text) {
-        Ok(true) => components::read(text).map(|script| components::run(engine, file, &script, report)),
-        Ok(false) => read(text).map(|script| run_script(engine, version, file, &script, report)),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = outcome {
-        report.fail(file, error.line, format!("{} (column {})", error.message, error.column));
+    match read(text).and_then(|modules| Ok((modules, components::read(text)?))) {
+        Ok((modules, components)) => {
+            run_script(engine, version, file, &modules, report);
+            components::run(engine, file, &components, report);
+            report.failures.sort_by_key(|failure| failure.line);
+        }
+        Err(error) => report.fail(file, error.line, format!("{} (column {})", error.message, error.column)),
     }
 }
 

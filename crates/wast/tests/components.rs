@@ -51,6 +51,24 @@ fn our_own_scripts_hold() {
 }
 
 #[test]
+fn a_script_may_have_core_modules_and_components() {
+    let text = r#"
+        (module $m (func (export "f") (result i32) (i32.const 1)))
+        (assert_return (invoke "f") (i32.const 1))
+        (component $c
+          (core module $m (func (export "f") (result i32) (i32.const 2)))
+          (core instance $i (instantiate $m))
+          (func (export "f") (result u32) (canon lift (core func $i "f"))))
+        (assert_return (invoke "f") (u32.const 2))
+        (assert_return (invoke $c "f") (u32.const 3))
+        (assert_return (invoke $m "f") (i32.const 4))
+        (assert_invalid (module (func (result i32))) "type mismatch")"#;
+    let report = run(&Config::new(), "mixed.wast", text);
+    assert_eq!(report.failures.iter().map(|failure| failure.line).collect::<Vec<_>>(), [9, 10]);
+    assert_eq!(report.counts, Counts { passed: 3, failed: 2, skipped: 0 });
+}
+
+#[test]
 fn the_component_models_scripts_hold() {
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/suites/component-model/test");
     if !suite.is_dir() {

@@ -13,8 +13,8 @@ use crate::program::{Event, FUEL, Kind, Machine, Outcome, Program, State, Value,
 use crate::slots;
 use calls::{call, failed};
 use hatchery::{
-    Engine, Error, ErrorKind, Extern, Func, Instance, InstanceRef, Limits, Linker, Module, ModuleSet, Prepared,
-    SnapshotOptions, Val, ValType,
+    Engine, Error, ErrorKind, Extern, Func, Instance, InstanceRef, Interruption, Limits, Linker, Module, ModuleSet,
+    Prepared, SnapshotOptions, Val, ValType,
 };
 use host::linker;
 use values::shown;
@@ -24,6 +24,14 @@ pub(crate) use values::{but_for_exceptions, type_of};
 
 /// So much that nothing runs out of it.
 const FUEL_OF_AN_ENGINE: u64 = 1 << 60;
+
+/// The fuel, where any is used.
+fn limits(mode: &Mode) -> Limits {
+    match mode.config.interrupted_by() {
+        Interruption::Fuel => Limits::new().fuel(FUEL_OF_AN_ENGINE),
+        _ => Limits::new(),
+    }
+}
 
 /// What our machine has to say of a program in this mode, once for each instance that it made; nothing if
 /// the program exceeds a limit of ours.
@@ -41,7 +49,7 @@ pub(crate) fn ours(program: &Program, mode: &Mode) -> Vec<Vec<Event>> {
 fn traces(engine: &Engine, program: &Program, mode: &Mode) -> Vec<Vec<Event>> {
     let Some((module, parts)) = compile(engine, program) else { return Vec::new() };
     let linker = linker(engine, program, mode.host);
-    let limits = Limits::new().fuel(FUEL_OF_AN_ENGINE);
+    let limits = limits(mode);
     let module = snapshot(mode, &linker, module, limits);
     let Some(prepared) = fitting(linker.prepare_with(&module, limits)) else { return Vec::new() };
     let mut traces = Vec::new();

@@ -5,8 +5,8 @@ use super::compiled::Component;
 use super::export_check::ExportCheck;
 use super::flatten::Signatures;
 use super::host::{Async, Dynamic, Fitting, HostFunc, OptionsCell, Typed};
-use super::mismatches::Mismatches;
-use super::names::matching;
+use super::mismatches::{Kind, Mismatches};
+use super::names::{import_name, matching};
 use super::options::{Binding, HandleSlot, bug};
 use super::prepared::Prepared;
 use super::resource::Resource;
@@ -157,7 +157,8 @@ impl<T: 'static> Linker<T> {
     ///
     /// # Errors
     ///
-    /// As for [`prepare`](Linker::prepare), and when the component's own minimum exceeds a limit.
+    /// As for [`prepare`](Linker::prepare), when the component's own minimum exceeds a limit, and when a limit is one that the
+    /// engine's guests do not look for: fuel or a deadline without its [`Interruption`](crate::Interruption).
     pub fn prepare_with(&self, component: &Component, limits: Limits) -> Result<Prepared<T>, Error> {
         let bound = self.bind(component, |_| ())?;
         Prepared::new(component, bound, limits)
@@ -238,7 +239,7 @@ impl<T: 'static> Linker<T> {
             return mismatches;
         }
         for import in meta.imports.iter().filter(|import| needed.has(import) && !self.defines(import)) {
-            mismatches.undefined(import_name(import.interface.as_deref(), &import.name));
+            mismatches.undefined(import.interface.as_deref(), &import.name, Kind::Function);
         }
         // Without all imports, a resource is only needed as far as one of them has it in its type.
         let resources = if matches!(needed, Needed::All) { &meta.resources[..] } else { &[] };
@@ -246,7 +247,7 @@ impl<T: 'static> Linker<T> {
             if let meta::Resource::Host { interface, name, .. } = resource
                 && self.resource(interface.as_deref(), name).is_none()
             {
-                mismatches.undefined(format!("the resource {}", import_name(interface.as_deref(), name)));
+                mismatches.undefined(interface.as_deref(), name, Kind::Resource);
             }
         }
         mismatches
@@ -280,13 +281,6 @@ impl<T: 'static> Linker<T> {
         let Some(name) = name else { return look(self.interfaces.get("")?) };
         let names = matching(name, self.interfaces.keys().map(|name| &**name));
         names.into_iter().find_map(|name| look(self.interfaces.get(name)?))
-    }
-}
-
-fn import_name(interface: Option<&str>, name: &str) -> String {
-    match interface {
-        Some(interface) => format!("`{interface}` `{name}`"),
-        None => format!("`{name}`"),
     }
 }
 

@@ -26,6 +26,14 @@ pub(crate) fn matching<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -
     found
 }
 
+/// An import as messages have it.
+pub(super) fn import_name(interface: Option<&str>, name: &str) -> String {
+    match interface {
+        Some(interface) => format!("`{interface}` `{name}`"),
+        None => format!("`{name}`"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

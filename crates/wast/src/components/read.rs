@@ -3,10 +3,11 @@
 use super::value::Value;
 use crate::read::{ReadError, assertions_in, encode, for_each_directive, line_of, name, source};
 use crate::script::Source;
+use crate::sorted::{Kind, Sorter};
 use wast::core::{NanPattern, WastArgCore, WastRetCore};
-use wast::{QuoteWat, WastArg, WastDirective, WastExecute, WastInvoke, WastRet, Wat};
+use wast::{WastArg, WastDirective, WastExecute, WastInvoke, WastRet};
 
-/// The commands of a script about components, in order.
+/// The commands of a script that are about components, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Script {
     /// The commands.
@@ -76,41 +77,18 @@ pub struct Call {
     pub arguments: Vec<Value>,
 }
 
-/// Whether a script defines a component, or asserts something about one.
-///
-/// # Errors
-///
-/// When the text is no script.
-pub fn is_about_components(text: &str) -> Result<bool, ReadError> {
-    let mut found = false;
-    for_each_directive(text, |directive| found |= defines_component(&directive))?;
-    Ok(found)
-}
-
-fn defines_component(directive: &WastDirective<'_>) -> bool {
-    match directive {
-        WastDirective::Module(module)
-        | WastDirective::ModuleDefinition(module)
-        | WastDirective::AssertInvalid { module, .. }
-        | WastDirective::AssertMalformed { module, .. } => {
-            matches!(module, QuoteWat::Wat(Wat::Component(_)) | QuoteWat::QuoteComponent(..))
-        }
-        WastDirective::AssertUnlinkable { module, .. }
-        | WastDirective::AssertTrap { exec: WastExecute::Wat(module), .. } => matches!(module, Wat::Component(_)),
-        _ => false,
-    }
-}
-
-/// Reads a script.
+/// Reads what a script has of components.
 ///
 /// # Errors
 ///
 /// When the text is no script. A component in it that cannot be parsed or encoded is no error but part of the script.
 pub fn read(text: &str) -> Result<Script, ReadError> {
-    let mut commands = Vec::new();
+    let (mut commands, mut sorter) = (Vec::new(), Sorter::default());
     for_each_directive(text, |directive| {
-        let line = line_of(text, directive.span());
-        commands.push(Command { line, act: act(directive) });
+        if sorter.kind(&directive) == Kind::Component {
+            let line = line_of(text, directive.span());
+            commands.push(Command { line, act: act(directive) });
+        }
     })?;
     Ok(Script { commands })
 }
@@ -211,12 +189,5 @@ mod tests {
         let Act::AssertReturn(call, Some(result)) = &script.commands[4].act else { panic!("assert_return") };
         assert_eq!(call.arguments, [Value::List(vec![Value::String("a".to_owned())])]);
         assert_eq!(result, &Value::Tuple(vec![Value::F32(0x8000_0000), Value::Char('b')]));
-    }
-
-    #[test]
-    fn scripts_with_components_are_told_from_others() {
-        assert_eq!(is_about_components(ALL_KINDS), Ok(true));
-        assert_eq!(is_about_components(r#"(assert_malformed (component quote "(") "x")"#), Ok(true));
-        assert_eq!(is_about_components(r#"(module) (assert_invalid (module) "x")"#), Ok(false));
     }
 }

@@ -1,4 +1,4 @@
-//! Carries out a script about components.
+//! Carries out what a script has of components.
 
 use super::read::{Act, Call, Script};
 use super::value::Value;
