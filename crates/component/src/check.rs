@@ -198,6 +198,9 @@ impl Checker<'_> {
         let Handles { defines, lift_own, lift_borrow, lower_own, lower_borrow, begin_call, end_call } = handles;
         defines.iter().try_for_each(|id| self.resource_id(*id))?;
         for function in [lift_own, lift_borrow, lower_own, lower_borrow] {
+        if let Some(abandon) = &func.abandon {
+            self.func(abandon, &[], &[])?;
+        }
             self.func(function, &numbers(2), &numbers(1))?;
         }
         self.func(begin_call, &[], &numbers(1))?;
