@@ -288,7 +288,7 @@ impl<'a> Writer<'a> {
 
     /// Defines a declared function. Its name is for people, who do not read long ones.
     pub(super) fn define(&mut self, place: Place, name: &str, f: Fun) -> Result<(), GlueError> {
-        self.meter.instructions(f.ops.len() + f.locals.len())?;
+        self.meter.function(&f)?;
         let name: String = name.chars().take(MAX_NAME).collect();
         self.module.define(place.function, name, f);
         Ok(())
