@@ -37,7 +37,7 @@ struct Lifting {
 }
 
 impl<'a> Writer<'a> {
-    /// Writes a core function that has not been written, and what it needs.
+    /// Writes a core function that has not been written, and what it needs; called between functions only.
     pub(super) fn ensure(&mut self, id: CoreFuncId) -> Result<(), GlueError> {
         let mut left = vec![(id, false)];
         while let Some((id, ready)) = left.pop() {
@@ -51,6 +51,7 @@ impl<'a> Writer<'a> {
                 left.extend(self.needs(func)?.into_iter().filter(|need| *need < id).map(|need| (need, false)));
                 continue;
             }
+            self.make_room()?;
             let place = self.core_func(func)?;
             self.places.insert(func.clone(), place);
         }
