@@ -113,8 +113,8 @@ fn texts_that_do_not_parse_are_named() {
 
 /// Where the description of the component is in an artifact.
 fn description(artifact: &[u8]) -> usize {
-    let start = artifact.windows(4).position(|bytes| bytes == b"cm\0\x01").expect("a description");
-    assert_eq!(artifact.windows(4).skip(start + 1).position(|bytes| bytes == b"cm\0\x01"), None);
+    let start = artifact.windows(4).position(|bytes| bytes == b"cm\0\x02").expect("a description");
+    assert_eq!(artifact.windows(4).skip(start + 1).position(|bytes| bytes == b"cm\0\x02"), None);
     start
 }
 

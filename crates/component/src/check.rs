@@ -7,7 +7,8 @@ use crate::abi::{Flat, Layouts, Shape, Side};
 use crate::meta::{CoreRef, Export, ExportFunc, Handles, HostOptions, ImportFunc, Meta, Resource};
 use crate::translate::Budget;
 use crate::types::{FuncType, FuncTypeId, ResourceId, TypeDef, ValueType};
-use hatchery_image::{ExportItem, FuncType as CoreType, Image, InstanceId, ValType};
+use hatchery_image::{ExportItem, FuncType as CoreType, Image, InstanceId, TypeId, ValType};
+use std::collections::{HashMap, HashSet};
 
 /// What is wrong with a description.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +52,7 @@ pub enum Flaw {
 pub fn check(meta: &Meta, image: &Image) -> Result<(), Flaw> {
     let handles = check_types(meta)?;
     let layouts = [false, true].map(|wide| Layouts::new(&meta.types, wide));
-    let checker = Checker { meta, image, handles, layouts };
+    let checker = Checker { meta, image, imports: Imports::new(image), handles, layouts };
     meta.resources.iter().try_for_each(|resource| checker.resource(resource))?;
     meta.imports.iter().try_for_each(|import| checker.import(import))?;
     checker.exports(&meta.exports)
@@ -129,9 +130,30 @@ fn is_empty(def: &TypeDef) -> bool {
     }
 }
 
+/// What an image imports. There can be as many look-ups as imports, so it is gone through once.
+struct Imports<'a> {
+    types: HashMap<&'a CoreType, TypeId>,
+    /// Module name, name and type.
+    all: HashSet<(&'a str, &'a str, TypeId)>,
+}
+
+impl<'a> Imports<'a> {
+    fn new(image: &'a Image) -> Imports<'a> {
+        Imports {
+            types: image.types().iter().map(|(id, ty)| (ty, id)).collect(),
+            all: image.imports().iter().map(|import| (import.module, import.name, import.ty)).collect(),
+        }
+    }
+
+    fn has(&self, module: &str, name: &str, ty: &CoreType) -> bool {
+        self.types.get(ty).is_some_and(|ty| self.all.contains(&(module, name, *ty)))
+    }
+}
+
 struct Checker<'a> {
     meta: &'a Meta,
     image: &'a Image,
+    imports: Imports<'a>,
     /// By type: whether values have handles in them.
     handles: Vec<bool>,
     /// For narrow and for wide addresses.
@@ -175,6 +197,9 @@ impl Checker<'_> {
         self.func(&func.core, &core.params, &core.results)?;
         if let Some(post_return) = &func.post_return {
             self.func(post_return, &core.results, &[])?;
+        }
+        if let Some(abandon) = &func.abandon {
+            self.func(abandon, &[], &[])?;
         }
         self.options(name, ty, &func.options)
     }
@@ -247,10 +272,7 @@ impl Checker<'_> {
     /// A function that the image imports, of this type.
     fn host(&self, (module, name): &(Box<str>, Box<str>), params: &[Flat], results: &[Flat]) -> Result<(), Flaw> {
         let ty = core_type(params, results);
-        let mut imports = self.image.imports().iter();
-        let found = imports.any(|import| {
-            import.module == &**module && import.name == &**name && *self.image.types().get(import.ty) == ty
-        });
+        let found = self.imports.has(module, name, &ty);
         if found { Ok(()) } else { Err(missing(format!("import `{module}` `{name}` of type {ty}"))) }
     }
 }

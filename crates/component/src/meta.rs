@@ -131,6 +131,9 @@ pub struct ExportFunc {
     pub core: CoreRef,
     /// To call with the flat results when they have been read. It sets and clears the component instance's flags.
     pub post_return: Option<CoreRef>,
+    /// `()`: to call instead of the function when a parameter cannot be passed, so that nothing is left of those before it. Owned
+    /// handles have been taken back.
+    pub abandon: Option<CoreRef>,
     /// How values are passed.
     pub options: HostOptions,
 }

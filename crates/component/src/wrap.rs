@@ -16,6 +16,11 @@ use wit_parser::{PackageId, Resolve};
 /// What the name of each section begins with that says of which types a module's functions are.
 const TYPES: &str = "component-type";
 
+/// Most of these sections, and most bytes in them. Each is merged with all before it, so that the time which that takes
+/// follows the product. Compilers leave one for each library that was linked, of some kilobytes.
+const MAX_SECTIONS: usize = 256;
+const MAX_SECTION_BYTES: usize = 2 << 20;
+
 /// Where the types of a core module's functions are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wit<'a> {
@@ -55,6 +60,17 @@ pub enum WrapError {
     /// Nobody says of which types its functions are.
     #[error("the core module has no `component-type` section: give the WIT package that it was made for")]
     NoTypes,
+    /// There are more than can be merged in reasonable time.
+    #[error(
+        "the core module has {sections} `component-type` sections with {bytes} bytes; \
+        at most {MAX_SECTIONS} with {MAX_SECTION_BYTES} bytes are supported"
+    )]
+    TooManyTypes {
+        /// How many sections.
+        sections: usize,
+        /// Bytes in all of them.
+        bytes: usize,
+    },
     /// The package or its world cannot be used.
     #[error("the WIT package cannot be used: {0}")]
     Wit(String),
@@ -140,7 +156,24 @@ pub fn wrap_with(module: &[u8], wit: Wit<'_>, adapters: &[Adapter<'_>]) -> Resul
     catch_unwind(AssertUnwindSafe(|| encode(module, wit, adapters))).unwrap_or(Err(WrapError::Panicked))
 }
 
+/// Nothing, unless a module has more in its sections with types than is merged.
+fn check_sections(module: &[u8]) -> Result<(), WrapError> {
+    let (mut sections, mut bytes) = (0, 0);
+    each_section(module, |payload| {
+        if let Payload::CustomSection(section) = payload
+            && section.name().starts_with(TYPES)
+        {
+            sections += 1;
+            bytes += section.data().len();
+        }
+        true
+    });
+    let fits = sections <= MAX_SECTIONS && bytes <= MAX_SECTION_BYTES;
+    if fits { Ok(()) } else { Err(WrapError::TooManyTypes { sections, bytes }) }
+}
+
 fn encode(module: &[u8], wit: Wit<'_>, adapters: &[Adapter<'_>]) -> Result<Vec<u8>, WrapError> {
+    check_sections(module)?;
     let mut encoder = ComponentEncoder::default();
     let typed = match wit {
         Wit::Embedded if !adapters.is_empty() => module.into(),
@@ -158,6 +191,7 @@ fn encode(module: &[u8], wit: Wit<'_>, adapters: &[Adapter<'_>]) -> Result<Vec<u
 }
 
 fn adapt(encoder: &mut ComponentEncoder, adapter: &Adapter<'_>) -> Result<(), WrapError> {
+    check_sections(adapter.module)?;
     let typed = typed(adapter.module, adapter.wit)?;
     encoder.adapter(adapter.name, &typed).map(drop).map_err(unfit)
 }

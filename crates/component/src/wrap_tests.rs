@@ -138,6 +138,45 @@ fn types_can_be_in_the_module() {
     assert!(!has_types(b""));
 }
 
+/// A module with this many sections after one with types, each of so many bytes.
+fn with_sections(count: usize, bytes: usize) -> Vec<u8> {
+    let mut module = embedded();
+    for number in 0..count {
+        let (name, data) = (format!("component-type:{number}"), vec![0xff; bytes].into());
+        let section = wasm_encoder::CustomSection { name: name.into(), data };
+        wasm_encoder::Section::append_to(&section, &mut module);
+    }
+    module
+}
+
+#[test]
+fn types_in_more_sections_than_are_merged_are_refused_unread() {
+    let sections = |error| match error {
+        WrapError::TooManyTypes { sections, .. } => sections,
+        error => panic!("{error}"),
+    };
+    let all = [Wit::Embedded, Wit::Text { package: WIT, world: None }];
+    for (wit, (count, bytes)) in
+        all.into_iter().flat_map(|wit| [(256, 0), (100_000, 8), (1, 2 << 20)].map(|of| (wit, of)))
+    {
+        let module = with_sections(count, bytes);
+        assert!(has_types(&module));
+        assert_eq!(sections(wrap(&module, wit).expect_err("is too much")), 1 + count);
+        // Each adapter is a module of its own, and so is what has adapters.
+        let adapter = Adapter { name: "old", module: &module, wit };
+        match wrap_with(&self::module(OLD), Wit::Embedded, &[adapter]) {
+            Err(WrapError::Adapter { why, .. }) => assert_eq!(sections(*why), 1 + count),
+            other => panic!("{other:?}"),
+        }
+        let types = Wit::Text { package: ADAPTER_WIT, world: None };
+        let adapter = Adapter { name: "old", module: &self::module(ADAPTER), wit: types };
+        assert_eq!(sections(wrap_with(&module, wit, &[adapter]).expect_err("is too much")), 1 + count);
+    }
+    // These are read.
+    let error = wrap(&with_sections(255, 8), Wit::Embedded).expect_err("they contain nothing");
+    assert!(matches!(error, WrapError::Module(_)), "{error}");
+}
+
 #[test]
 fn imports_are_found_by_their_module() {
     let bytes = embedded();

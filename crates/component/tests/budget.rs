@@ -77,6 +77,45 @@ fn code_between_many_instances() {
     );
 }
 
+/// A component that passes a variant with many cases to another, in so many ways: each has a `realloc` of its own.
+fn variants(cases: usize, ways: usize) -> String {
+    let (cases, numbers) = ((0..cases).map(|case| format!(r#"(case "c{case}")"#)).collect::<String>(), 0..ways);
+    let each = |one: &dyn Fn(usize) -> String| numbers.clone().map(one).collect::<String>();
+    let function = "(param i32 i32) (result i32)";
+    format!(
+        r#"(component (type $v (variant (case "first" u8) {cases}))
+            (component $callee (alias outer 1 $v (type $t)) (export $v "v" (type $t))
+                (core module $m (memory (export "memory") 1) (func (export "f") {function} unreachable) {reallocs})
+                (core instance $m (instantiate $m)) {lifts})
+            (instance $callee (instantiate $callee)) (alias export $callee "v" (type $w))
+            (component $caller (alias outer 1 $w (type $t)) (import "v" (type $v (eq $t))) {imports}
+                (core module $m {wants})
+                (core instance (instantiate $m (with "" (instance {given})))))
+            (instance (instantiate $caller (with "v" (type $w)) {arguments})))"#,
+        reallocs = each(&|n| format!(r#"(func (export "r{n}") (param i32 i32 i32 i32) (result i32) unreachable)"#)),
+        lifts = each(&|n| {
+            format!(
+                r#"(func (export "f{n}") (param "x" $v) (result u32)
+                    (canon lift (core func $m "f") (memory (core memory $m "memory")) (realloc (core func $m "r{n}"))))"#
+            )
+        }),
+        imports = each(&|n| {
+            format!(
+                r#"(import "f{n}" (func $f{n} (param "x" $v) (result u32))) (core func $f{n} (canon lower (func $f{n})))"#
+            )
+        }),
+        wants = each(&|n| format!(r#"(import "" "f{n}" (func {function}))"#)),
+        given = each(&|n| format!(r#"(export "f{n}" (func $f{n}))"#)),
+        arguments = each(&|n| format!(r#"(with "f{n}" (func $callee "f{n}"))"#)),
+    )
+}
+
+#[test]
+fn each_target_of_a_branch_table_counts() {
+    translated(&variants(9000, 10)).expect("ten ways are not many");
+    assert_eq!(over_budget(&variants(9000, 40)), "instructions");
+}
+
 #[test]
 fn values_of_any_size() {
     let mut text = format!("(component {LIBC} (type $t0 (list u64 1000000))");

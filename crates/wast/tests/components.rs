@@ -1,4 +1,4 @@
-//! Scripts about components: our own, and the component model's when they are there (of those of asynchrony, one).
+//! Scripts about components: our own, and the component model's when they are there (of those of asynchrony, two).
 //!
 //! `components.txt` says for each script how many assertions hold, and how many are skipped because they need a
 //! proposal that is not supported: so a script that is lost or an assertion that is skipped shows. `HATCHERY_BLESS=1`
@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/components.txt");
 const FOLDERS: [&str; 5] = ["binary", "linking", "resources", "validation", "values"];
 /// Scripts of other folders that are of synchronous calls, too.
-const MORE: [&str; 1] = ["async/reentrance.wast"];
-const OWN: [(&str, &str, usize); 7] = [
+const MORE: [&str; 2] = ["async/builtin-trap-poisons-instance.wast", "async/reentrance.wast"];
+const OWN: [(&str, &str, usize); 8] = [
     ("exceptions.wast", include_str!("components/exceptions.wast"), 3),
     ("linking.wast", include_str!("components/linking.wast"), 8),
+    ("poisoned.wast", include_str!("components/poisoned.wast"), 4),
     ("reentrance.wast", include_str!("components/reentrance.wast"), 12),
     ("refused.wast", include_str!("components/refused.wast"), 6),
     ("resources.wast", include_str!("components/resources.wast"), 7),
@@ -47,6 +48,26 @@ fn our_own_scripts_hold() {
             assert_eq!(report.failures, [], "{name}");
             assert_eq!(report.counts, Counts { passed: assertions, ..Counts::default() }, "{name}");
         }
+    }
+}
+
+/// What an instance says that is not used again is no trap of any other kind.
+#[test]
+fn the_wrong_trap_is_a_failure() {
+    let script = |message: &str| {
+        format!(
+            r#"(component
+                (core module $m (func (export "f") unreachable))
+                (core instance $i (instantiate $m))
+                (func (export "f") (canon lift (core func $i "f"))))
+            (assert_trap (invoke "f") "unreachable")
+            (assert_trap (invoke "f") "{message}")"#
+        )
+    };
+    let failures = |message| run(&Config::new(), "poisoned", &script(message)).failures.len();
+    assert_eq!(failures("cannot enter component instance"), 0);
+    for message in ["unreachable", "wasm `unreachable` instruction executed", "instance", "trapped"] {
+        assert_eq!(failures(message), 1, "{message}");
     }
 }
 

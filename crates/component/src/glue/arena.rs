@@ -46,10 +46,13 @@ pub(super) enum ArenaFunc {
     Begin,
     /// `(scope)`.
     End,
+    /// `()`: forgets the values that the host has put there for a call that is not made.
+    Clear,
 }
 
 impl ArenaFunc {
-    const ALL: [ArenaFunc; 4] = [ArenaFunc::Realloc, ArenaFunc::Same, ArenaFunc::Begin, ArenaFunc::End];
+    const ALL: [ArenaFunc; 5] =
+        [ArenaFunc::Realloc, ArenaFunc::Same, ArenaFunc::Begin, ArenaFunc::End, ArenaFunc::Clear];
 
     /// Its number in the module, under which it is exported.
     pub(super) fn number(self) -> u32 {
@@ -63,6 +66,7 @@ impl ArenaFunc {
             ArenaFunc::Same => (2, 1),
             ArenaFunc::Begin => (0, 1),
             ArenaFunc::End => (1, 0),
+            ArenaFunc::Clear => (0, 0),
         };
         (vec![ValType::I32; params], vec![ValType::I32; results])
     }
@@ -83,6 +87,7 @@ pub(super) fn module() -> ModuleBuilder {
             ArenaFunc::Same => f.get(1),
             ArenaFunc::Begin => f.i32(0),
             ArenaFunc::End => {}
+            ArenaFunc::Clear => f.ops([I::I32Const(START), I::GlobalSet(TOP)]),
         }
         module.add(format!("arena: {func:?}"), f);
     }

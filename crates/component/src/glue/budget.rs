@@ -2,9 +2,15 @@
 //! can have many.
 
 use super::error::GlueError;
+use super::fun::{Fun, Op};
+use wasm_encoder::Instruction as I;
 
 /// Most instructions of all functions that are written. Real programs have some ten thousand.
 const INSTRUCTIONS: u64 = 1_000_000;
+
+/// As how many instructions each target of a branch table counts: it is an edge between blocks, which takes the code generator
+/// longer than an instruction does.
+const TARGET: u64 = 4;
 
 /// Most types that are looked at, and imports and exports of what is written; longer names count more often.
 const PARTS: u64 = 4_000_000;
@@ -17,8 +23,11 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn instructions(&mut self, count: usize) -> Result<(), GlueError> {
-        self.instructions = self.instructions.saturating_add(count as u64);
+    /// Counts a function.
+    pub(super) fn function(&mut self, fun: &Fun) -> Result<(), GlueError> {
+        let targets: u64 = fun.ops.iter().map(targets).sum();
+        let count = (fun.ops.len() + fun.locals.len()) as u64 + TARGET * targets;
+        self.instructions = self.instructions.saturating_add(count);
         within("instructions", self.instructions, INSTRUCTIONS)
     }
 
@@ -30,6 +39,14 @@ impl Meter {
     pub(super) fn parts(&mut self, count: usize) -> Result<(), GlueError> {
         self.parts = self.parts.saturating_add(count as u64);
         within("parts", self.parts, PARTS)
+    }
+}
+
+/// To how many places a branch table goes.
+fn targets(op: &Op) -> u64 {
+    match op {
+        Op::Plain(I::BrTable(targets, _)) => targets.len() as u64,
+        _ => 0,
     }
 }
 

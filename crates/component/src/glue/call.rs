@@ -9,7 +9,7 @@ use super::host::Via;
 use super::module::Origin;
 use super::runtime::{Service, tag};
 use super::writer::{Allocation, End, FuncPlace, Place, Way, Writer};
-use crate::abi::{CoreSignature, Flat, MAX_BYTE_LENGTH, Side};
+use crate::abi::{CoreSignature, Flat, Layout, Side};
 use crate::plan::{CanonOptions, ComponentInstanceId, CoreFunc, CoreFuncId, Func, ResourceDef};
 use crate::types::{FuncType, FuncTypeId, ResourceId, ValueType};
 use hatchery_image::TrapCode;
@@ -37,7 +37,7 @@ struct Lifting {
 }
 
 impl<'a> Writer<'a> {
-    /// Writes a core function that has not been written, and what it needs.
+    /// Writes a core function that has not been written, and what it needs; called between functions only.
     pub(super) fn ensure(&mut self, id: CoreFuncId) -> Result<(), GlueError> {
         let mut left = vec![(id, false)];
         while let Some((id, ready)) = left.pop() {
@@ -51,6 +51,7 @@ impl<'a> Writer<'a> {
                 left.extend(self.needs(func)?.into_iter().filter(|need| *need < id).map(|need| (need, false)));
                 continue;
             }
+            self.make_room()?;
             let place = self.core_func(func)?;
             self.places.insert(func.clone(), place);
         }
@@ -380,15 +381,18 @@ impl<'a> Writer<'a> {
 
     /// A new local with the address of memory that a side allocates for these.
     pub(super) fn allocate_record(&mut self, f: &mut Fun, end: &End, types: &[ValueType]) -> Result<u32, GlueError> {
-        let layout = self.layouts(end.wide).record(types.iter().copied()).0;
-        let limit = MAX_BYTE_LENGTH.into();
-        if layout.size > limit {
-            return Err(GlueError::TooLarge { bytes: layout.size, limit });
-        }
+        let layout = self.place_of(end, types)?;
         let pointer = f.local(address(end.wide));
         let (new, outside) = (Bytes::Constant(layout.size), TrapCode::PointerOutOfBounds);
         self.realloc(f, end, pointer, &Allocation { old: None, align: layout.align, new, outside })?;
         Ok(pointer)
+    }
+
+    /// How much room parameters or a result take together, if an address can point to all of it.
+    fn place_of(&self, end: &End, types: &[ValueType]) -> Result<Layout, GlueError> {
+        let layout = self.layouts(end.wide).record(types.iter().copied()).0;
+        let limit = u32::MAX.into();
+        if layout.size <= limit { Ok(layout) } else { Err(GlueError::TooLarge { bytes: layout.size, limit }) }
     }
 
     fn locals(&self, f: &mut Fun, flat: &[Flat]) -> Vec<u32> {
@@ -398,11 +402,7 @@ impl<'a> Writer<'a> {
     /// Stops the guest unless a local points to where values of these types can be.
     fn check_place(&mut self, f: &mut Fun, end: &End, types: &[ValueType], pointer: u32) -> Result<(), GlueError> {
         let mem = self.mem(end)?;
-        let layout = self.layouts(end.wide).record(types.iter().copied()).0;
-        let limit = MAX_BYTE_LENGTH.into();
-        if layout.size > limit {
-            return Err(GlueError::TooLarge { bytes: layout.size, limit });
-        }
+        let layout = self.place_of(end, types)?;
         f.check_aligned(end.wide, pointer, layout.align);
         f.check_inside(mem, pointer, Bytes::Constant(layout.size), TrapCode::PointerOutOfBounds);
         Ok(())

@@ -50,25 +50,32 @@ impl Writer<'_> {
 
     /// How the host passes values in the arena.
     pub(super) fn forward_options(&self, ty: &FuncType) -> Result<HostOptions, GlueError> {
-        let instance = self.arena()?.0;
-        let memory = CoreRef { instance, name: MEMORY_EXPORT.into() };
-        let func = |func: ArenaFunc| CoreRef { instance, name: export_name(func.number()).into() };
-        let handles = self.contents.of_func(ty).handles.then(|| Handles {
-            defines: Vec::new(),
-            lift_own: func(ArenaFunc::Same),
-            lift_borrow: func(ArenaFunc::Same),
-            lower_own: func(ArenaFunc::Same),
-            lower_borrow: func(ArenaFunc::Same),
-            begin_call: func(ArenaFunc::Begin),
-            end_call: func(ArenaFunc::End),
-        });
+        let memory = CoreRef { instance: self.arena()?.0, name: MEMORY_EXPORT.into() };
+        let handles = if self.contents.of_func(ty).handles { Some(self.forward_handles()?) } else { None };
         Ok(HostOptions {
             encoding: Encoding::Utf8,
             memory: Some(memory),
             memory64: false,
-            realloc: Some(func(ArenaFunc::Realloc)),
+            realloc: Some(self.arena_ref(ArenaFunc::Realloc)?),
             handles,
         })
+    }
+
+    fn forward_handles(&self) -> Result<Handles, GlueError> {
+        Ok(Handles {
+            defines: Vec::new(),
+            lift_own: self.arena_ref(ArenaFunc::Same)?,
+            lift_borrow: self.arena_ref(ArenaFunc::Same)?,
+            lower_own: self.arena_ref(ArenaFunc::Same)?,
+            lower_borrow: self.arena_ref(ArenaFunc::Same)?,
+            begin_call: self.arena_ref(ArenaFunc::Begin)?,
+            end_call: self.arena_ref(ArenaFunc::End)?,
+        })
+    }
+
+    /// A function of the arena, for the host.
+    pub(super) fn arena_ref(&self, func: ArenaFunc) -> Result<CoreRef, GlueError> {
+        Ok(CoreRef { instance: self.arena()?.0, name: export_name(func.number()).into() })
     }
 }
 

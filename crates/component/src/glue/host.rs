@@ -1,5 +1,6 @@
 //! What the host calls, and what it is called by: wrappers, and their description.
 
+use super::arena::ArenaFunc;
 use super::error::GlueError;
 use super::fun::{Fun, address, val_types};
 use super::runtime::Service;
@@ -284,10 +285,15 @@ impl Writer<'_> {
 
     fn meta_func(&mut self, id: FuncId) -> Result<ExportFunc, GlueError> {
         let places = self.host.lifted.get(&id).cloned().ok_or(GlueError::Malformed("an exported function"))?;
+        let abandon = match places.via {
+            Via::Guest(..) => None,
+            Via::Arena => Some(self.arena_ref(ArenaFunc::Clear)?),
+        };
         Ok(ExportFunc {
             ty: places.ty,
             core: self.core_ref(&places.core)?,
             post_return: places.post_return.as_ref().map(|place| self.core_ref(place)).transpose()?,
+            abandon,
             options: self.host_options(&places.via, places.ty)?,
         })
     }

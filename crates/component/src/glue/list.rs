@@ -24,14 +24,11 @@ impl Writer<'_> {
         let mut f = Fun::new(vec![address(wide); 2], vec![address(wide_to); 2]);
         let from = self.layouts(wide).record(types.iter().copied()).0;
         let to = self.layouts(wide_to).record(types.iter().copied()).0;
-        let limit = MAX_BYTE_LENGTH.into();
-        if let Some(layout) = [from, to].into_iter().find(|layout| layout.size > limit) {
-            return Err(GlueError::TooLarge { bytes: layout.size, limit });
-        }
         let (bytes, bytes_to) = (f.local(ValType::I64), f.local(ValType::I64));
         let target = f.local(address(wide_to));
 
-        // Lifting.
+        // Lifting. An element can be larger than a list may be, as that of a map consists of two values; it is smaller than 2^30
+        // bytes, and none is ever copied.
         if wide {
             // So that the product does not wrap.
             f.ops([I::LocalGet(length), I::I64Const(MAX_BYTE_LENGTH.into()), I::I64GtU]);

@@ -105,6 +105,7 @@ impl Writer<'_> {
         let mut f = Fun::new(Vec::new(), Vec::new());
         match self.func(id.0)?.clone() {
             Func::Lift { core, options, component, .. } => {
+                // Nothing of `f` is written yet.
                 self.ensure(core)?;
                 options.post_return.map_or(Ok(()), |post_return| self.ensure(post_return))?;
                 self.call_core(&mut f, core, &[], &[])?;

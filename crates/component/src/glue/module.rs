@@ -111,6 +111,11 @@ impl ModuleBuilder {
         Mem { index: self.import(Kind::Memory, EntityType::Memory(ty), origin), wide }
     }
 
+    /// How many memories are imported.
+    pub(super) fn imported_memories(&self) -> u32 {
+        self.counts[1]
+    }
+
     /// The index of an imported, mutable `i32`.
     pub(super) fn global(&mut self, origin: Origin) -> u32 {
         let ty = GlobalType { val_type: ValType::I32, mutable: true, shared: false };

@@ -156,7 +156,7 @@ pub(super) fn module(
             let (params, results) = service.signature();
             let mut fun = Fun::new(params, results);
             body(&mut fun, service, host);
-            meter.instructions(fun.ops.len() + fun.locals.len())?;
+            meter.function(&fun)?;
             module.add(format!("handles: {service:?}"), fun);
         }
     }

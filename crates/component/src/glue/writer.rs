@@ -23,6 +23,12 @@ use wasm_encoder::{Instruction as I, ValType};
 /// Most characters of the name of a generated function.
 const MAX_NAME: usize = 64;
 
+/// Most memories of a module that validators accept.
+const MAX_MEMORIES: u32 = 100;
+
+/// Most memories that one core function needs: the caller's, the callee's, and the arena's.
+const MEMORIES_OF_ONE: u32 = 3;
+
 /// Where a generated function is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Place {
@@ -168,6 +174,12 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Makes room in the module under construction for what one core function needs, so that it stays valid. No function may
+    /// be half written: what it calls and accesses is numbered in its module.
+    pub(super) fn make_room(&mut self) -> Result<(), GlueError> {
+        if self.module.imported_memories() + MEMORIES_OF_ONE > MAX_MEMORIES { self.flush() } else { Ok(()) }
+    }
+
     /// Puts what has been generated into the set, before whatever comes next.
     pub(super) fn flush(&mut self) -> Result<(), GlueError> {
         if self.module.is_empty() {
@@ -288,7 +300,7 @@ impl<'a> Writer<'a> {
 
     /// Defines a declared function. Its name is for people, who do not read long ones.
     pub(super) fn define(&mut self, place: Place, name: &str, f: Fun) -> Result<(), GlueError> {
-        self.meter.instructions(f.ops.len() + f.locals.len())?;
+        self.meter.function(&f)?;
         let name: String = name.chars().take(MAX_NAME).collect();
         self.module.define(place.function, name, f);
         Ok(())

@@ -115,6 +115,7 @@ impl<'p> Inliner<'p> {
         let item = match imports {
             Imports::Host => self.host_item(scope, import.ty, None, import.name.name)?,
             Imports::Given(given) => {
+                self.meter.define(0, import.name.name.len())?;
                 let item = given.get(import.name.name).cloned();
                 item.ok_or(TranslateError::Internal("an import has not been given"))?
             }
@@ -124,6 +125,7 @@ impl<'p> Inliner<'p> {
     }
 
     fn export_definition(&mut self, scope: ScopeId, export: &ComponentExport<'p>) -> Result<(), TranslateError> {
+        self.meter.define(0, export.name.name.len())?;
         let item = self.item(scope, export.kind, export.index)?;
         let scope = self.scope_mut(scope)?;
         scope.exports.push((export.name.name, item.clone()));
@@ -152,6 +154,7 @@ impl<'p> Inliner<'p> {
     pub(super) fn alias(&mut self, scope: ScopeId, alias: &ComponentAlias<'p>) -> Result<(), TranslateError> {
         match alias {
             ComponentAlias::InstanceExport { instance_index, name, .. } => {
+                self.meter.define(0, name.len())?;
                 let item = at(&self.scope(scope)?.instances, *instance_index)?.get(name)?;
                 self.scope_mut(scope)?.push(item);
                 Ok(())
@@ -192,12 +195,11 @@ impl<'p> Inliner<'p> {
         Ok(())
     }
 
-    /// An instance with these exports.
+    /// An instance with these exports, which have been counted with their names.
     pub(super) fn new_instance(
         &mut self,
         exports: Vec<(&'p str, Item<'p>)>,
     ) -> Result<Rc<Instance<'p>>, TranslateError> {
-        self.meter.define(exports.len(), 0)?;
         let instance = Instance::new(exports);
         self.meter.depth(instance.depth)?;
         Ok(Rc::new(instance))

@@ -50,7 +50,7 @@ impl<'p> Inliner<'p> {
     ) -> Result<Bindings, TranslateError> {
         let program = self.program;
         let module = program.modules.get(module).ok_or(TranslateError::Internal("a core module is missing"))?;
-        self.meter.define(args.len(), 0)?;
+        self.meter.define(args.len(), args.iter().map(|arg| arg.name.len()).sum())?;
         let mut instances = HashMap::new();
         for arg in args {
             instances.insert(arg.name, at(&self.scope(scope)?.core_instances, arg.index)?);
@@ -84,12 +84,12 @@ impl<'p> Inliner<'p> {
         name: &str,
         kind: ExternalKind,
     ) -> Result<CoreItem, TranslateError> {
+        self.meter.define(0, name.len())?;
         match instance {
             CoreInstanceValue::Exports(exports) => {
                 exports.get(name).cloned().ok_or(TranslateError::Internal("a core instance lacks an export"))
             }
             CoreInstanceValue::Module(instance) => {
-                self.meter.define(0, name.len())?;
                 let export = CoreExport { instance: *instance, name: name.into() };
                 match kind {
                     ExternalKind::Func | ExternalKind::FuncExact => self.exported_func(export).map(CoreItem::Func),
@@ -154,7 +154,8 @@ impl<'p> Inliner<'p> {
         Ok(())
     }
 
-    fn named_items(&self, scope: ScopeId, exports: &[ComponentExport<'p>]) -> Result<Exports<'p>, TranslateError> {
+    fn named_items(&mut self, scope: ScopeId, exports: &[ComponentExport<'p>]) -> Result<Exports<'p>, TranslateError> {
+        self.meter.define(exports.len(), exports.iter().map(|export| export.name.name.len()).sum())?;
         exports.iter().map(|export| Ok((export.name.name, self.item(scope, export.kind, export.index)?))).collect()
     }
 
@@ -166,7 +167,7 @@ impl<'p> Inliner<'p> {
         args: &[ComponentInstantiationArg<'p>],
     ) -> Result<Exports<'p>, TranslateError> {
         let closure = at(&self.scope(scope)?.components, component)?;
-        self.meter.define(args.len(), 0)?;
+        self.meter.define(args.len(), args.iter().map(|arg| arg.name.len()).sum())?;
         let mut given = HashMap::new();
         for arg in args {
             given.insert(arg.name, self.item(scope, arg.kind, arg.index)?);

@@ -6,7 +6,7 @@ use hatchery_component::meta::Meta;
 use hatchery_image::Image;
 
 /// What a description begins with: the version of what follows.
-pub(crate) const VERSION: [u8; 4] = *b"cm\0\x01";
+pub(crate) const VERSION: [u8; 4] = *b"cm\0\x02";
 
 /// The bytes that are stored.
 pub(crate) fn encode(meta: &Meta) -> Result<Vec<u8>, Error> {

@@ -30,6 +30,7 @@ const MAX_WORDS: usize = MAX_FLAT_PARAMS;
 pub(crate) struct Lifted {
     callee: Callee,
     post_return: Option<Callee>,
+    abandon: Option<Callee>,
     options: Options,
     /// Whether a parameter has a borrow of a resource of others, of which the called instance must not keep any.
     borrows: bool,
@@ -42,6 +43,7 @@ impl Lifted {
         Ok(Lifted {
             callee: resolver.callee(&export.core)?,
             post_return: export.post_return.as_ref().map(|function| resolver.callee(function)).transpose()?,
+            abandon: export.abandon.as_ref().map(|function| resolver.callee(function)).transpose()?,
             borrows: options.handles.as_ref().is_some_and(Table::lends_others),
             options,
         })
@@ -95,6 +97,10 @@ impl Lifted {
         }
         let taken = self.options.handles.as_ref().map_or(Ok(()), |table| take_back(cx, table));
         let ended = taken.and_then(|()| self.end(cx, scope));
+        let ended = ended.and_then(|()| match &self.abandon {
+            Some(abandon) => cx.call(abandon, &mut []),
+            None => Ok(()),
+        });
         if ended.is_ok() { error } else { error.abandoning() }
     }
 }

@@ -151,13 +151,7 @@ impl ComponentSource {
     fn parts(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<(ImageParts, Meta), Error> {
         let (set, meta) = translate(&self.bytes)?;
         let parts = compile(&self.engine, set, &meta, progress);
-        // Functions are validated by who compiles them, who cannot say where in the component they are.
-        let mut parts = parts.map_err(|error| match error.downcast_ref() {
-            Some(CompileError::Invalid { .. } | CompileError::Unsupported { .. }) => {
-                hatchery_component::validate(&self.bytes).map_or_else(translate_error, |()| error)
-            }
-            _ => error,
-        })?;
+        let mut parts = parts.map_err(|error| whose(error, &self.bytes))?;
         parts.source = self.origin().source();
         Ok((parts, meta))
     }
@@ -220,6 +214,21 @@ fn compile(
     hatchery_compile::compile_parts(&set, &inner.tunables, &inner.budget, &fits, progress).map_err(compile_error)
 }
 
+/// What is said of a core module that cannot be compiled. Functions are validated by who compiles them, who cannot say where in
+/// the component they are; and if all of it is valid, the module that is not is one that we wrote.
+fn whose(error: Error, component: &[u8]) -> Error {
+    let invalid = match error.downcast_ref() {
+        Some(CompileError::Invalid { .. }) => true,
+        Some(CompileError::Unsupported { .. }) => false,
+        _ => return error,
+    };
+    match hatchery_component::validate(component) {
+        Err(error) => translate_error(error),
+        Ok(()) if invalid => Error::message(ErrorKind::Bug, format!("bug in the code between components: {error}")),
+        Ok(()) => error,
+    }
+}
+
 /// The core modules that a component is, and what its host must know.
 fn translate(bytes: &[u8]) -> Result<(LinkSet, Meta), Error> {
     let plan = hatchery_component::translate(bytes).map_err(translate_error)?;
@@ -236,4 +245,24 @@ fn translate_error(error: TranslateError) -> Error {
         _ => ErrorKind::Compile,
     };
     Error::source_of(kind, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invalid_module_in_a_valid_component_is_a_bug() {
+        let component = |body: &str| {
+            let text = format!("(component (core module $m (func {body})) (core instance (instantiate $m)))");
+            wat::parse_str(text).expect("is well-formed")
+        };
+        let invalid = || compile_error(CompileError::Invalid { module: 1, offset: 7, message: "too many".into() });
+        let error = whose(invalid(), &component("nop"));
+        assert_eq!(error.kind(), ErrorKind::Bug, "{error}");
+        assert!(error.to_string().contains("too many"), "{error}");
+        let error = whose(invalid(), &component("i32.add"));
+        assert_eq!(error.kind(), ErrorKind::Compile, "{error}");
+        assert!(!error.to_string().contains("too many"), "{error}");
+    }
 }

@@ -6,6 +6,7 @@ use super::cpu::IsaFlags;
 use super::decode::{ExportRef, HostImportRef, LearnedKind};
 use super::error::ArtifactError;
 use super::list::List;
+use super::named::Named;
 use super::open::{Note, Purpose};
 use super::parts::ImageParts;
 use super::records::{
@@ -53,6 +54,7 @@ pub struct Image {
     pub(super) notes: Vec<Note>,
     pub(super) types: OnceLock<TypeTable>,
     pub(super) plan: OnceLock<Plan>,
+    pub(super) named: OnceLock<Named>,
 }
 
 /// One instantiation of one core module, in place.
@@ -316,10 +318,11 @@ impl Image {
         self.list(Table::Imports, |view, at| view.surface.get::<ImportRecord>(at))
     }
 
-    /// The export `name` of core instance `instance`.
+    /// The export `name` of core instance `instance`. The first call puts the names of all exports in order.
     pub fn export(&self, instance: InstanceId, name: &str) -> Option<ExportItem> {
-        let exports = self.instances().get(instance.index())?.exports();
-        exports.iter().find(|export| export.name == name).map(|export| export.item)
+        let among = self.instances().get(instance.index())?.exports;
+        let named = self.named.get_or_init(|| Named::new(&self.surface));
+        named.find(&self.surface, among, name).map(|export| export.item)
     }
 }
 

@@ -33,6 +33,7 @@ mod image;
 mod list;
 mod memfd;
 mod meta;
+mod named;
 mod open;
 mod parts;
 mod perf_map;

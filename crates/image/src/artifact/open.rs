@@ -146,6 +146,7 @@ impl Image {
             producer: pins::text("producer", &root.producer)?.into(),
             types: OnceLock::new(),
             plan: OnceLock::new(),
+            named: OnceLock::new(),
             file,
             root,
             surface,

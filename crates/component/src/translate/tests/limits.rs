@@ -57,6 +57,51 @@ fn millions_of_definitions() {
     assert_eq!(exceeded(&tower(3, 10, &names)), "definitions");
 }
 
+/// A component in which a hundred instances each have `head` and fifty times `each`, with these instead of every `NAME`.
+fn repeated(name: &str, head: &str, each: &str) -> String {
+    tower(2, 10, &format!("{head} {}", each.repeat(50)).replace("NAME", name))
+}
+
+#[test]
+fn names_count_wherever_they_are_looked_at() {
+    let cases = [
+        (r#"(type $t u8) (component $c (type $t u8) (export "NAME" (type $t)))"#, "(instance (instantiate $c))"),
+        ("(type $t u8)", r#"(instance (export "NAME" (type $t)))"#),
+        ("(type $t u8) (component $c)", r#"(instance (instantiate $c (with "NAME" (type $t))))"#),
+        (
+            r#"(type $t u8) (component $c (type $t u8) (export "NAME" (type $t))) (instance $i (instantiate $c))"#,
+            r#"(alias export $i "NAME" (type))"#,
+        ),
+        (
+            "(core module $m) (core instance $i (instantiate $m))",
+            r#"(core instance (instantiate $m (with "NAME" (instance $i))))"#,
+        ),
+        (
+            r#"(core module $m (memory (export "m") 1)) (core instance $m (instantiate $m))
+                (alias core export $m "m" (core memory $m)) (core instance $i (export "NAME" (memory $m)))"#,
+            r#"(alias core export $i "NAME" (core memory))"#,
+        ),
+    ];
+    for (head, each) in cases {
+        plan(&repeated("name", head, each));
+        assert_eq!(exceeded(&repeated(&"n".repeat(8192), head, each)), "definitions", "{each}");
+    }
+}
+
+/// Who is given something under a name looks for it, too.
+#[test]
+fn names_of_what_is_imported_count_as_those_of_arguments() {
+    let head = r#"(type $t u8) (component $c (type $t u8) (import "NAME" (type (eq $t))))"#;
+    let given = repeated(&"n".repeat(4096), head, r#"(instance (instantiate $c (with "NAME" (type $t))))"#);
+    assert_eq!(exceeded(&given), "definitions");
+    let none = repeated(
+        &"n".repeat(4096),
+        "(type $t u8) (component $c)",
+        r#"(instance (instantiate $c (with "NAME" (type $t))))"#,
+    );
+    plan(&none);
+}
+
 #[test]
 fn instantiation_inside_instantiation() {
     assert_eq!(exceeded(&tower(200, 1, "")), "instances inside each other");

@@ -50,7 +50,7 @@ impl Guest {
         let post = format!("post-{name}");
         let post_return = self.wat.contains(&format!("\"{post}\"")).then(|| core(&post));
         let options = self.options.clone();
-        let func = ExportFunc { ty, core: core(name), post_return, options };
+        let func = ExportFunc { ty, core: core(name), post_return, abandon: None, options };
         self.meta.exports.push((name.into(), Export::Func(func.into())));
         self
     }

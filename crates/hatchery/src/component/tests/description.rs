@@ -131,6 +131,7 @@ fn what_the_image_lacks_is_named() {
     // It has the function, of another type.
     refused(|meta| export(meta, "total").core = export(meta, "make").core.clone(), "of type () -> (i32)");
     refused(|meta| export(meta, "total").post_return = Some(core(0, "nope")), "function `nope` of type (i32) -> ()");
+    refused(|meta| export(meta, "total").abandon = Some(core(0, "nope")), "function `nope` of type () -> ()");
     refused(|meta| export(meta, "keep").options.memory = Some(core(1, "nope")), "32-bit memory `nope`");
     refused(|meta| export(meta, "keep").options.memory64 = true, "of type (i64, i64) -> ()");
     refused(|meta| export(meta, "keep").options.realloc = Some(core(0, "x")), "(i32, i32, i32, i32) -> (i32)");
@@ -213,7 +214,7 @@ fn instances_inside_each_other_are_bounded() {
 fn other_versions_and_what_is_no_description_are_told_apart() {
     let component = component(linker().engine());
     let error = |bytes: &[u8]| described(&component, bytes).expect_err("refused").to_string();
-    assert!(error(b"cm\0\x02").contains("has version 2"), "{}", error(b"cm\0\x02"));
+    assert!(error(b"cm\0\x01").contains("has version 1"), "{}", error(b"cm\0\x01"));
     assert!(error(b"").contains("no component, but a module"));
     assert!(error(b"something else").contains("no component, but a module"));
     let mut longer = description::encode(component.meta()).expect("bytes");

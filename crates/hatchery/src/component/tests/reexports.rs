@@ -11,7 +11,8 @@ const COMPONENT: &str = r#"
     (export "open" (func (param "name" string) (result (own $file))))
     (export "size" (func (param "f" (borrow $file)) (result u32)))
     (export "sizes" (func (param "f" (list (borrow $file))) (result (list u32))))
-    (export "close" (func (param "f" (own $file)) (result string)))))
+    (export "close" (func (param "f" (own $file)) (result string)))
+    (export "rename" (func (param "name" string) (param "f" (own $file)) (result (own $file))))))
   (import "sum" (func $sum
     (param "a" u64) (param "b" u64) (param "c" u64) (param "d" u64) (param "e" u64) (param "f" u64) (param "g" u64)
     (param "h" u64) (param "i" u64) (param "j" u64) (param "k" u64) (param "l" u64) (param "m" u64) (param "n" u64)
@@ -41,6 +42,10 @@ fn define(linker: &mut Linker<ResourceTable>) -> Result<(), Error> {
         Ok((files.iter().map(size).collect::<Result<Vec<u32>, Error>>()?,))
     })?;
     files.func("close", |mut caller, (file,): (Resource<File>,)| Ok((caller.data_mut().delete(file)?.0,)))?;
+    files.func("rename", |mut caller, (name, file): (String, Resource<File>)| {
+        caller.data_mut().get_mut(&file)?.0 = name;
+        Ok((file,))
+    })?;
     let mut root = linker.root();
     root.func_dynamic("sum", |_, ty, params| {
         assert_eq!(ty.params().count(), 17);
@@ -104,6 +109,26 @@ fn what_does_not_fit_on_its_way_is_refused() {
     open.call(&mut instance, ("x".repeat(64 << 20),)).expect("there is room for this");
     let error = open.call(&mut instance, ("x".repeat(200 << 20),)).expect_err("is more than there is room for");
     assert_eq!(error.kind(), ErrorKind::Trap, "{error}");
+}
+
+/// Each of them puts a long string on its way before it fails, and all together are more than there is room for.
+#[test]
+fn calls_that_cannot_be_made_leave_nothing_on_its_way() {
+    let prepared = prepared();
+    let mut instance = prepared.instantiate(ResourceTable::new()).expect("an instance");
+    let open = prepared.func::<(&str,), (Resource<File>,)>("open-again").expect("of this type");
+    let rename = prepared.func::<(&str, Resource<File>), (Resource<File>,)>(("files", "rename")).expect("of this type");
+    let long = "x".repeat(40 << 20);
+    let (file,) = open.call(&mut instance, ("short",)).expect("returns");
+    let passed = file.rep();
+    let (renamed,) = rename.call(&mut instance, ("a name", file)).expect("returns");
+    for _ in 0..8 {
+        let lent = Resource::<File>::new_borrow(passed);
+        let error = rename.call(&mut instance, (&long, lent)).expect_err("what is lent cannot be given away");
+        assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
+    }
+    let (renamed,) = rename.call(&mut instance, (&long, renamed)).expect("there is room");
+    assert_eq!(instance.data().get(&renamed).expect("there").0.len(), long.len());
 }
 
 #[test]

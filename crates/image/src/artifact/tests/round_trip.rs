@@ -2,7 +2,7 @@
 
 use super::super::{FileTrust, Image, ImageParts, OpenOptions, encode};
 use super::{bytes, file_of, open, sample};
-use crate::items::{ExportItem, InstanceId};
+use crate::items::{CoreInstance, Export, ExportItem, GlobalId, InstanceId};
 use crate::learned::Learned;
 use crate::trap::TrapCode;
 use crate::types::TypeId;
@@ -72,6 +72,48 @@ fn lookups_find_what_is_there() {
     let segment = view.elem_segments().get(0).expect("a segment");
     assert_eq!(segment.range(1..3).expect("inside").collect::<Vec<_>>(), [64 << 32 | 2, 2]);
     assert!(segment.range(1..4).is_none());
+}
+
+/// Looking at all exports for each of them would take minutes.
+#[test]
+fn each_of_many_exports_is_found_by_its_name() {
+    const COUNT: u32 = 100_000;
+    let instance = |item: fn(u32) -> u32| {
+        // Names are neither in order nor twice in one instance.
+        let export = |number: u32| Export {
+            name: format!("{}", number.reverse_bits()).into(),
+            item: ExportItem::Global(GlobalId(item(number))),
+        };
+        CoreInstance { exports: (0..COUNT).map(export).collect(), ..CoreInstance::default() }
+    };
+    let instances = vec![instance(|_| 0), CoreInstance::default(), instance(|number| 1 + number % 2)];
+    let view = Image::from_parts(&ImageParts { instances, ..sample() }).expect("opens");
+    let find = |instance, number: u32| view.export(InstanceId(instance), &number.reverse_bits().to_string());
+    for number in 0..COUNT {
+        assert_eq!(find(0, number), Some(ExportItem::Global(GlobalId(0))));
+        assert_eq!(find(1, number), None);
+        assert_eq!(find(2, number), Some(ExportItem::Global(GlobalId(1 + number % 2))));
+    }
+    for name in ["", "x", "00"] {
+        assert_eq!(view.export(InstanceId(0), name), None);
+    }
+}
+
+#[test]
+fn of_exports_with_one_name_the_first_is_found() {
+    let export = |name: &str, global| Export { name: name.into(), item: ExportItem::Global(GlobalId(global)) };
+    let instance = |exports| CoreInstance { exports, ..CoreInstance::default() };
+    let instances = vec![
+        instance(vec![export("b", 2), export("a", 1)]),
+        instance(vec![export("a", 0), export("c", 1), export("a", 2)]),
+    ];
+    let view = Image::from_parts(&ImageParts { instances, ..sample() }).expect("opens");
+    let find = |instance, name| match view.export(InstanceId(instance), name) {
+        Some(ExportItem::Global(GlobalId(global))) => Some(global),
+        _ => None,
+    };
+    assert_eq!([find(0, "a"), find(0, "b"), find(0, "c")], [Some(1), Some(2), None]);
+    assert_eq!([find(1, "a"), find(1, "b"), find(1, "c")], [Some(0), None, Some(1)]);
 }
 
 #[test]
