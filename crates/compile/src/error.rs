@@ -139,7 +139,7 @@ pub struct Budget {
     /// Those of them that are compiled again, because a module is instantiated again.
     pub repeated_code_bytes: u64,
     /// Values that functions and instructions take and give, and locals, over all instances, besides eight for each byte of
-    /// code.
+    /// code. A value that an exception handler takes counts as eight, a handler of a call as four.
     pub values: u64,
     /// Types declared, over all modules.
     pub types: u64,
@@ -170,13 +170,23 @@ impl Default for Budget {
     }
 }
 
+impl Budget {
+    /// Values that so much code may have. Instructions of a byte each make work for as many values as a type has, of which
+    /// there may be a thousand. Where no instruction gives more than one value, each that is taken was given by one: less than
+    /// three for each byte.
+    pub(crate) fn values_of(&self, code_bytes: u64) -> u64 {
+        const VALUES_PER_BYTE: u64 = 8;
+        self.values.saturating_add(code_bytes.saturating_mul(VALUES_PER_BYTE))
+    }
+}
+
 /// Which part of the budget a set exceeds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the modules have, linked, {needed} {what}; {allowed} are allowed")]
 pub struct BudgetError {
     /// What there is too much of.
     pub what: &'static str,
-    /// How much there would be.
+    /// How much there would be; at least, where nobody counted on.
     pub needed: u64,
     /// How much there may be.
     pub allowed: u64,

@@ -1,6 +1,6 @@
 //! The shapes of code that throws and catches, and the map that it comes with.
 
-use hatchery_compile::{Budget, CompileError, LinkError, LinkSet, clif, compile};
+use hatchery_compile::{Budget, CompileError, LinkError, LinkSet, check, clif, compile};
 use hatchery_image::{HandlerKind, Image, TagId, Tunables};
 
 fn set(text: &str) -> LinkSet {
@@ -128,13 +128,69 @@ fn what_the_host_cannot_have_is_refused() {
     assert!(matches!(error, LinkError::HostImportNotFunction { .. }), "{error}");
 }
 
-/// Two thousand clauses and as many calls are a few kilobytes of WebAssembly each, and millions of edges.
+/// A few hundred clauses and as many calls are a few kilobytes of WebAssembly, and as many edges as their product.
 #[test]
 fn handlers_that_are_too_many_for_their_calls_are_a_limit() {
-    let (tags, clauses) = ("(tag)".repeat(3000), (0..3000).map(|i| format!("(catch {i} 0)")).collect::<String>());
-    let text = format!("(module {tags} (func $f (block (try_table {clauses} {}))))", "(call $f)".repeat(3000));
-    match compile(&set(&text), &Tunables::default(), &Budget::default()) {
+    let budget = Budget { values: u64::MAX, ..Budget::default() };
+    match compile(&set(&clauses_and_calls(500, 500)), &Tunables::default(), &budget) {
         Err(CompileError::Limit { message, .. }) => assert!(message.contains("exception handlers"), "{message}"),
         other => panic!("{other:?}"),
     }
+}
+
+fn clauses_and_calls(clauses: usize, calls: usize) -> String {
+    let (tags, calls) = ("(tag)".repeat(clauses), "(call $f)".repeat(calls));
+    let clauses: String = (0..clauses).map(|tag| format!("(catch {tag} 0)")).collect();
+    format!("(module {tags} (func $f (block (try_table {clauses} {calls}))))")
+}
+
+/// What the budget says of a set, before anything is compiled.
+fn too_many_values(text: &str) -> bool {
+    match check(&set(text), &Tunables::default(), &Budget::default()) {
+        Ok(()) => false,
+        Err(CompileError::Budget(error)) if error.what.contains("values") => true,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// Each function has as many as one may; all together would take gigabytes.
+#[test]
+fn handlers_of_many_functions_are_in_the_budget() {
+    let (tags, calls) = ("(tag)".repeat(300), "(call $f)".repeat(300));
+    let clauses: String = (0..300).map(|tag| format!("(catch {tag} 0)")).collect();
+    let function = format!("(func (block (try_table {clauses} {calls})))");
+    let text = |functions: usize| format!("(module {tags} (func $f) {})", function.repeat(functions));
+    assert!(too_many_values(&text(1000)));
+    assert!(too_many_values(&clauses_and_calls(1000, 1000)));
+    assert!(!too_many_values(&clauses_and_calls(100, 100)));
+}
+
+/// A clause is three bytes, and loads a thousand values.
+#[test]
+fn values_that_handlers_take_are_in_the_budget() {
+    let values = "i32 ".repeat(1000);
+    let text = |tags: usize| {
+        let clauses: String = (0..tags).map(|tag| format!("(catch {tag} 0)")).collect();
+        let tags = "(tag (type $t))".repeat(tags);
+        format!(
+            "(module (type $t (func (param {values}))) (type $r (func (result {values}))) {tags}
+                (func $f (block (type $r) (try_table {clauses} (call $f)) unreachable) unreachable))"
+        )
+    };
+    assert!(too_many_values(&text(1000)));
+    assert!(!too_many_values(&text(5)));
+}
+
+/// What compilers for C++ make of a call in a scope with a destructor, in a scope with a handler, and little else.
+#[test]
+fn programs_that_are_full_of_handlers_are_not_near_the_budget() {
+    let call = "(call $f (local.get 0))";
+    let cleanup = format!("(block (result exnref) (try_table (catch_all_ref 0) {call} {call}) (return)) (throw_ref)");
+    let scope = format!("(block (result i32) (try_table (catch $e 0) {cleanup}) (unreachable)) (drop)");
+    let text = format!(
+        "(module (tag $e (param i32)) (func $f (param i32)) {})",
+        format!("(func (param i32) {})", scope.repeat(50)).repeat(400)
+    );
+    let budget = Budget { values: 0, ..Budget::default() };
+    check(&set(&text), &Tunables::default(), &budget).expect("it is allowed by its bytes alone");
 }

@@ -150,7 +150,8 @@ fn small_modules_that_pass_many_values_are_limited() {
     for body in bodies {
         let error = try_compile(&module(format!("(func {body})").repeat(100)), 0).expect_err("far too many");
         let CompileError::Budget(error) = &error else { panic!("{error}") };
-        assert!(error.what.contains("values") && error.needed > 4_000_000 && error.allowed < 1_000_000, "{error}");
+        assert!(error.what.contains("values") && error.needed > error.allowed, "{error}");
+        assert!(error.allowed < 1_000_000, "{error}");
     }
     let error =
         try_compile(&module("(func (type $r) unreachable)".repeat(1000)), 0).expect_err("without instructions, too");
@@ -188,7 +189,7 @@ fn locals_without_code_are_counted() {
     set.add_instance(module, None, &[]);
     let error = compile(&set, &Tunables::default(), &Budget::default()).expect_err("a million variables");
     let CompileError::Budget(error) = &error else { panic!("{error}") };
-    assert!(error.needed >= 1_000_000, "{error}");
+    assert!(error.what.contains("values") && error.needed > error.allowed && error.allowed < 1_000_000, "{error}");
 }
 
 #[test]

@@ -90,6 +90,62 @@ fn an_unsupported_proposal_is_named() {
     assert_eq!(needs(wide), "wide arithmetic");
     assert_eq!(needs("(module (type $f (func)) (type (cont $f)))"), "stack switching");
     assert_eq!(needs("(component)"), "component model");
+    // Of several, the first.
+    let several = wide.replace("(module", "(module (memory 1 1 shared) (type $f (func)) (type (cont $f))");
+    assert_eq!(needs(&several), "threads");
+}
+
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 0x7f {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+fn section(id: u8, contents: &[u8]) -> Vec<u8> {
+    [&[id][..], &leb(contents.len()), contents].concat()
+}
+
+/// A function with one branch table, which passes this many values to this many labels, in a module with this memory.
+fn branch_table(labels: usize, values: usize, memory: &[u8]) -> Vec<u8> {
+    let give = [&[0x60, 0][..], &leb(values), &vec![0x7f; values]].concat();
+    let body = [
+        &[0, 0x02, 0][..],
+        &[0x41, 0].repeat(values + 1),
+        &[0x0e],
+        &leb(labels),
+        &vec![0; labels + 1],
+        &[0x0b],
+        &vec![0x1a; values],
+        &[0x0b],
+    ];
+    let body = body.concat();
+    let code = [&[1][..], &leb(body.len()), &body].concat();
+    let types = [&[2][..], &give, &[0x60, 0, 0]].concat();
+    let sections = [section(1, &types), section(3, &[1, 1]), section(5, memory), section(10, &code)];
+    [b"\0asm\x01\0\0\0", &sections.concat()[..]].concat()
+}
+
+/// The validator compares all values for each label, which is a byte: gigabytes of comparisons, once and for each proposal that the
+/// module could need.
+#[test]
+fn a_branch_table_is_validated_within_the_budget() {
+    let (plain, shared) = ([1, 0, 1], [1, 3, 1, 1]);
+    validate_as(&branch_table(1000, 10, &plain), Features::All).expect("a valid module");
+    match validate_as(&branch_table(1000, 10, &shared), Features::All) {
+        Err(CompileError::Unsupported { proposal, .. }) => assert_eq!(proposal, "threads"),
+        other => panic!("{other:?}"),
+    }
+    match validate_as(&branch_table(7_000_000, 1000, &plain), Features::All) {
+        Err(CompileError::Budget(error)) => assert!(error.needed > 7_000_000_000, "{error}"),
+        other => panic!("{other:?}"),
+    }
+    // What it needs is not worth as much.
+    let error = validate_as(&branch_table(7_000_000, 1000, &shared), Features::All);
+    assert!(matches!(error, Err(CompileError::Invalid { .. })), "{error:?}");
 }
 
 #[test]

@@ -62,8 +62,8 @@ pub enum Interruption {
     /// starts, and passes at once where that fails.
     Deadline,
     /// By running out of fuel, the same on every machine. An instruction takes a unit; one that fills, copies or initializes
-    /// many bytes of a memory takes another for each 64 of them, and of a table for each 8 elements. Exceptions that
-    /// are caught with a reference cost more, too.
+    /// many bytes of a memory takes another for each 64 of them, and of a table for each 8 elements. A throw takes
+    /// one for each 8 frames and handlers that it looks at, and exceptions that are caught with a reference cost more, too.
     Fuel,
 }
 

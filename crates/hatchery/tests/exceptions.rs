@@ -3,9 +3,10 @@
 #![expect(unsafe_code, reason = "opens an artifact that the test has made")]
 
 use hatchery::{
-    Allocation, Caller, Config, Engine, Error, ErrorKind, Extern, FuncType, HostFuture, Instance, Interruption, Limits,
-    Linker, Module, Pooling, SnapshotOptions, Trap, Val, ValType, Verify,
+    Allocation, Caller, Config, Engine, Error, ErrorKind, Extern, FuncType, HostFuture, Instance, InterruptHandle,
+    Interruption, Limits, Linker, Module, Pooling, SnapshotOptions, Trap, Val, ValType, Verify,
 };
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 /// Keeps references to as many exceptions as it is told, and throws.
@@ -258,4 +259,64 @@ fn a_table_that_grows_makes_references_dearer() {
     assert_eq!(catch(&mut instance), first);
     call(&mut instance, "grow", &[Val::I32(9000)]).expect("grown");
     assert!(catch(&mut instance) > first);
+}
+
+/// An exception passes as many frames as it is told. The call in each of them has so many handlers for others, and the last
+/// calls the host before it throws.
+fn passes(handlers: usize) -> String {
+    let catches: String = (0..handlers).map(|tag| format!("(catch {} 0)", tag + 1)).collect();
+    let tags = "(tag)".repeat(handlers);
+    format!(
+        r#"(module (import "host" "hook" (func $hook)) (tag $e) {tags} (global $caught (mut i32) (i32.const 0))
+            (func $dive (param i32)
+              (if (i32.eqz (local.get 0)) (then (call $hook) (throw $e)))
+              (block (try_table {catches} (call $dive (i32.sub (local.get 0) (i32.const 1))))))
+            (func (export "run") (param i32)
+              (block $h (try_table (catch $e $h) (call $dive (local.get 0))) (unreachable))
+              (global.set $caught (i32.const 1))
+              (loop))
+            (func (export "caught") (result i32) (global.get $caught)))"#
+    )
+}
+
+/// Whom a throw passes is looked at, and paid for: the same however code is compiled.
+#[test]
+fn looking_for_a_handler_is_paid_for_with_fuel() {
+    const DEPTH: i32 = 64;
+    const FUEL: u64 = 1 << 40;
+    let run = |handlers: usize, fuel: u64, config: Config| {
+        let engine = Engine::new(&config.interruption(Interruption::Fuel)).expect("an engine");
+        let mut linker = Linker::<()>::new(&engine);
+        linker.func("host", "hook", |_: Caller<'_, ()>| ()).expect("defined once");
+        let prepared = linker.prepare_with(&module(&engine, &passes(handlers)), Limits::new().fuel(fuel));
+        let mut instance = prepared.expect("prepared").instantiate(()).expect("an instance");
+        call(&mut instance, "run", &[Val::I32(DEPTH)]).map(|_| fuel - instance.fuel())
+    };
+    let spent = |handlers: usize, config: Config| run(handlers, FUEL, config).expect("enough fuel");
+    let (few, many) = (spent(1, Config::new()), spent(1001, Config::new()));
+    // A unit for eight handlers; the frames are the same.
+    assert_eq!(many - few, DEPTH as u64 * 1000 / 8);
+    assert_eq!(spent(1001, Config::new().optimization(hatchery::Optimization::None)), many);
+    assert_eq!(spent(1001, Config::new().bounds(hatchery::Bounds::Explicit)), many);
+    let error = run(1001, many - 1, Config::new()).expect_err("not enough");
+    assert_eq!(error.trap(), Some(Trap::OutOfFuel));
+}
+
+/// The guest has called no function and begun no loop since it was asked to stop. So only the throw can have noticed.
+#[test]
+fn a_throw_that_looks_at_many_handlers_can_be_stopped() {
+    for (depth, handlers, caught) in [(1, 1, 1), (100, 1000, 0)] {
+        let engine = Engine::new(&Config::new().interruption(Interruption::Deadline)).expect("an engine");
+        let mut linker = Linker::<()>::new(&engine);
+        let handle = Arc::new(OnceLock::<InterruptHandle>::new());
+        let asked = handle.clone();
+        let cancel = move |_: Caller<'_, ()>| asked.get().expect("an instance").cancel();
+        linker.func("host", "hook", cancel).expect("defined once");
+        let prepared = linker.prepare(&module(&engine, &passes(handlers))).expect("prepared");
+        let mut instance = prepared.instantiate(()).expect("an instance");
+        handle.set(instance.interrupt_handle()).expect("the first");
+        let error = call(&mut instance, "run", &[Val::I32(depth)]).expect_err("stopped");
+        assert_eq!(error.trap(), Some(Trap::Cancelled));
+        assert_eq!(i32_of(call(&mut instance, "caught", &[])), caught, "{depth} frames with {handlers} handlers each");
+    }
 }

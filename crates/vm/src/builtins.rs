@@ -7,6 +7,7 @@
 
 #![expect(unsafe_code, reason = "is called by compiled code")]
 
+use crate::exception_search::Search;
 use crate::exceptions::Thrown;
 use crate::header::Vmctx;
 use crate::instance::Inner;
@@ -200,8 +201,11 @@ unsafe extern "C" fn throw_ref(context: Context, exception: u64) {
 unsafe fn unwind(context: Context, thrown: Thrown) -> ! {
     // SAFETY: promised; the task is the one that runs, as the guest called here.
     unsafe {
-        let fate = find(Vmctx::new(NonNull::new_unchecked(context)).task(), thrown.tag);
-        match inner(context).arrive(thrown, fate) {
+        let inner = inner(context);
+        let mut search = Search::new(inner);
+        let fate = find(Vmctx::new(NonNull::new_unchecked(context)).task(), thrown.tag, |at| search.looked(at));
+        let arrived = fate.and_then(|fate| inner.arrive(thrown, fate));
+        match arrived.and_then(|arrived| search.pay().map(|()| arrived)) {
             Ok((landing, reference, values)) => go_on(landing, reference, values),
             Err(stop) => end(context, stop),
         }

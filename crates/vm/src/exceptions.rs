@@ -34,7 +34,8 @@ use hatchery_image::{TagId, TrapCode};
 /// Least bytes of exceptions that are worth a sweep.
 const SWEEP_AT: usize = 64 << 10;
 
-/// Words, values or places that a sweep looks at between two looks whether the guest is to stop.
+/// Words, values or places that a sweep looks at between two looks whether the guest is to stop; frames and handlers that a
+/// throw looks at.
 pub(crate) const LOOK: usize = 1 << 16;
 
 /// Words that a sweep looks at for a unit of fuel.

@@ -13,6 +13,7 @@ mod builtins;
 mod call;
 mod capture;
 mod exception_roots;
+mod exception_search;
 mod exceptions;
 mod exports;
 mod externref;

@@ -1,8 +1,9 @@
 //! Which proposals are supported, and what is wrong with a binary that needs others.
 
+use super::{Allowance, DecodeError, validate_bodies};
 use crate::error::CompileError;
 use hatchery_image::Shown;
-use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{Encoding, Parser, Payload, ValidPayload, Validator, WasmFeatures};
 
 /// Which WebAssembly a binary is validated as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -60,6 +61,8 @@ pub(crate) struct Refusal<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) module: usize,
     pub(crate) features: Features,
+    /// What each look at it may take.
+    pub(crate) allowance: &'a Allowance,
 }
 
 impl Refusal<'_> {
@@ -74,22 +77,47 @@ impl Refusal<'_> {
         }
     }
 
-    /// The proposal without which the binary is invalid, and with which, perhaps together with others, it
-    /// is valid.
+    /// The first proposal without which the binary is invalid, and with which, together with those behind it, it is valid.
     fn missing_proposal(&self) -> Option<&'static str> {
         if is_component(self.bytes) {
             return Some("component model");
         }
-        let known = UNSUPPORTED.iter().fold(self.features.wasm(), |all, (feature, _)| all.union(*feature));
-        if self.features == Features::Wasm2 || !self.valid_with(known) {
+        if self.features == Features::Wasm2 || !self.valid_from(0) {
             return None;
         }
-        let needed = |(feature, _): &&(WasmFeatures, _)| !self.valid_with(known.difference(*feature));
-        UNSUPPORTED.iter().find(needed).map(|(_, name)| *name).or(Some("a combination of proposals"))
+        // It is valid with those from `valid` on, and invalid with those from `invalid` on: none, at first.
+        let (mut valid, mut invalid) = (0, UNSUPPORTED.len());
+        while invalid - valid > 1 {
+            let middle = valid.midpoint(invalid);
+            if self.valid_from(middle) {
+                valid = middle;
+            } else {
+                invalid = middle;
+            }
+        }
+        UNSUPPORTED.get(valid).map(|(_, name)| *name)
+    }
+
+    /// Whether it is valid with all that is supported and the proposals from this one on.
+    fn valid_from(&self, first: usize) -> bool {
+        let more = UNSUPPORTED.iter().skip(first).map(|(feature, _)| *feature);
+        self.valid_with(more.fold(self.features.wasm(), WasmFeatures::union))
     }
 
     fn valid_with(&self, features: WasmFeatures) -> bool {
-        Validator::new_with_features(features).validate_all(self.bytes).is_ok()
+        let mut validator = Validator::new_with_features(features);
+        let mut parser = Parser::new(0);
+        parser.set_features(features);
+        let mut bodies = Vec::new();
+        for payload in parser.parse_all(self.bytes) {
+            match payload.and_then(|payload| validator.payload(&payload)) {
+                Ok(ValidPayload::Func(function, body)) => bodies.push((function, body)),
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+        // What needs a collector is valid.
+        matches!(validate_bodies(&bodies, &self.allowance.again()), Ok(_) | Err(DecodeError::NeedsGc { .. }))
     }
 }
 

@@ -1,13 +1,16 @@
 //! One binary to one validated [`Module`]. Nothing behind this sees invalid input, and nothing here
 //! knows that there are other modules.
 
+mod allowance;
 mod body;
 mod constant;
 mod features;
 mod gc;
+mod handlers;
 mod module;
 mod names;
 
+pub(crate) use allowance::{Allowance, VALUES};
 pub(crate) use body::duplicate;
 pub(crate) use constant::{Const, ConstOp};
 pub use features::Features;
@@ -16,7 +19,7 @@ pub(crate) use module::{
     Module, TableDecl,
 };
 
-use crate::error::{BudgetError, CompileError};
+use crate::error::{Budget, BudgetError, CompileError};
 use body::{BodyError, Findings};
 use constant::ConstError;
 use features::Refusal;
@@ -45,30 +48,23 @@ pub fn validate(bytes: &[u8]) -> Result<(), CompileError> {
 ///
 /// Those of [`validate`].
 pub fn validate_as(bytes: &[u8], features: Features) -> Result<(), CompileError> {
-    decode(&Arc::from(bytes), 0, features).map(|_| ())
+    let allowance = Allowance::new(Budget::default().values_of(bytes.len() as u64));
+    let decoded = decode(&Arc::from(bytes), features, &allowance);
+    decoded.map(drop).map_err(|error| error.explain(bytes, 0, features, &allowance))
 }
 
-/// Decodes and validates a binary, which is number `module` in messages.
-pub(crate) fn decode(bytes: &Arc<[u8]>, module: usize, features: Features) -> Result<Module, CompileError> {
+/// Decodes and validates a binary.
+pub(crate) fn decode(bytes: &Arc<[u8]>, features: Features, allowance: &Allowance) -> Result<Module, DecodeError> {
     if bytes.len() > MAX_MODULE {
         let (needed, allowed) = (bytes.len() as u64, MAX_MODULE as u64);
         return Err(BudgetError { what: "bytes in one module", needed, allowed }.into());
     }
-    let explain = |error: DecodeError| match error {
-        DecodeError::Binary(error) => Refusal { bytes, module, features }.explain(&error),
-        DecodeError::NeedsGc { offset, what } => CompileError::Unsupported {
-            module,
-            proposal: "garbage collection",
-            offset: usize::try_from(offset).unwrap_or(usize::MAX),
-            message: format!("{what} needs it"),
-        },
-    };
     // Invalid comes before unsupported, so a refusal of ours waits until the validator has seen all.
     let mut decoder = Decoder { module: Module::new(bytes.clone()), refusal: None };
-    let bodies = decoder.sections(bytes, features).map_err(|error| explain(error.into()))?;
-    let found = validate_bodies(&bodies).map_err(explain)?;
+    let bodies = decoder.sections(bytes, features)?;
+    let found = validate_bodies(&bodies, allowance)?;
     if let Some(refusal) = decoder.refusal {
-        return Err(explain(refusal));
+        return Err(refusal);
     }
     decoder.module.grown_tables = found.grown_tables;
     decoder.module.grows_memory = found.grows_memory;
@@ -82,9 +78,40 @@ pub(crate) fn decode(bytes: &Arc<[u8]>, module: usize, features: Features) -> Re
 }
 
 /// Why a binary is refused.
-enum DecodeError {
+#[derive(Debug)]
+pub(crate) enum DecodeError {
     Binary(wasmparser::Error),
     NeedsGc { offset: u64, what: &'static str },
+    Budget(BudgetError),
+}
+
+impl DecodeError {
+    /// In words, of the binary that is number `module` in messages. Which proposal one needs is found by validating it again a
+    /// few times, each with as much allowed as at first.
+    pub(crate) fn explain(
+        self,
+        bytes: &[u8],
+        module: usize,
+        features: Features,
+        allowance: &Allowance,
+    ) -> CompileError {
+        match self {
+            DecodeError::Binary(error) => Refusal { bytes, module, features, allowance }.explain(&error),
+            DecodeError::NeedsGc { offset, what } => CompileError::Unsupported {
+                module,
+                proposal: "garbage collection",
+                offset: usize::try_from(offset).unwrap_or(usize::MAX),
+                message: format!("{what} needs it"),
+            },
+            DecodeError::Budget(error) => error.into(),
+        }
+    }
+}
+
+impl From<BudgetError> for DecodeError {
+    fn from(error: BudgetError) -> DecodeError {
+        DecodeError::Budget(error)
+    }
 }
 
 impl From<wasmparser::Error> for DecodeError {
@@ -98,6 +125,7 @@ impl From<BodyError> for DecodeError {
         match error {
             BodyError::Invalid(error) => DecodeError::Binary(error),
             BodyError::NeedsGc { offset, what } => DecodeError::NeedsGc { offset, what },
+            BodyError::Budget(error) => DecodeError::Budget(error),
         }
     }
 }
@@ -105,11 +133,11 @@ impl From<BodyError> for DecodeError {
 type Bodies<'a> = Vec<(FuncToValidate<ValidatorResources>, FunctionBody<'a>)>;
 
 /// Validates all bodies; of several errors, the first in the binary is reported, and an invalid body
-/// before one that only needs what is not supported.
-fn validate_bodies(bodies: &Bodies<'_>) -> Result<Findings, DecodeError> {
+/// before one that only needs what is not supported. Where there are too many values, the rest of the bodies is left alone.
+fn validate_bodies(bodies: &Bodies<'_>, allowance: &Allowance) -> Result<Findings, DecodeError> {
     let check = |scratch: &mut _, (function, body): &(_, FunctionBody<'_>)| {
         let mut findings = Findings::default();
-        body::validate(duplicate(function), body, scratch, &mut findings).map(|()| findings)
+        body::validate(duplicate(function), body, scratch, allowance, &mut findings).map(|()| findings)
     };
     let results: Vec<_> = bodies.par_iter().map_init(Default::default, check).collect();
     let mut all = Findings::default();
@@ -121,7 +149,7 @@ fn validate_bodies(bodies: &Bodies<'_>) -> Result<Findings, DecodeError> {
                 all.grows_memory |= findings.grows_memory;
                 all.values = all.values.saturating_add(findings.values);
             }
-            Err(BodyError::Invalid(error)) => return Err(error.into()),
+            Err(error @ (BodyError::Invalid(_) | BodyError::Budget(_))) => return Err(error.into()),
             Err(needs_gc) => refusal = refusal.or(Some(needs_gc)),
         }
     }

@@ -9,7 +9,7 @@ use wasmparser::BrTable;
 
 /// Most values that a function may pass along its edges. Two bytes of WebAssembly can pass a thousand:
 /// without a limit, a small module takes all memory.
-const MAX_EDGE_VALUES: usize = 10_000_000;
+const MAX_EDGE_VALUES: usize = 2_000_000;
 
 impl Translator<'_, '_> {
     /// Returns the topmost operands.

@@ -195,6 +195,7 @@ impl<'a> Translator<'a, '_> {
             self.builder.append_block_param(header, ty);
         }
         self.jump(header, params)?;
+        self.effort.enter_loop();
         self.builder.switch_to_block(header);
         self.stack.truncate(first);
         self.stack.extend_from_slice(self.builder.block_params(header));
@@ -244,7 +245,10 @@ impl<'a> Translator<'a, '_> {
         match frame.kind {
             Kind::Dead => {}
             Kind::Function => self.end_function(&frame),
-            Kind::Loop { header } => self.builder.seal_block(header),
+            Kind::Loop { header } => {
+                self.builder.seal_block(header);
+                self.effort.leave_loop(self.builder.block_params(header).len());
+            }
             Kind::Block | Kind::Else => self.end_block(&frame)?,
             Kind::TryTable(ref mut scope) => {
                 let scope = std::mem::take(scope);

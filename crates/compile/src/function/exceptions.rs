@@ -25,7 +25,7 @@ use std::collections::HashSet;
 use wasmparser::{Catch, Operator};
 
 /// Most handlers of all calls of a function together. A few bytes of WebAssembly give a call thousands.
-const MAX_HANDLERS: usize = 4_000_000;
+const MAX_HANDLERS: usize = 200_000;
 
 /// Bytes of a value of an exception.
 const VALUE: u32 = 16;

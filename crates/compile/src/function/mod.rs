@@ -72,7 +72,8 @@ pub(crate) fn translate(
     into.func.clear();
     into.func.signature = env.guest_signature(env.function_type());
     into.func.name = env.name();
-    let mut translator = Translator::new(FunctionBuilder::new(&mut into.func, scratch), env);
+    let bytes = body.range().end.saturating_sub(body.range().start);
+    let mut translator = Translator::new(FunctionBuilder::new(&mut into.func, scratch), env, bytes);
     match translator.body(body, validator) {
         Ok(()) => {
             translator.builder.finalize(isa.frontend_config());
@@ -132,7 +133,7 @@ pub(crate) struct Translator<'a, 'b> {
 }
 
 impl<'a, 'b> Translator<'a, 'b> {
-    fn new(mut builder: FunctionBuilder<'b>, env: Env<'a>) -> Self {
+    fn new(mut builder: FunctionBuilder<'b>, env: Env<'a>, bytes: u64) -> Self {
         let mut region = |user_id, name: &'static str| {
             let data = AliasRegionData { user_id, description: name.into() };
             builder.func.dfg.alias_regions.insert(data)
@@ -143,7 +144,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         builder.switch_to_block(entry);
         builder.seal_block(entry);
         let vmctx = *builder.block_params(entry).first().expect("every signature starts with vmctx");
-        let effort = Effort::new(&builder.func.dfg);
+        let effort = Effort::new(bytes, &builder.func.dfg);
         Translator {
             builder,
             env,
@@ -177,7 +178,8 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.declare_locals(&body).map_err(|e| self.env.invalid(&e))?;
         self.enter_function();
         let mut reader = body.get_operators_reader().map_err(|e| self.env.invalid(&e))?;
-        self.operators(&mut reader, &mut validator)
+        self.operators(&mut reader, &mut validator)?;
+        self.spend_blocks()
     }
 
     fn operators(

@@ -1,6 +1,7 @@
 //! The shapes of code that the hot paths must have, and inputs that must not take too much.
 
 mod harness;
+mod room;
 mod suite;
 
 use crate::error::CompileError;
@@ -223,9 +224,55 @@ fn a_product_of_locals_and_branches_is_a_limit() {
     let leave = "(br_if 0 (local.get 0))".repeat(20_000);
     let change = each(10_000, "(local.set N (local.get 0))");
     limit(&format!("(block {leave} {change} {leave}) {}", each(10_000, "(drop (local.get N))")), 10_000);
-    // Loops inside of each other, each of which passes all locals on.
-    let nested = each(6_000, "(loop (local.set N (i32.add (local.get 0) (i32.const 1))) (br_if 0 (local.get 0))");
-    limit(&format!("{nested} {} {}", ")".repeat(6_000), each(6_000, "(drop (local.get N))")), 6_000);
+}
+
+/// Why the first function of a module is refused.
+fn refused(wat: &str) -> String {
+    let wasm = wat::parse_str(wat).expect("a module");
+    let harness = Harness::new(&wasm, Tunables::default()).expect("it links");
+    match harness.translate(0, &mut Context::new(), &mut FunctionBuilderContext::new()) {
+        Err(CompileError::Limit { function: 0, message, .. }) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Each loop passes all locals on, whichever of them sets one: ten kilobytes would be compiled for minutes.
+#[test]
+fn a_product_of_locals_and_loops_inside_of_each_other_is_a_limit() {
+    let add = |local: usize| format!("(local.set {local} (i32.add (local.get {local}) (local.get 0)))");
+    let nest = |loops: usize, locals: usize| {
+        let (declared, adds) = ("i32 ".repeat(locals), (1..=locals).map(add).collect::<String>());
+        let (open, close) = ("(loop ".repeat(loops), "(br_if 0 (local.get 0)))".repeat(loops));
+        format!("(module (func (param i32) (local {declared}) {open} {adds} {close}))")
+    };
+    assert!(refused(&nest(200, 1000)).contains("loops"));
+    assert!(refused(&nest(900, 10_000)).contains("loops"));
+    compile(&nest(8, 300), &Tunables::default());
+}
+
+/// A `switch` whose cases fall through, each with a local of its own: wherever a case begins, those before may have run.
+#[test]
+fn a_product_of_locals_and_branches_that_meet_is_a_limit() {
+    let switch = |cases: usize| {
+        let labels: String = (0..cases).map(|case| format!("{case} ")).collect();
+        let set = |case: usize| format!(") (local.set {case} (i32.add (local.get {case}) (i32.const 7)))");
+        let (declared, sets) = ("i32 ".repeat(cases), (1..=cases).map(set).collect::<String>());
+        let sum: String = (1..=cases).map(|case| format!("(local.get {case}) i32.add ")).collect();
+        let open = "(block ".repeat(cases);
+        format!(
+            "(module (func (param i32) (result i32) (local {declared})
+                {open} (br_table {labels} (local.get 0)) {sets} (i32.const 0) {sum}))"
+        )
+    };
+    assert!(refused(&switch(1200)).contains("branches"));
+    compile(&switch(100), &Tunables::default());
+}
+
+#[test]
+fn loops_that_are_nested_too_deep_are_a_limit() {
+    let nest = |loops: usize| format!("(module (func (param i32) {} {}))", "(loop ".repeat(loops), ")".repeat(loops));
+    assert!(refused(&nest(20_000)).contains("nested"));
+    compile(&nest(900), &Tunables::default());
 }
 
 #[test]

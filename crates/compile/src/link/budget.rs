@@ -1,7 +1,7 @@
 //! The link budget: sums over counts, before anything is built that grows with them.
 
 use super::set::LinkSet;
-use crate::decode::{ImportType, Module};
+use crate::decode::{ImportType, Module, VALUES};
 use crate::error::{Budget, BudgetError};
 use std::collections::BTreeSet;
 
@@ -22,6 +22,19 @@ pub(super) fn check_instances(set: &LinkSet, budget: &Budget) -> Result<(), Budg
     within("instances", set.instances.len() as u64, budget.instances)
 }
 
+/// Values that bodies may have when they are validated: at least as many as the whole set may, whatever part of the modules
+/// turns out to be code.
+pub(super) fn values_validated(set: &LinkSet, budget: &Budget) -> u64 {
+    let mut times = vec![0u64; set.modules.len()];
+    for spec in &set.instances {
+        if let Some(times) = times.get_mut(spec.module.0) {
+            *times += 1;
+        }
+    }
+    let bytes = set.modules.iter().zip(times).map(|(bytes, times)| (bytes.len() as u64).saturating_mul(times.max(1)));
+    budget.values_of(bytes.fold(0, u64::saturating_add))
+}
+
 /// Checks everything else.
 pub(super) fn check(set: &LinkSet, modules: &[Module], budget: &Budget) -> Result<(), BudgetError> {
     let types = modules.iter().map(|module| module.type_count() as u64).fold(0, u64::saturating_add);
@@ -31,7 +44,7 @@ pub(super) fn check(set: &LinkSet, modules: &[Module], budget: &Budget) -> Resul
     within("functions", total.functions, budget.functions)?;
     within("bytes of code", total.code_bytes, budget.code_bytes)?;
     within(REPEATED, repeated(set, &costs, total.code_bytes), budget.repeated_code_bytes)?;
-    within("values passed by as little code", total.values, values_allowed(&total, budget))?;
+    within(VALUES, total.values, budget.values_of(total.code_bytes))?;
     within("imports, exports, memories, tables, globals, tags and segments", total.items, budget.items)?;
     within("bytes in names of imports and exports", total.name_bytes, budget.name_bytes)?;
     within("table elements with an initial value", total.elements, budget.elements)?;
@@ -50,13 +63,6 @@ fn repeated(set: &LinkSet, costs: &[Cost], all: u64) -> u64 {
 
 fn within(what: &'static str, needed: u64, allowed: u64) -> Result<(), BudgetError> {
     if needed <= allowed { Ok(()) } else { Err(BudgetError { what, needed, allowed }) }
-}
-
-/// Instructions of a byte each make work for as many values as a type has, of which there may be a thousand. Where no
-/// instruction gives more than one value, each that is taken was given by one: less than three for each byte.
-fn values_allowed(total: &Cost, budget: &Budget) -> u64 {
-    const VALUES_PER_BYTE: u64 = 8;
-    budget.values.saturating_add(total.code_bytes.saturating_mul(VALUES_PER_BYTE))
 }
 
 /// Values that a module's functions and instructions take and give.

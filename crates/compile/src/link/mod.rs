@@ -21,7 +21,7 @@ pub(crate) use model::*;
 pub(crate) use set::Mode;
 pub use set::{LinkSet, ModuleIndex, Source};
 
-use crate::decode::{self, Features, Module};
+use crate::decode::{self, Allowance, Features, Module};
 use crate::error::{Budget, CompileError};
 use hatchery_image::Tunables;
 use instance::Linker;
@@ -41,10 +41,15 @@ pub fn check(set: &LinkSet, tunables: &Tunables, budget: &Budget) -> Result<(), 
 /// Decodes and validates every module of the set once.
 pub(crate) fn decode_all(set: &LinkSet, budget: &Budget) -> Result<Vec<Module>, CompileError> {
     budget::check_instances(set, budget)?;
-    let decode = |(index, bytes)| decode::decode(bytes, index, Features::All);
-    // Of several bad modules, the first is reported.
-    let modules: Vec<_> = set.modules.par_iter().enumerate().map(decode).collect();
-    modules.into_iter().collect()
+    let allowance = Allowance::new(budget::values_validated(set, budget));
+    let decode = |bytes| decode::decode(bytes, Features::All, &allowance);
+    let modules: Vec<_> = set.modules.par_iter().map(decode).collect();
+    // Of several bad modules, the first is reported; what is wrong with the others, nobody asks.
+    let explained =
+        modules.into_iter().zip(&set.modules).enumerate().map(|(index, (module, bytes))| {
+            module.map_err(|error| error.explain(bytes, index, Features::All, &allowance))
+        });
+    explained.collect()
 }
 
 /// Links a set whose modules have been decoded.

@@ -148,14 +148,14 @@ pub(super) fn ref_type(types: &[Option<TypeId>], ty: wasmparser::RefType) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::{Features, decode};
+    use crate::decode::{Allowance, Features, decode};
 
     /// Numbers of the types of each module, linked together.
     fn canon(modules: &[&str]) -> Vec<Vec<u32>> {
         let mut canon = Canon::default();
         let number = |text: &&str| {
             let bytes = wat::parse_str(text).expect("test text");
-            let module = decode(&bytes.into(), 0, Features::All).expect("valid");
+            let module = decode(&bytes.into(), Features::All, &Allowance::new(u64::MAX)).expect("valid");
             let map = canon.module(&module).expect("function types");
             map.iter().map(|id| id.expect("a function type").get()).collect()
         };

@@ -26,14 +26,31 @@ pub struct Found {
     pub handler: Handler,
 }
 
+/// What a look at the handlers of a call gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// What catches the exception.
+    pub found: Option<Found>,
+    /// Handlers that were looked at: all of the call up to the one that was found.
+    pub handlers: usize,
+}
+
 impl Catches<'_> {
-    /// What catches an exception with this tag at the call that returns to `offset`.
-    pub fn find(&self, offset: u32, tag: TagId) -> Option<Found> {
+    /// What catches an exception with this tag at the call that returns to `offset`. A call can have many handlers, and each
+    /// is looked at: whoever asks for a guest has to care what that takes.
+    pub fn find(&self, offset: u32, tag: TagId) -> Look {
+        self.look(offset, tag).unwrap_or(Look { found: None, handlers: 0 })
+    }
+
+    fn look(&self, offset: u32, tag: TagId) -> Option<Look> {
         let at = self.offsets.binary_search_by_key(&offset, |entry| entry.get()).ok()?;
         let frame = self.sites.get(at)?.frame.get();
-        let matches = |record: &&HandlerRecord| record.tag.get() == NONE || record.tag.get() == tag.0;
-        let handler = self.handlers.get(self.range(at))?.iter().find(matches)?;
-        Some(Found { frame, handler: handler.decode()? })
+        let handlers = self.handlers.get(self.range(at))?;
+        let matches = |record: &HandlerRecord| record.tag.get() == NONE || record.tag.get() == tag.0;
+        let found = handlers.iter().position(matches);
+        let handler = found.and_then(|at| handlers.get(at)?.decode());
+        let handlers = found.map_or(handlers.len(), |at| at + 1);
+        Some(Look { found: handler.map(|handler| Found { frame, handler }), handlers })
     }
 
     /// Number of calls.
@@ -105,10 +122,15 @@ mod tests {
         let image = Image::from_parts(&ImageParts { catches: sites.clone(), ..sample() }).expect("encodes");
         image.verify().expect("sound");
         let catches = image.catches();
-        let found = |offset, tag| catches.find(offset, TagId(tag)).map(|found| (found.frame, found.handler.landing));
+        let look = |offset, tag| catches.find(offset, TagId(tag));
+        let found = |offset, tag| look(offset, tag).found.map(|found| (found.frame, found.handler.landing));
         assert_eq!((found(65, 1), found(65, 2), found(65, 9)), (Some((32, 66)), Some((32, 67)), Some((32, 67))));
         assert_eq!((found(66, 1), found(67, 1)), (None, None));
         assert_eq!((found(69, 1), found(69, 2)), (Some((64, 66)), None));
+        assert_eq!(
+            [(65, 1), (65, 2), (66, 1), (67, 1), (69, 2)].map(|(at, tag)| look(at, tag).handlers),
+            [1, 2, 0, 0, 1]
+        );
         assert_eq!(catches.iter().collect::<Vec<_>>(), sites);
     }
 }

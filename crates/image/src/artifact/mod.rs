@@ -49,7 +49,7 @@ mod to_parts;
 mod verify;
 mod withdrawal;
 
-pub use catches::{Catches, Found};
+pub use catches::{Catches, Found, Look};
 pub use code::{Addresses, FunctionRef, Functions, Traps};
 pub use cpu::IsaFlags;
 pub use decode::{ExportRef, HostImportRef};

@@ -36,25 +36,35 @@ pub(crate) enum Fate {
     Withdrawn,
 }
 
-/// Finds what catches an exception with this tag that guest code throws.
+/// Finds what catches an exception with this tag that guest code throws. Before it goes on to the next frame, it says how many
+/// frames and handlers it has looked at since it last did: one and thousands, if the guest wants that.
+///
+/// # Errors
+///
+/// What `looked` answers, which ends the search.
 ///
 /// # Safety
 ///
 /// The caller runs on the stack of this record's task, in a built-in that guest code called through a thunk.
-pub(crate) unsafe fn find(record: NonNull<TaskRecord>, tag: TagId) -> Fate {
+pub(crate) unsafe fn find<E>(
+    record: NonNull<TaskRecord>,
+    tag: TagId,
+    mut looked: impl FnMut(usize) -> Result<(), E>,
+) -> Result<Fate, E> {
     let task = record.as_ptr();
     // SAFETY: the record is live and this thread's. There is an innermost activation, whose guest code called here;
     // its context is live.
     let (stack, thunk, guest) = unsafe { (Stack::of(task), (*task).exit_frame, &*(*(*task).activation).guest) };
     let image = guest.image();
     let found = stack.callers(guest, thunk).find_map(|caller| {
-        let found = image.catches().find(image.text().offset_of(caller.pc)?, tag)?;
-        Some((caller, found))
+        let look = image.catches().find(image.text().offset_of(caller.pc)?, tag);
+        let gone_on = looked(1 + look.handlers);
+        gone_on.map(|()| look.found.map(|found| (caller, found))).transpose()
     });
     if image.is_withdrawn() {
-        return Fate::Withdrawn;
+        return Ok(Fate::Withdrawn);
     }
-    match found {
+    Ok(match found.transpose()? {
         Some((caller, Found { frame, handler })) if handler.kind != HandlerKind::Barrier => Fate::Caught(Landing {
             pc: image.text().base().addr() + handler.landing as usize,
             sp: caller.fp.wrapping_sub(frame as usize),
@@ -62,7 +72,7 @@ pub(crate) unsafe fn find(record: NonNull<TaskRecord>, tag: TagId) -> Fate {
             wants_reference: handler.kind == HandlerKind::Reference,
         }),
         _ => Fate::Uncaught,
-    }
+    })
 }
 
 /// The words of the stack from a landing's frame outwards. What guest code that goes on there, and its callers, keep in

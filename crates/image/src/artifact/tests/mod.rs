@@ -196,7 +196,7 @@ fn ask_everything(view: &Image) -> usize {
         answers += usize::from(view.traps().find(offset).is_some());
         answers += usize::from(view.addresses().find(offset).is_some());
         answers += usize::from(view.functions().find(offset).is_some());
-        answers += usize::from(view.catches().find(offset, TagId(offset)).is_some());
+        answers += usize::from(view.catches().find(offset, TagId(offset)).found.is_some());
         answers += usize::from(view.function(FunctionId(offset)).is_some());
         answers += usize::from(view.entry_trampoline(TypeId::from_index(offset.min(1 << 20))).is_some());
         answers += usize::from(view.export(InstanceId(offset), "run").is_some());
