@@ -37,7 +37,7 @@ fn without_start() -> String {
 }
 
 /// How the host answers: 0 to 2 go to the guest, 3 is an error, 4 a panic.
-fn starts(engine: &Engine, how: &Arc<AtomicI32>, text: &str) -> Prepared<()> {
+fn starts(engine: &Engine, how: &Arc<AtomicI32>, text: &str, limits: Limits) -> Prepared<()> {
     let (mut linker, how) = (Linker::new(engine), how.clone());
     let answer = move || match how.load(Ordering::Relaxed) {
         3 => Err(Error::host("host trouble")),
@@ -45,7 +45,7 @@ fn starts(engine: &Engine, how: &Arc<AtomicI32>, text: &str) -> Prepared<()> {
         how => Ok(how),
     };
     linker.func("host", "how", answer).expect("defined once");
-    linker.prepare_with(&module(engine, text), Limits::new().fuel(100_000)).expect("prepared")
+    linker.prepare_with(&module(engine, text), limits).expect("prepared")
 }
 
 #[test]
@@ -53,7 +53,9 @@ fn release_after_a_failed_or_trapped_initialization() {
     for reset in RESETS {
         let engine = Engine::new(&config(Pooling::new(1).reset(reset)).interruption(Interruption::Fuel));
         let (engine, how) = (engine.expect("an engine"), Arc::new(AtomicI32::new(0)));
-        let (starting, other) = (starts(&engine, &how, STARTS), starts(&engine, &how, &without_start()));
+        let limits = Limits::new().fuel(100_000);
+        let (starting, other) =
+            (starts(&engine, &how, STARTS, limits), starts(&engine, &how, &without_start(), limits));
         let started = observe(&mut starting.instantiate(()).expect("an instance"));
         let fresh = observe(&mut other.instantiate(()).expect("an instance"));
         assert_ne!(started, fresh);
@@ -139,7 +141,7 @@ fn release_after_a_cancelled_async_call() {
 fn an_instance_in_a_host_that_panics_is_dropped_like_any_other() {
     for reset in RESETS {
         let (engine, how) = (engine(Pooling::new(1).reset(reset)), Arc::new(AtomicI32::new(0)));
-        let prepared = starts(&engine, &how, &without_start());
+        let prepared = starts(&engine, &how, &without_start(), Limits::new());
         let fresh = observe(&mut prepared.instantiate(()).expect("an instance"));
         for _ in 0..4 {
             let panicked = std::thread::scope(|scope| {
@@ -205,7 +207,7 @@ fn two_engines_in_one_process() {
     let one = engine(Pooling::new(2));
     let fresh = {
         let other = engine(Pooling::new(1).reset(Reset::Decommit));
-        let (a, b) = (starts(&one, &how, &text), starts(&other, &how, &text));
+        let (a, b) = (starts(&one, &how, &text, Limits::new()), starts(&other, &how, &text, Limits::new()));
         let fresh = observe(&mut a.instantiate(()).expect("an instance"));
         for round in 0..8 {
             let (mut x, mut y) = (a.instantiate(()).expect("an instance"), b.instantiate(()).expect("an instance"));
@@ -219,7 +221,7 @@ fn two_engines_in_one_process() {
         assert_eq!(mixed.expect_err("another engine").kind(), ErrorKind::Usage);
         fresh
     };
-    let a = starts(&one, &how, &text);
+    let a = starts(&one, &how, &text, Limits::new());
     assert!(observe(&mut a.instantiate(()).expect("an instance")) == fresh, "the other engine is gone");
 }
 
