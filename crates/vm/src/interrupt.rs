@@ -154,9 +154,11 @@ impl Cell {
     pub(crate) fn reason_or_wake(&self, sleeper: &Waker) -> Option<TrapCode> {
         let mut state = self.lock();
         let reason = state.reason();
-        if reason.is_none() && !state.sleeper.as_ref().is_some_and(|known| known.will_wake(sleeper)) {
-            state.sleeper = Some(sleeper.clone());
-        }
+        let is_known = state.sleeper.as_ref().is_some_and(|known| known.will_wake(sleeper));
+        let old = if reason.is_none() && !is_known { state.sleeper.replace(sleeper.clone()) } else { None };
+        // Without the lock: it may be the last that keeps a task of the host's, and an instance in that.
+        drop(state);
+        drop(old);
         reason
     }
 
@@ -168,6 +170,8 @@ impl Cell {
 
     /// The instance is going away. Says whether whoever has the slot next finds the page open.
     pub(crate) fn retire(&self) -> bool {
+        // Of a call that was leaked while it was suspended.
+        self.nobody_sleeps();
         let mut state = self.lock();
         (state.cancelled, state.passed, state.deadline) = (false, false, None);
         if let Some(ticket) = state.ticket.take()
