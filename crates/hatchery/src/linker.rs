@@ -200,8 +200,8 @@ impl<T: 'static> Linker<T> {
     ///
     /// # Errors
     ///
-    /// When imports are missing, all of which the message names up to a dozen or so, or one has another type, or no instance
-    /// could ever be made.
+    /// When imports are missing, of which the message names the first sixteen, or one has another type, or no instance could
+    /// ever be made.
     pub fn prepare(&self, module: &Module) -> Result<Prepared<T>, Error> {
         self.prepare_with(module, Limits::new())
     }
@@ -242,11 +242,11 @@ impl<T: 'static> Linker<T> {
 
     /// Our error for imports, at least one, that nothing is defined for.
     fn missing(&self, imports: &[(&str, &str)]) -> Error {
-        let mut modules: Vec<&str> = imports.iter().map(|(module, _)| *module).collect();
+        let (named, more) = imports.split_at(imports.len().min(MOST_NAMED));
+        let mut modules: Vec<&str> = named.iter().map(|(module, _)| *module).collect();
         modules.sort_unstable();
         modules.dedup();
         let hints: Vec<_> = modules.into_iter().map(|module| self.hint(module)).collect();
-        let (named, more) = imports.split_at(imports.len().min(MOST_NAMED));
         let named: Vec<_> =
             named.iter().map(|(module, name)| format!("`{}` `{}`", Shown(module), Shown(name))).collect();
         let (named, hints) = (named.join(", "), hints.join("; "));

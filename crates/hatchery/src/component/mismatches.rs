@@ -5,6 +5,7 @@ use super::traits::{Params, Results, TypeCheck};
 use super::types::{FuncType, Type};
 use super::wit_text::WitText;
 use crate::error::{Error, ErrorKind};
+use std::collections::HashMap;
 use std::fmt;
 
 /// Most functions whose types a message has, and most exports that it says are missing.
@@ -52,9 +53,11 @@ impl fmt::Display for Undefined {
 /// Imports in words, those of one interface together: all of them if they are few, or how many there are.
 fn listed(undefined: &[Undefined]) -> String {
     let mut interfaces: Vec<(Option<&str>, Vec<&Undefined>)> = Vec::new();
+    let mut known = HashMap::new();
     for import in undefined {
         let of = import.interface.as_deref();
-        match interfaces.iter_mut().find(|(interface, _)| *interface == of) {
+        let at = *known.entry(of).or_insert(interfaces.len());
+        match interfaces.get_mut(at) {
             Some((_, imports)) => imports.push(import),
             None => interfaces.push((of, vec![import])),
         }

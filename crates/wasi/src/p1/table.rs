@@ -37,25 +37,14 @@ impl Slot {
     /// way: who writes at a position learns so that a stream has none.
     fn refusal(&self, lacking: Rights) -> Errno {
         let positions = Rights::FD_SEEK | Rights::FD_TELL | Rights::FD_ADVISE | Rights::FD_ALLOCATE;
-        let positioned = match &self.descriptor {
-            Descriptor::Dir(_) => {
-                return if lacking.intersects(Rights::FILE - Rights::DIRECTORY) {
-                    Errno::Badf
-                } else {
-                    Errno::NotCapable
-                };
-            }
-            Descriptor::File(file) => file.has_offsets(),
-            Descriptor::Input(_) | Descriptor::Output(_) => false,
-        };
-        if lacking.intersects(Rights::TRANSFER) {
-            Errno::Badf
-        } else if !positioned && lacking.intersects(positions) {
-            Errno::Spipe
-        } else if !positioned && lacking.contains(Rights::FD_FILESTAT_SET_SIZE) {
-            Errno::Inval
-        } else {
-            Errno::NotCapable
+        match &self.descriptor {
+            Descriptor::Dir(_) if lacking.intersects(Rights::FILE - Rights::DIRECTORY) => Errno::Badf,
+            Descriptor::Dir(_) => Errno::NotCapable,
+            _ if lacking.intersects(Rights::TRANSFER) => Errno::Badf,
+            Descriptor::File(file) if file.has_offsets() => Errno::NotCapable,
+            _ if lacking.intersects(positions) => Errno::Spipe,
+            _ if lacking.contains(Rights::FD_FILESTAT_SET_SIZE) => Errno::Inval,
+            _ => Errno::NotCapable,
         }
     }
 
